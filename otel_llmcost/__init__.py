@@ -1,0 +1,1 @@
+"""What every LLM call costs, and a limit that holds."""

@@ -1,0 +1,1 @@
+"""Pure rules of pricing, attribution and budgets: values in, values out."""

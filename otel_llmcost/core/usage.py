@@ -1,0 +1,88 @@
+"""Counted tokens, requests and seconds of one call, in canonical form: a total includes its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+Unit = Literal[
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_30m_tokens",
+    "cache_write_1h_tokens",
+    "cache_write_12h_tokens",
+    "input_audio_tokens",
+    "input_image_tokens",
+    "input_video_tokens",
+    "cache_read_audio_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "output_audio_tokens",
+    "output_image_tokens",
+    "requests",
+    "web_searches",
+    "web_fetches",
+    "images",
+    "audio_seconds",
+    "characters",
+    "gpu_seconds",
+]
+UNITS: tuple[Unit, ...] = get_args(Unit)
+
+PARENTS: Mapping[Unit, tuple[Unit, ...]] = {
+    "cache_read_tokens": ("input_tokens",),
+    "cache_write_tokens": ("input_tokens",),
+    "cache_write_30m_tokens": ("cache_write_tokens",),
+    "cache_write_1h_tokens": ("cache_write_tokens",),
+    "cache_write_12h_tokens": ("cache_write_tokens",),
+    "input_audio_tokens": ("input_tokens",),
+    "input_image_tokens": ("input_tokens",),
+    "input_video_tokens": ("input_tokens",),
+    "cache_read_audio_tokens": ("cache_read_tokens", "input_audio_tokens"),
+    "reasoning_tokens": ("output_tokens",),
+    "output_audio_tokens": ("output_tokens",),
+    "output_image_tokens": ("output_tokens",),
+}
+"""Which totals a part is counted in; a unit that is missing here is a total of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one call used. Only what was counted is in it; everything else is 0."""
+
+    counts: Mapping[Unit, int] = field(default_factory=dict)
+
+    def __getitem__(self, unit: Unit) -> int:
+        return self.counts.get(unit, 0)
+
+    def __add__(self, other: Usage) -> Usage:
+        merged = dict(self.counts)
+        for unit, count in other.counts.items():
+            merged[unit] = merged.get(unit, 0) + count
+        return Usage(merged)
+
+    def __bool__(self) -> bool:
+        return any(self.counts.values())
+
+    @property
+    def input_tokens(self) -> int:
+        """All input tokens, cached ones included."""
+        return self.counts.get("input_tokens", 0)
+
+    @property
+    def output_tokens(self) -> int:
+        """All output tokens, reasoning included."""
+        return self.counts.get("output_tokens", 0)
+
+
+def canonical(counts: Mapping[Unit, int]) -> Usage:
+    """Make a usage of counts as a provider reported them: no negative count, no part above its total."""
+    kept: dict[Unit, int] = {unit: count for unit, count in counts.items() if count > 0}
+    for unit in reversed(UNITS):  # parts stand behind their totals, so a raised part raises its own total next
+        if unit in kept:
+            for parent in PARENTS.get(unit, ()):
+                if kept.get(parent, 0) < kept[unit]:
+                    kept[parent] = kept[unit]
+    return Usage(kept)

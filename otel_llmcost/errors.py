@@ -1,0 +1,113 @@
+"""Every exception of ours.
+
+LLMCostError
+├── ConfigError            start-up only: file, line, key, what was expected
+├── UnknownPriceError      no rate for this model: the charge is `unpriced`, never 0
+├── StoreError             a store's own failure, raised `from` the driver's error
+│   └── StoreBusyError     somebody else holds the store; asked not to wait
+└── RefusedError           the one thing the host is meant to see: a call that was not sent
+    ├── BudgetExceededError
+    └── RateLimitedError
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+
+class LLMCostError(Exception):
+    """Base of all our errors."""
+
+
+class ConfigError(LLMCostError):
+    """A setting that cannot be used."""
+
+    def __init__(self, problem: str, *, file: str = "", line: int | None = None, key: str = "", expected: str = "") -> None:
+        self.problem = problem
+        self.file = file
+        self.line = line
+        self.key = key
+        self.expected = expected
+        place = file + (f":{line}" if line is not None else "")
+        parts = [part for part in (place, key) if part]
+        message = ": ".join([*parts, problem])
+        super().__init__(f"{message} (expected {expected})" if expected else message)
+
+
+class UnknownPriceError(LLMCostError):
+    """No rate is known for what was used."""
+
+    def __init__(self, provider: str, model: str, reason: str = "no rate in the price book") -> None:
+        self.provider = provider
+        self.model = model
+        self.reason = reason
+        super().__init__(f"{provider}/{model}: {reason}")
+
+
+class StoreError(LLMCostError):
+    """The store could not do what was asked."""
+
+
+class StoreBusyError(StoreError):
+    """The store is held by somebody else and the caller asked not to wait."""
+
+
+class RefusedError(LLMCostError):
+    """A call that was not sent, because it does not fit what its owner allowed."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        name: str,
+        scope: str,
+        limit: Decimal,
+        balance: Decimal,
+        retry_after_seconds: float | None,
+    ) -> None:
+        super().__init__(message)
+        self.name = name
+        """Name of the budget or limit that refused."""
+        self.scope = scope
+        """Whose balance it was, such as `user=u-7`; empty for a balance of all calls."""
+        self.limit = limit
+        self.balance = balance
+        """What was settled and reserved when the call was refused, in the limit's unit."""
+        self.retry_after_seconds = retry_after_seconds
+        """Seconds until the window ends; None: waiting does not help."""
+
+
+class BudgetExceededError(RefusedError):
+    """The call's estimated cost does not fit into what is left of a budget."""
+
+    def __init__(  # noqa: PLR0913 -- the facts of a refusal, all keyword-only
+        self,
+        *,
+        budget: str,
+        scope: str,
+        limit: Decimal,
+        balance: Decimal,
+        requested: Decimal,
+        window_end: datetime | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        self.budget = budget
+        self.requested = requested
+        """The estimate of the refused call, in USD."""
+        self.window_end = window_end
+        of = f" of {scope}" if scope else ""
+        until = f" until {window_end:%Y-%m-%d %H:%M %Z}" if window_end is not None else ""
+        super().__init__(
+            f"budget {budget!r}{of}: the call needs about ${requested:.6f}, "
+            f"${max(limit - balance, Decimal(0)):.6f} of ${limit} is left{until}; it was not sent",
+            name=budget,
+            scope=scope,
+            limit=limit,
+            balance=balance,
+            retry_after_seconds=retry_after_seconds,
+        )
+
+
+class RateLimitedError(RefusedError):
+    """The call does not fit into a rate limit."""

@@ -1,0 +1,1 @@
+"""Dated rates as data: compiled by `make prices`, loaded when first needed, overridden by the owner."""

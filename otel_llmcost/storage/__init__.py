@@ -1,0 +1,1 @@
+"""Where balances, reservations, the ledger and the alert outbox live."""

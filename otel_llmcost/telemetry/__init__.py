@@ -1,0 +1,1 @@
+"""Names, spans, metrics and baggage: all that OpenTelemetry sees of us."""
