@@ -23,7 +23,9 @@ class LLMCostError(Exception):
 class ConfigError(LLMCostError):
     """A setting that cannot be used."""
 
-    def __init__(self, problem: str, *, file: str = "", line: int | None = None, key: str = "", expected: str = "") -> None:
+    def __init__(
+        self, problem: str, *, file: str = "", line: int | None = None, key: str = "", expected: str = ""
+    ) -> None:
         self.problem = problem
         self.file = file
         self.line = line
