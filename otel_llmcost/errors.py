@@ -83,25 +83,27 @@ class RefusedError(LLMCostError):
 class BudgetExceededError(RefusedError):
     """The call's estimated cost does not fit into what is left of a budget."""
 
-    def __init__(  # noqa: PLR0913 -- the facts of a refusal, all keyword-only
-        self,
+    budget: str
+    requested: Decimal | None
+    """The estimate of the refused call in USD; None: no price is known for it."""
+    window_end: datetime | None
+
+    @classmethod
+    def over_limit(  # noqa: PLR0913 -- the facts of a refusal, all keyword-only
+        cls,
         *,
         budget: str,
         scope: str,
         limit: Decimal,
         balance: Decimal,
         requested: Decimal,
-        window_end: datetime | None = None,
-        retry_after_seconds: float | None = None,
-    ) -> None:
-        self.budget = budget
-        self.requested = requested
-        """The estimate of the refused call, in USD."""
-        self.window_end = window_end
-        of = f" of {scope}" if scope else ""
+        window_end: datetime | None,
+        retry_after_seconds: float | None,
+    ) -> BudgetExceededError:
+        """Refuse a call that is too dear for what is left."""
         until = f" until {window_end:%Y-%m-%d %H:%M %Z}" if window_end is not None else ""
-        super().__init__(
-            f"budget {budget!r}{of}: the call needs about ${requested:.6f}, "
+        error = cls(
+            f"budget {_of(budget, scope)}: the call needs about ${requested:.6f}, "
             f"${max(limit - balance, Decimal(0)):.6f} of ${limit} is left{until}; it was not sent",
             name=budget,
             scope=scope,
@@ -109,6 +111,26 @@ class BudgetExceededError(RefusedError):
             balance=balance,
             retry_after_seconds=retry_after_seconds,
         )
+        error.budget, error.requested, error.window_end = budget, requested, window_end
+        return error
+
+    @classmethod
+    def unpriced(cls, *, budget: str, scope: str, limit: Decimal, provider: str, model: str) -> BudgetExceededError:
+        """Refuse a call whose price nobody knows, for a budget that wants it so."""
+        error = cls(
+            f"budget {_of(budget, scope)} refuses calls without a known price: {provider}/{model}; it was not sent",
+            name=budget,
+            scope=scope,
+            limit=limit,
+            balance=Decimal(0),
+            retry_after_seconds=None,
+        )
+        error.budget, error.requested, error.window_end = budget, None, None
+        return error
+
+
+def _of(name: str, scope: str) -> str:
+    return f"{name!r} of {scope}" if scope else repr(name)
 
 
 class RateLimitedError(RefusedError):

@@ -52,7 +52,7 @@ PARENTS: Mapping[Unit, tuple[Unit, ...]] = {
 class Usage:
     """What one call used. Only what was counted is in it; everything else is 0."""
 
-    counts: Mapping[Unit, int] = field(default_factory=dict)
+    counts: Mapping[Unit, int] = field(default_factory=dict[Unit, int])
 
     def __getitem__(self, unit: Unit) -> int:
         return self.counts.get(unit, 0)

@@ -1,0 +1,62 @@
+"""Marks crossed: who is told, once per mark and window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from otel_llmcost.core.budget import BalanceKey, Claim, Mark
+
+OK = "ok"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One mark reached by one balance in one window."""
+
+    key: BalanceKey
+    level: str
+    at: datetime
+    spent_nano: int
+    limit_nano: int
+    window_start: datetime | None
+    window_end: datetime | None
+    trace_id: str | None = None
+    requested_nano: int | None = None
+    """Estimate of the call that was refused; None: no refusal, the mark was reached by spending."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """Somewhere alerts are sent to."""
+
+    name: str
+    url: str
+    """http or https: a signed webhook; any other scheme: a notification URL."""
+    secret: str | None
+    """Signs the webhook; None: it is sent unsigned."""
+    levels: frozenset[str]
+
+
+def level_at(spent: Decimal, limit: Decimal, marks: Sequence[Mark]) -> str:
+    """Name the highest mark that `spent` has reached, or `ok`."""
+    reached = OK
+    for mark in marks:
+        if spent >= mark.share * limit and spent > 0:
+            reached = mark.level
+    return reached
+
+
+def crossed(claim: Claim, before_nano: int, after_nano: int) -> tuple[str, ...]:
+    """Name the marks that lie above `before` and not above `after`, lowest first."""
+    return tuple(level for level, at_nano in claim.marks if before_nano < at_nano <= after_nano)
+
+
+def marks_of_refusal(claim: Claim) -> tuple[str, ...]:
+    """Name the marks that a refusal reaches by itself: those at or above the whole limit.
+
+    A hard budget that refuses in time never spends its last cents, so "exceeded" would never be told by spending.
+    """
+    return tuple(level for level, at_nano in claim.marks if at_nano >= claim.limit_nano)

@@ -1,0 +1,188 @@
+"""Budgets, the claims of a call on them, their balances, and the one rule that says yes or no."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from otel_llmcost.core.attribution import Dimension, Scope, Tags, subject_of
+from otel_llmcost.core.money import from_nano, to_nano
+from otel_llmcost.core.window import Life, Span, Window
+
+OnLimit = Literal["refuse", "alert"]
+Reserve = Literal["expected", "worst"]
+OnStoreError = Literal["open", "closed"]
+Status = Literal["on_track", "at_risk", "over"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A share of a budget at which somebody is told."""
+
+    level: str
+    share: Decimal
+
+
+DEFAULT_MARKS = (
+    Mark("warning", Decimal("0.75")),
+    Mark("critical", Decimal("0.95")),
+    Mark("exceeded", Decimal(1)),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """An amount of USD per window, for the calls in its scope."""
+
+    name: str
+    limit: Decimal
+    window: Window
+    scope: Scope = field(default_factory=Scope)
+    per: tuple[Dimension, ...] = ()
+    """A balance of its own for each value of these dimensions; empty: one for the whole scope."""
+    on_limit: OnLimit = "refuse"
+    marks: tuple[Mark, ...] = DEFAULT_MARKS
+    """In rising order of share."""
+    reserve: Reserve | None = None
+    """None: `worst` where calls can be refused and the caller set a maximum of output, else `expected`."""
+    unpriced: str = "allow"
+    """`allow`, `refuse` or `assume:<model>`."""
+    on_store_error: OnStoreError = "open"
+
+    @property
+    def limit_nano(self) -> int:
+        """The limit in nano-USD."""
+        return to_nano(self.limit)
+
+    def subject(self, tags: Tags) -> str | None:
+        """Name the balance that a call counts on; None: this budget is not for the call."""
+        if not self.scope.matches(tags):
+            return None
+        if isinstance(self.window, Life) and self.window.unit not in self.per:
+            return subject_of((*self.per, self.window.unit), tags)
+        return subject_of(self.per, tags)
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceKey:
+    """Which balance: of a budget, for a subject, in the bucket that starts at `bucket_us` (µs since 1970)."""
+
+    budget: str
+    subject: str
+    bucket_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What one call wants of one balance."""
+
+    key: BalanceKey
+    from_us: int
+    """Buckets of the same budget and subject from this start on count into the balance."""
+    window: Span
+    limit_nano: int
+    refuses: bool
+    """False: the budget only alerts, so the claim is granted whatever the balance."""
+    amount_nano: int
+    """Held until the call is settled."""
+    exposure_nano: int = 0
+    """By how much the call may still cost more than is held."""
+    marks: tuple[tuple[str, int], ...] = ()
+    """(level, spent nano-USD at which it is reached), rising."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """What was spent and is held of one budget by one subject in one window; all amounts in nano-USD."""
+
+    budget: str
+    subject: str
+    limit_nano: int
+    window_start: datetime | None
+    window_end: datetime | None
+    settled_nano: int = 0
+    reserved_nano: int = 0
+    suspected_nano: int = 0
+    """Held by calls whose end nobody saw; counted as spent until the window ends."""
+    overrun_nano: int = 0
+    """Sum of what calls cost beyond what they had reserved."""
+    exposure_nano: int = 0
+    """By how much the calls under way may cost more than is reserved for them."""
+    calls: int = 0
+    refused: int = 0
+    unpriced: int = 0
+
+    @property
+    def spent_nano(self) -> int:
+        """Settled and suspected."""
+        return self.settled_nano + self.suspected_nano
+
+    @property
+    def held_nano(self) -> int:
+        """All that a new call does not find free any more."""
+        return self.settled_nano + self.suspected_nano + self.reserved_nano
+
+    @property
+    def remaining_nano(self) -> int:
+        """What a new call may still claim; never below 0."""
+        return max(self.limit_nano - self.held_nano, 0)
+
+    @property
+    def bound_nano(self) -> int:
+        """The stated bound: `held` is never above `limit` + this much."""
+        return self.overrun_nano + self.exposure_nano
+
+    @property
+    def share(self) -> Decimal:
+        """Spent as a share of the limit; of a limit of 0, 1 as soon as anything was spent."""
+        if self.limit_nano == 0:
+            return Decimal(1 if self.spent_nano else 0)
+        return Decimal(self.spent_nano) / self.limit_nano
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a call is not sent: the claim that did not fit, and what stood on its balance."""
+
+    claim: Claim
+    held_nano: int
+
+
+def decide(claims: Sequence[Claim], held_nano: Sequence[int]) -> Refusal | None:
+    """Say whether all claims fit: None, or the first that does not.
+
+    Args:
+        claims: of one call, all or none.
+        held_nano: for each claim, what is settled, suspected and reserved on its balance now.
+    """
+    for claim, held in zip(claims, held_nano, strict=True):
+        if claim.refuses and held + claim.amount_nano > claim.limit_nano:
+            return Refusal(claim, held)
+    return None
+
+
+def projected(spent: Decimal, start: datetime, end: datetime, now: datetime) -> Decimal:
+    """Carry the pace of the window so far on to its end; before any time has passed, what is spent."""
+    elapsed = (now - start).total_seconds()
+    if elapsed <= 0:
+        return spent
+    share = Decimal(min(elapsed, (end - start).total_seconds())) / Decimal((end - start).total_seconds())
+    return spent / share
+
+
+def status(balance: Balance, now: datetime) -> Status:
+    """Tell how a budget will end at its present pace: over already, over by then, or on track."""
+    if balance.spent_nano > balance.limit_nano:
+        return "over"
+    return "at_risk" if projection(balance, now) > from_nano(balance.limit_nano) else "on_track"
+
+
+def projection(balance: Balance, now: datetime) -> Decimal:
+    """Project a balance to its window's end in USD; where there is no end, what is spent."""
+    spent = from_nano(balance.spent_nano)
+    if balance.window_start is None or balance.window_end is None:
+        return spent
+    return projected(spent, balance.window_start, balance.window_end, now)

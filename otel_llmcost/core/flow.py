@@ -1,0 +1,151 @@
+"""One LLM call, start to end, as a generator of steps: it says what is to be done and does nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from otel_llmcost.core.attribution import Tags
+from otel_llmcost.core.budget import Budget, Claim
+from otel_llmcost.core.ledger import Charge
+from otel_llmcost.core.policy import Estimate, Policy, amount, assumed_model
+from otel_llmcost.core.usage import Usage
+from otel_llmcost.errors import BudgetExceededError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request as it is about to be sent."""
+
+    charge_id: str
+    at: datetime
+    provider: str
+    operation: str
+    model: str
+    tags: Tags
+    """With provider, model and trace."""
+    input_tokens: int
+    """An estimate."""
+    max_output_tokens: int | None
+    choices: int = 1
+    is_stream: bool = False
+    has_output: bool = True
+    """False for embeddings: only input is paid."""
+    tier: str = "standard"
+    trace_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back. `usage` is None where nothing was reported."""
+
+    usage: Usage | None
+    served_model: str | None = None
+    response_id: str | None = None
+    tier: str | None = None
+    is_complete: bool = True
+    """False: the stream ended before its end."""
+    received_characters: int = 0
+    """Size of what came of an answer without usage, to estimate by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """Take all of these claims, or raise `RefusedError`."""
+
+    call: Call
+    claims: tuple[Claim, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Let the SDK do its call. Resumed with an `Answer` when the answer, or the stream, is over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle:
+    """Book the charge on what was reserved; without one, give everything back."""
+
+    call: Call
+    claims: tuple[Claim, ...]
+    charge: Charge | None
+    error: BaseException | None = None
+    assumed: dict[str, int] = field(default_factory=dict[str, int])
+    """Budget → nano-USD it counts for a call without a price."""
+
+
+Step = Reserve | Send | Settle
+
+
+class Prices(Protocol):
+    """What a call will cost and did cost."""
+
+    def estimate(self, call: Call, model: str | None = None) -> Estimate | None:
+        """Estimate a call, if need be at another model's price; None: no rate is known."""
+        ...
+
+    def charge(self, call: Call, answer: Answer, estimate: Estimate | None) -> Charge:
+        """Price an answer."""
+        ...
+
+    def charge_of_failure(self, call: Call, error: BaseException, estimate: Estimate | None) -> Charge | None:
+        """Price a call that ended in an error; None: the provider bills nothing for it."""
+        ...
+
+    def cost_at(self, model: str, charge: Charge) -> int | None:
+        """Price a charge's usage at another model's rate, in nano-USD."""
+        ...
+
+
+def call_flow(call: Call, prices: Prices, policy: Policy) -> Generator[Step, Any, None]:
+    """Reserve, send, settle: the only place where this order is written.
+
+    Raises:
+        RefusedError: thrown in by whoever performs `Reserve`, or because a budget refuses unpriced calls.
+    """
+    matching = policy.matching(call.tags)
+    estimate = prices.estimate(call)
+    claims = tuple(_claims(call, prices, policy, matching, estimate)) if matching else ()
+    if claims:
+        yield Reserve(call, claims)
+    try:
+        answer: Answer = yield Send()
+    except BaseException as error:
+        charge = prices.charge_of_failure(call, error, estimate)
+        yield Settle(call=call, claims=claims, charge=charge, error=error)
+        raise
+    charge = prices.charge(call, answer, estimate)
+    assumed = _assumed(prices, policy, matching, charge) if charge.cost_nano is None else {}
+    yield Settle(call=call, claims=claims, charge=charge, assumed=assumed)
+
+
+def _claims(
+    call: Call, prices: Prices, policy: Policy, matching: list[tuple[int, str]], estimate: Estimate | None
+) -> Generator[Claim]:
+    for position, subject in matching:
+        budget = policy.budgets[position]
+        counted = estimate if estimate is not None else _estimate_unpriced(call, prices, budget, subject)
+        held = 0 if counted is None else amount(budget, counted)
+        exposure = 0 if counted is None else max(counted.worst_nano - held, 0)
+        yield policy.claim(position, subject, call.at, amount_nano=held, exposure_nano=exposure)
+
+
+def _estimate_unpriced(call: Call, prices: Prices, budget: Budget, subject: str) -> Estimate | None:
+    if budget.unpriced == "refuse":
+        raise BudgetExceededError.unpriced(
+            budget=budget.name, scope=subject, limit=budget.limit, provider=call.provider, model=call.model
+        )
+    model = assumed_model(budget)
+    return None if model is None else prices.estimate(call, model)
+
+
+def _assumed(prices: Prices, policy: Policy, matching: list[tuple[int, str]], charge: Charge) -> dict[str, int]:
+    """Price an unpriced charge for those budgets that assume another model's price."""
+    result: dict[str, int] = {}
+    for position, _ in matching:
+        budget = policy.budgets[position]
+        if (model := assumed_model(budget)) and (cost := prices.cost_at(model, charge)) is not None:
+            result[budget.name] = cost
+    return result

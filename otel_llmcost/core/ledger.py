@@ -1,0 +1,50 @@
+"""What one call came to: the charge that span, metrics, ledger and alerts are all made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from otel_llmcost.core.attribution import Tags
+from otel_llmcost.core.usage import Usage
+
+ChargeStatus = Literal["confirmed", "estimated", "suspected", "unpriced"]
+"""confirmed: priced from what the provider reported · estimated: the answer came without (all of) its usage ·
+suspected: nobody saw the answer, the provider may have billed it · unpriced: used, but no rate is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """One entry of the ledger. Amounts in nano-USD; None where no rate is known, never 0 in its place."""
+
+    charge_id: str
+    """UUIDv7, so entries sort by the time their call began; writing one twice is a no-op."""
+    at: datetime
+    duration_seconds: float
+    provider: str
+    operation: str
+    requested_model: str
+    served_model: str | None
+    tags: Tags
+    usage: Usage
+    status: ChargeStatus
+    method: str = "reported"
+    """Where the usage is from: `reported`, or how it was estimated."""
+    cost_nano: int | None
+    """Effective cost: after discounts."""
+    list_cost_nano: int | None
+    rate_id: str | None = None
+    rate_source: str | None = None
+    tier: str = "standard"
+    estimate_nano: int | None = None
+    """What was expected before sending; None: no rate was known then."""
+    trace_id: str | None = None
+    span_id: str | None = None
+    response_id: str | None = None
+    error_type: str | None = None
+
+    @property
+    def model(self) -> str:
+        """The model that answered, else the one asked for."""
+        return self.served_model or self.requested_model

@@ -1,0 +1,163 @@
+"""What a store must do: hold claims, settle them, remember charges and alerts, each as one atomic act."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
+
+from otel_llmcost.core.alert import Alert
+from otel_llmcost.core.attribution import Dimension
+from otel_llmcost.core.budget import Balance, Budget, Claim, Refusal
+from otel_llmcost.core.ledger import Charge, ChargeStatus
+from otel_llmcost.core.window import Span
+
+GroupBy = Dimension | Literal["day", "hour", "month", "status", "operation"]
+DeliveryState = Literal["pending", "delivered", "dead"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """The claims of one call, taken together or not at all."""
+
+    reservation_id: str
+    """The charge id of the call."""
+    claims: tuple[Claim, ...]
+    at: datetime
+    expires_at: datetime
+    trace_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """How a call ended: what it came to is booked, what was held for it is given back."""
+
+    reservation_id: str
+    claims: tuple[Claim, ...]
+    charge: Charge | None
+    """None: nothing was billed."""
+    assumed: Mapping[str, int]
+    """Budget → nano-USD to book for a charge without a price."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """Charges added up over one group."""
+
+    group: tuple[str | None, ...]
+    """Values of the dimensions grouped by, in their order; None: not known of these charges."""
+    calls: int
+    cost_nano: int
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    unpriced_calls: int
+    by_status_nano: Mapping[ChargeStatus, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One alert on its way to one channel."""
+
+    delivery_id: str
+    """Stays the same over all attempts: the receiver's idempotency key."""
+    channel: str
+    alert: Alert
+    attempts: int
+    state: DeliveryState
+    next_attempt_at: datetime
+    problem: str | None = None
+
+
+class Store(Protocol):
+    """Balances, reservations, ledger and outbox. Safe for threads; methods raise `StoreError` only."""
+
+    def reserve(self, hold: Hold, *, wait: bool = True) -> Refusal | None:
+        """Check and take all claims in one act.
+
+        A refusal is counted on the balance that refused, and its "exceeded" marks are fired, once per window.
+
+        Args:
+            wait: False: raise `StoreBusyError` instead of waiting for another process or thread.
+
+        Returns:
+            None: taken. A refusal: nothing was taken.
+        """
+        ...
+
+    def settle(self, postings: Sequence[Posting]) -> list[Alert]:
+        """Book all postings in one act, each exactly once: a charge id that is in the ledger moves nothing again.
+
+        An expired reservation is taken back out of the suspected amount first.
+
+        Returns:
+            The alerts that these postings fired, already in the outbox.
+        """
+        ...
+
+    def renew(self, reservation_ids: Sequence[str], expires_at: datetime) -> None:
+        """Give reservations of calls still under way more time."""
+        ...
+
+    def expire(self, now: datetime) -> int:
+        """Turn reservations past their time into suspected spend; return how many."""
+        ...
+
+    def balances(self, budgets: Sequence[tuple[Budget, Span]], *, most: int = 1000) -> list[Balance]:
+        """Read the balances of these windows, highest share first; a budget nobody used yet has one of 0."""
+        ...
+
+    def reset(self, budget: str, subject: str | None = None) -> int:
+        """Set settled, suspected and overrun of a budget's balances to 0 and re-arm its marks; return how many."""
+        ...
+
+    def totals(self, by: Sequence[GroupBy], since: datetime, until: datetime) -> list[Total]:
+        """Add up the ledger, dearest group first; hours and days in UTC."""
+        ...
+
+    def charges(self, since: datetime, until: datetime) -> Iterator[Charge]:
+        """Read the ledger in order of time."""
+        ...
+
+    def open_reservations(self) -> int:
+        """Count calls under way."""
+        ...
+
+    def fire(self, alert: Alert) -> bool:
+        """Put an alert into the outbox unless its mark fired in this window already."""
+        ...
+
+    def claim_deliveries(
+        self, channels: Mapping[str, frozenset[str]], now: datetime, *, lease: timedelta, most: int = 20
+    ) -> list[Delivery]:
+        """Take due deliveries for this process for as long as `lease`.
+
+        Args:
+            channels: channel → the levels it wants; an alert of other levels is never delivered there.
+        """
+        ...
+
+    def finish_delivery(self, delivery: Delivery) -> None:
+        """Write back an attempt's end: its state, attempts, problem and next attempt."""
+        ...
+
+    def deliveries(self, *, most: int = 100) -> list[Delivery]:
+        """List deliveries, newest first."""
+        ...
+
+    def pending_deliveries(self) -> int:
+        """Count what is yet to be delivered."""
+        ...
+
+    def learned(self) -> dict[str, tuple[float, ...]]:
+        """Read what was learned of models (token factors, output sizes) by key."""
+        ...
+
+    def learn(self, values: Mapping[str, tuple[float, ...]]) -> None:
+        """Write what was learned; the last writer wins."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections. A closed store raises `StoreError`."""
+        ...
