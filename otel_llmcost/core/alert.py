@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 
 from otel_llmcost.core.budget import BalanceKey, Claim, Mark
+
+DeliveryState = Literal["pending", "delivered", "dead"]
 
 OK = "ok"
 
@@ -33,11 +36,25 @@ class Channel:
     """Somewhere alerts are sent to."""
 
     name: str
-    url: str
-    """http or https: a signed webhook; any other scheme: a notification URL."""
-    secret: str | None
+    url: str = field(repr=False)
+    """http or https: a signed webhook; any other scheme: a notification URL. Its path may be a secret."""
+    secret: str | None = field(repr=False)
     """Signs the webhook; None: it is sent unsigned."""
     levels: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One alert on its way to one channel."""
+
+    delivery_id: str
+    """Stays the same over all attempts: the receiver's idempotency key."""
+    channel: str
+    alert: Alert
+    attempts: int
+    state: DeliveryState
+    next_attempt_at: datetime
+    problem: str | None = None
 
 
 def level_at(spent: Decimal, limit: Decimal, marks: Sequence[Mark]) -> str:

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
-from otel_llmcost.core.alert import Alert
+from otel_llmcost.core.alert import Alert, Delivery, DeliveryState
 from otel_llmcost.core.attribution import Dimension
 from otel_llmcost.core.budget import Balance, Budget, Claim, Refusal
 from otel_llmcost.core.ledger import Charge, ChargeStatus
 from otel_llmcost.core.window import Span
 
+__all__ = ["Delivery", "DeliveryState", "GroupBy", "Hold", "Posting", "Store", "Total"]
+
 GroupBy = Dimension | Literal["day", "hour", "month", "status", "operation"]
-DeliveryState = Literal["pending", "delivered", "dead"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,20 +55,6 @@ class Total:
     cache_read_tokens: int
     unpriced_calls: int
     by_status_nano: Mapping[ChargeStatus, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """One alert on its way to one channel."""
-
-    delivery_id: str
-    """Stays the same over all attempts: the receiver's idempotency key."""
-    channel: str
-    alert: Alert
-    attempts: int
-    state: DeliveryState
-    next_attempt_at: datetime
-    problem: str | None = None
 
 
 class Store(Protocol):
