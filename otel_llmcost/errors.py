@@ -4,7 +4,8 @@ LLMCostError
 ├── ConfigError            start-up only: file, line, key, what was expected
 ├── UnknownPriceError      no rate for this model: the charge is `unpriced`, never 0
 ├── StoreError             a store's own failure, raised `from` the driver's error
-│   └── StoreBusyError     somebody else holds the store; asked not to wait
+│   ├── StoreBusyError     somebody else holds the store; asked not to wait
+│   └── UnstorableError    what was handed in cannot be stored: trying again does not help
 └── RefusedError           the one thing the host is meant to see: a call that was not sent
     ├── BudgetExceededError
     └── RateLimitedError
@@ -53,6 +54,10 @@ class StoreError(LLMCostError):
 
 class StoreBusyError(StoreError):
     """The store is held by somebody else and the caller asked not to wait."""
+
+
+class UnstorableError(StoreError):
+    """What was handed in cannot be stored; trying again does not help."""
 
 
 class RefusedError(LLMCostError):

@@ -66,9 +66,12 @@ def level_at(spent: Decimal, limit: Decimal, marks: Sequence[Mark]) -> str:
     return reached
 
 
-def crossed(claim: Claim, before_nano: int, after_nano: int) -> tuple[str, ...]:
-    """Name the marks that lie above `before` and not above `after`, lowest first."""
-    return tuple(level for level, at_nano in claim.marks if before_nano < at_nano <= after_nano)
+def reached(claim: Claim, spent_nano: int) -> tuple[str, ...]:
+    """Name the marks that `spent` has reached, lowest first; which of them were told already, the store knows.
+
+    Not only those crossed by the last charge: suspected spend, a lowered limit or a new mark cross silently.
+    """
+    return tuple(level for level, at_nano in claim.marks if at_nano <= spent_nano) if spent_nano > 0 else ()
 
 
 def marks_of_refusal(claim: Claim) -> tuple[str, ...]:

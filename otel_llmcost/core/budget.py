@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from otel_llmcost.core.attribution import Dimension, Scope, Tags, subject_of
 from otel_llmcost.core.money import from_nano, to_nano
@@ -66,9 +66,11 @@ class Budget:
         return subject_of(self.per, tags)
 
 
-@dataclass(frozen=True, slots=True)
-class BalanceKey:
-    """Which balance: of a budget, for a subject, in the bucket that starts at `bucket_us` (µs since 1970)."""
+class BalanceKey(NamedTuple):
+    """Which balance: of a budget, for a subject, in the bucket that starts at `bucket_us` (µs since 1970).
+
+    A tuple, since every call makes and hashes some: a frozen dataclass takes three times as long for it.
+    """
 
     budget: str
     subject: str
@@ -102,7 +104,9 @@ class Balance:
     subject: str
     limit_nano: int
     window_start: datetime | None
+    """None: the balance is of one session, task or trace."""
     window_end: datetime | None
+    """None: the window rolls on, or lasts as long as a session, task or trace."""
     settled_nano: int = 0
     reserved_nano: int = 0
     suspected_nano: int = 0

@@ -34,6 +34,13 @@ class Span:
     end: datetime | None
     """When what was spent now no longer counts; None: never (the session, task or trace ends instead)."""
 
+    @property
+    def bounds(self) -> tuple[datetime | None, datetime | None]:
+        """Start and end as people are told: a rolling window has no end, a session's neither start nor end."""
+        if self.end is None:
+            return None, None
+        return self.start, self.end if self.start == self.bucket_start else None
+
 
 @dataclass(frozen=True, slots=True)
 class Calendar:

@@ -60,13 +60,20 @@ class Total:
 class Store(Protocol):
     """Balances, reservations, ledger and outbox. Safe for threads; methods raise `StoreError` only."""
 
-    def reserve(self, hold: Hold, *, wait: bool = True) -> Refusal | None:
-        """Check and take all claims in one act.
+    @property
+    def is_local(self) -> bool:
+        """Whether balances live in this process, so that nothing is gained by settling behind the caller's back."""
+        ...
+
+    def reserve(self, hold: Hold, *, wait: bool = True, tell: bool = True) -> Refusal | None:
+        """Check and take all claims in one act; taking the same reservation twice takes it once.
 
         A refusal is counted on the balance that refused, and its "exceeded" marks are fired, once per window.
 
         Args:
+            hold: what the call wants.
             wait: False: raise `StoreBusyError` instead of waiting for another process or thread.
+            tell: False: a refusal is neither counted nor fires marks, since the caller is going to try again.
 
         Returns:
             None: taken. A refusal: nothing was taken.
@@ -76,7 +83,8 @@ class Store(Protocol):
     def settle(self, postings: Sequence[Posting]) -> list[Alert]:
         """Book all postings in one act, each exactly once: a charge id that is in the ledger moves nothing again.
 
-        An expired reservation is taken back out of the suspected amount first.
+        An expired reservation is taken back out of the suspected amount first. What a call cost beyond what the
+        store still held for it is its overrun.
 
         Returns:
             The alerts that these postings fired, already in the outbox.
