@@ -11,7 +11,7 @@ from examples.provider_server import anthropic_messages, openai_chat, openai_res
 from examples.provider_server.faults import Fault, error_body, spoil
 from examples.provider_server.log import Exchange
 from examples.provider_server.script import Rule, Script, default_answer
-from examples.provider_server.wire import Json, Memory, Provider, Reply, Request, Stream, WireError, new_id
+from examples.provider_server.wire import Memory, Provider, Reply, Request, Stream, WireError, new_id
 
 ENDPOINTS: dict[tuple[Provider, str, str], Callable[[Request], Reply | Stream]] = {
     ("openai", "POST", "/v1/chat/completions"): openai_chat.chat,
@@ -49,9 +49,9 @@ class Answering:
             answer = self._served(exchange, rule)
         except WireError as error:
             return _refusal(exchange, error, fault), fault
-        whole = spoil(answer, Fault(), exchange.provider, rule.usage)
-        exchange.usage = _usage(whole)
-        return spoil(answer, fault, exchange.provider, rule.usage), fault
+        spoilt = spoil(answer, fault, exchange.provider, rule.usage)
+        exchange.usage = spoilt.usage
+        return spoilt, fault
 
     def _served(self, exchange: Exchange, rule: Rule) -> Reply | Stream:
         if not _key(exchange.headers):
@@ -91,15 +91,4 @@ def _refusal(exchange: Exchange, error: WireError, fault: Fault) -> Reply:
     if exchange.provider == "anthropic":
         body["request_id"] = new_id("req_")
     headers = {} if fault.retry_after is None else {"retry-after": f"{fault.retry_after:g}"}
-    return Reply(body, error.status, headers)
-
-
-def _usage(answer: Reply | Stream) -> Json | None:
-    """Find what an answer reports; a stream's last report of each field counts."""
-    bodies = [answer.body] if isinstance(answer, Reply) else [event.data for event in answer.events]
-    found: Json = {}
-    for body in bodies:
-        if isinstance(body, dict):
-            for place in (body, body.get("message"), body.get("response")):
-                found |= (place or {}).get("usage") or {}
-    return found or None
+    return Reply(body, status=error.status, headers=headers)

@@ -44,7 +44,8 @@ def messages(request: Request) -> Reply | Stream:
         "stop_sequence": None,
         "usage": _usage(request, prompt, answer),
     }
-    return Stream(tuple(_events(message))) if request.body.get("stream") else Reply(message)
+    usage = message["usage"]
+    return Stream(tuple(_events(message)), usage) if request.body.get("stream") else Reply(message, usage)
 
 
 def count_tokens(request: Request) -> Reply:

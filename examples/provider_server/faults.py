@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from examples.provider_server.wire import Event, Json, Provider, Reply, Stream
@@ -81,9 +81,11 @@ def spoil(answer: Reply | Stream, fault: Fault, provider: Provider, usage: Json)
     """Return the answer with what is to be wrong in its content, and with the usage the script wants."""
     match answer:
         case Reply():
-            return Reply(_with_usage(answer.body, fault, usage), answer.status, answer.headers)
+            body = _with_usage(answer.body, fault, usage)
+            return replace(answer, body=body, usage=None if answer.usage is None else _merged(answer.usage, usage))
         case Stream():
-            return Stream(tuple(_spoiled_events(answer.events, fault, provider, usage)))
+            events = tuple(_spoiled_events(answer.events, fault, provider, usage))
+            return Stream(events, _merged(answer.usage, usage))
 
 
 def _spoiled_events(events: tuple[Event, ...], fault: Fault, provider: Provider, usage: Json) -> Iterator[Event]:

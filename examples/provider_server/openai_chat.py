@@ -58,7 +58,7 @@ def chat(request: Request) -> Reply | Stream:
         head["object"] = "chat.completion.chunk"
         return _stream(head, chunks, usage, request.body)
     made = [_choice(index, answer) for index in range(choices)]
-    return Reply(head | {"object": "chat.completion", "choices": made, "usage": usage})
+    return Reply(head | {"object": "chat.completion", "choices": made, "usage": usage}, usage)
 
 
 def completions(request: Request) -> Reply | Stream:
@@ -91,7 +91,7 @@ def completions(request: Request) -> Reply | Stream:
     choices = [
         {"index": index, "text": answer.text, "logprobs": None, "finish_reason": reason} for index in range(copies)
     ]
-    return Reply(head | {"choices": choices, "usage": usage})
+    return Reply(head | {"choices": choices, "usage": usage}, usage)
 
 
 def embeddings(request: Request) -> Reply:
@@ -109,7 +109,7 @@ def embeddings(request: Request) -> Reply:
     ]
     tokens = sum(tokens for _, tokens in inputs)
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return Reply({"object": "list", "data": data, "model": model, "usage": usage})
+    return Reply({"object": "list", "data": data, "model": model, "usage": usage}, usage)
 
 
 def models(request: Request) -> Reply:
@@ -240,9 +240,9 @@ def _choice_chunks(index: int, answer: Answer) -> Iterator[Json]:
 def _stream(head: Json, chunks: list[Json], usage: Json, body: Json) -> Stream:
     """Every chunk says `usage: null` and one more chunk carries it, if it was asked for; else none says anything."""
     if not (body.get("stream_options") or {}).get("include_usage"):
-        return Stream((*(Event(head | {"choices": [chunk]}) for chunk in chunks), _DONE))
+        return Stream((*(Event(head | {"choices": [chunk]}) for chunk in chunks), _DONE), usage)
     events = [Event(head | {"choices": [chunk], "usage": None}) for chunk in chunks]
-    return Stream((*events, Event(head | {"choices": [], "usage": usage}), _DONE))
+    return Stream((*events, Event(head | {"choices": [], "usage": usage}), _DONE), usage)
 
 
 def _inputs(value: Any) -> list[tuple[str, int]]:

@@ -81,7 +81,8 @@ def responses(request: Request) -> Reply | Stream:
     if request.body.get("store") is not False:
         said = tuple(segment(item, extra_tokens=TOKENS_PER_MESSAGE) for item in output if item["type"] != "reasoning")
         request.memory.store(response["id"], (*prompt.segments, *said))
-    return Stream(tuple(_events(response))) if is_stream(request.body) else Reply(response)
+    usage = response["usage"]
+    return Stream(tuple(_events(response)), usage) if is_stream(request.body) else Reply(response, usage)
 
 
 def input_tokens(request: Request) -> Reply:
@@ -205,5 +206,4 @@ def _content_steps(item: Json, at: Json) -> Iterator[tuple[str, Json]]:
     elif item["type"] == "function_call":
         for piece in pieces(item["arguments"]):
             yield "response.function_call_arguments.delta", at | {"delta": piece}
-        done = {"name": item["name"], "arguments": item["arguments"]}
-        yield "response.function_call_arguments.done", at | done
+        yield "response.function_call_arguments.done", at | {"arguments": item["arguments"]}

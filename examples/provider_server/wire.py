@@ -115,6 +115,8 @@ class Reply:
     """An answer in one piece."""
 
     body: Json
+    usage: Json | None = None
+    """What the answer costs, whether its body says so or not."""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -138,6 +140,7 @@ class Stream:
     """An answer in many pieces."""
 
     events: tuple[Event, ...]
+    usage: Json
 
 
 class Memory:
