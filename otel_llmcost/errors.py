@@ -60,6 +60,10 @@ class UnstorableError(StoreError):
     """What was handed in cannot be stored; trying again does not help."""
 
 
+class WebhookError(LLMCostError):
+    """A webhook that must not be believed: unsigned, wrongly signed, too old, or no JSON object."""
+
+
 class RefusedError(LLMCostError):
     """A call that was not sent, because it does not fit what its owner allowed."""
 
@@ -131,6 +135,34 @@ class BudgetExceededError(RefusedError):
             retry_after_seconds=None,
         )
         error.budget, error.requested, error.window_end = budget, None, None
+        return error
+
+    @classmethod
+    def unreachable(cls, *, budget: str, scope: str, limit: Decimal, problem: str) -> BudgetExceededError:
+        """Refuse a call whose balance cannot be read, for a budget that is closed while its store is away."""
+        error = cls(
+            f"budget {_of(budget, scope)} is closed while its store is out of reach ({problem}); the call was not sent",
+            name=budget,
+            scope=scope,
+            limit=limit,
+            balance=Decimal(0),
+            retry_after_seconds=None,
+        )
+        error.budget, error.requested, error.window_end = budget, None, None
+        return error
+
+    @classmethod
+    def misconfigured(cls, reason: str) -> BudgetExceededError:
+        """Refuse every call, because all is to be strict and a budget could not be read."""
+        error = cls(
+            f"no call is sent: {reason}",
+            name="",
+            scope="",
+            limit=Decimal(0),
+            balance=Decimal(0),
+            retry_after_seconds=None,
+        )
+        error.budget, error.requested, error.window_end = "", None, None
         return error
 
 

@@ -1,0 +1,202 @@
+"""When alerts are delivered: in a thread of its own, started by the first alert, bounded at exit."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import random
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import Context
+from datetime import datetime
+from time import monotonic
+
+from otel_llmcost.alerting.courier import Courier, Outbox, Send, Top
+from otel_llmcost.alerting.schedule import Outcome
+from otel_llmcost.alerting.top import AgentCost
+from otel_llmcost.core.alert import Alert, Channel
+
+CLOSE_SECONDS = 2.0
+LOOK_AGAIN_SECONDS = 60.0
+"""How often to look for what others left, or what failed, while something is pending."""
+_REST_SECONDS = 0.5
+"""Between two passes, so that a storm of refusals is not a storm of queries."""
+
+_logger = logging.getLogger("otel_llmcost")
+
+
+class _Life:
+    """What a process has of its own; a forked child gets a new one."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.wake = threading.Event()
+        self.closing = threading.Event()
+        self.thread: threading.Thread | None = None
+        self.is_poked = False
+        self.ends_at: float | None = None
+        """By the monotonic clock; None: not closing."""
+
+
+class Dispatcher:
+    """Delivers a store's alerts to channels.
+
+    Safe for threads and for fork. Several processes on one store are fine: each delivery is taken by one of them.
+    A process that dies between sending and writing back makes the delivery come twice, with the same webhook-id.
+    """
+
+    def __init__(  # noqa: PLR0913 -- what it reads and what it acts with, all of it handed in
+        self,
+        outbox: Outbox,
+        channels: Sequence[Channel],
+        *,
+        clock: Callable[[], datetime],
+        top: Top | None = None,
+        send: Send | None = None,
+        around: Callable[[], AbstractContextManager[object]] = nullcontext,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """Start nothing yet; channels that nothing can be delivered to are logged and left out.
+
+        Args:
+            outbox: the store.
+            channels: where to; `log_channel` among them for a line in the log.
+            clock: the time now, aware.
+            top: lists the agents that spent most of an alert's balance; None: webhooks are sent without.
+            send: None: posts webhooks.
+            around: entered around every pass; the place to contain faults and to suppress tracing.
+            jitter: 0 to 1, at random.
+        """
+        self._outbox = outbox
+        self._clock = clock
+        self._around = around
+        self._courier = Courier(outbox, channels, clock=clock, top=top or _no_top, send=send or _send, jitter=jitter)
+        self._told: set[str] = set()
+        self._life = _Life()
+        self._watch_forks()
+
+    def poke(self) -> None:
+        """Say that there may be something to deliver. Cheap; never waits for a delivery, never raises."""
+        self._life.is_poked = True
+        self._life.wake.set()
+        if self._life.thread is None:
+            self._start()
+
+    def resume(self) -> None:
+        """Take up what earlier runs left.
+
+        Raises:
+            StoreError: the outbox cannot be read.
+        """
+        if self._outbox.pending_deliveries():
+            self.poke()
+
+    def run_once(self) -> datetime | None:
+        """Deliver now, in the caller's thread, what is due; return when to come again for what failed, if any.
+
+        Raises:
+            StoreError: the outbox cannot be read or written.
+        """
+        return self._courier.run(self._seconds_left)
+
+    def tell_directly(self, kind: str, text: str) -> None:
+        """Tell of a fault of the store itself, past the outbox, to channels that want `critical`; once per outage.
+
+        Args:
+            kind: such as `store.failed`; the next one of the same kind is not told until `is_over`.
+            text: for people.
+        """
+        with self._life.lock:
+            if kind in self._told:
+                return
+            self._told.add(kind)
+        _logger.error("%s: %s", kind, text)
+        if self._courier.take(kind, text):
+            self.poke()
+
+    def is_over(self, kind: str) -> None:
+        """End an outage: the next one of this kind is told again."""
+        self._told.discard(kind)
+
+    def close(self, timeout_seconds: float = CLOSE_SECONDS) -> None:
+        """Make one last attempt at what is due, no longer than this; what is left stays in the outbox."""
+        life = self._life
+        with life.lock:
+            if life.ends_at is not None:
+                return
+            life.ends_at = monotonic() + timeout_seconds
+        life.wake.set()
+        life.closing.set()
+        if life.thread is not None:
+            life.thread.join(timeout_seconds)
+        elif life.is_poked:
+            # No thread could be started any more: Python refuses to, once it is shutting down.
+            Context().run(self._pass)
+
+    def _start(self) -> None:
+        life = self._life
+        with life.lock:
+            if life.thread is not None or life.ends_at is not None:
+                return
+            # In a context of its own: else baggage and trace of whoever poked first would stay with the thread.
+            thread = threading.Thread(
+                target=Context().run, args=(self._loop, life), name="otel-llmcost-alerts", daemon=True
+            )
+            try:
+                thread.start()
+            except RuntimeError:
+                _logger.debug("no thread can be started; alerts are delivered at close, or by the next process")
+            else:
+                life.thread = thread
+
+    def _loop(self, life: _Life) -> None:
+        pause_seconds: float | None = 0
+        is_last = False
+        while not is_last:
+            life.wake.wait(pause_seconds)
+            life.wake.clear()
+            is_last = life.ends_at is not None
+            pause_seconds = self._pass()
+            life.closing.wait(_REST_SECONDS)
+
+    def _pass(self) -> float | None:
+        """Deliver what is due; return after how many seconds to look again; None: when poked."""
+        with self._around():
+            again = self.run_once()
+            if again is not None:
+                return min(max((again - self._clock()).total_seconds(), 0), LOOK_AGAIN_SECONDS)
+            return LOOK_AGAIN_SECONDS if self._outbox.pending_deliveries() else None
+        return LOOK_AGAIN_SECONDS  # `around` contained a fault
+
+    def _seconds_left(self) -> float:
+        ends_at = self._life.ends_at
+        return math.inf if ends_at is None else ends_at - monotonic()
+
+    def _watch_forks(self) -> None:
+        reference = weakref.WeakMethod(self._begin_anew)
+
+        def begin_anew() -> None:
+            if (method := reference()) is not None:
+                method()
+
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=begin_anew)
+
+    def _begin_anew(self) -> None:
+        """Leave to the parent what is the parent's: its thread, and the notices that it brings."""
+        self._life = _Life()
+        self._courier.drop_notices()
+
+
+def _no_top(_alert: Alert) -> Sequence[AgentCost]:
+    return ()
+
+
+def _send(channel: Channel, message_id: str, body: bytes, *, now: datetime, timeout_seconds: float) -> Outcome:
+    # Most runs send nothing, so most runs need not load TLS and HTTP (20 ms).
+    from otel_llmcost.alerting.send import send  # noqa: PLC0415
+
+    return send(channel, message_id, body, now=now, timeout_seconds=timeout_seconds)

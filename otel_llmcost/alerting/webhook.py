@@ -1,0 +1,191 @@
+"""What a webhook says and how it is signed, after Standard Webhooks 1.0; `verify` is for receivers."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from otel_llmcost.alerting.top import AgentCost
+from otel_llmcost.core.alert import Alert, Channel
+from otel_llmcost.core.budget import projected
+from otel_llmcost.core.money import from_nano, to_nano
+from otel_llmcost.errors import ConfigError, WebhookError
+
+SCHEMES = frozenset({"http", "https"})
+TOLERANCE = timedelta(minutes=5)
+
+_PREFIX = "whsec_"
+_ID, _TIMESTAMP, _SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
+_SECONDS = re.compile("[0-9]{1,12}")
+_PLAIN = re.compile("[!-~]+")
+_SHARE = Decimal("1e-6")
+
+Json = Mapping[str, "Json"] | Sequence["Json"] | str | Decimal | bool | None
+
+
+class Headers(Protocol):
+    """Headers of a request, as a dict or as any web framework's own type."""
+
+    def items(self) -> Iterable[tuple[str, str]]:
+        """List names and values."""
+        ...
+
+
+def body(alert: Alert, top: Sequence[AgentCost] = ()) -> bytes:
+    """Write an alert as JSON. The same alert and `top` give the same bytes, whenever it is sent."""
+    spent, limit = from_nano(alert.spent_nano), from_nano(alert.limit_nano)
+    data: dict[str, Json] = {
+        "budget": alert.key.budget,
+        "scope": alert.key.subject,
+        "window": {"start": _instant(alert.window_start), "end": _instant(alert.window_end)},
+        "level": alert.level,
+        "share": (spent / limit if limit else Decimal(1)).quantize(_SHARE),
+        "spent_usd": spent,
+        "limit_usd": limit,
+        "remaining_usd": max(limit - spent, Decimal(0)),
+        "projected_usd": projection(alert),
+        "top": [{"agent": each.agent, "cost_usd": from_nano(each.cost_nano)} for each in top],
+        "trace_id": alert.trace_id,
+    }
+    if alert.requested_nano is not None:
+        data |= {"refused": True, "requested_usd": from_nano(alert.requested_nano)}
+    return _json({"type": f"budget.{alert.level}", "timestamp": _instant(alert.at), "data": data}).encode()
+
+
+def notice(kind: str, at: datetime, text: str) -> bytes:
+    """Write a message that is about otel-llmcost itself, such as `store.failed`, as JSON."""
+    return _json({"type": kind, "timestamp": _instant(at), "data": {"message": text}}).encode()
+
+
+def projection(alert: Alert) -> Decimal:
+    """Carry the pace until the alert on to its window's end, in USD; where there is no end, what was spent."""
+    spent = from_nano(alert.spent_nano)
+    if alert.window_start is None or alert.window_end is None:
+        return spent
+    return from_nano(to_nano(projected(spent, alert.window_start, alert.window_end, alert.at)))
+
+
+def keys(secret: str) -> tuple[bytes, ...]:
+    """Read the signing keys of a secret: several, separated by spaces, while one replaces the other.
+
+    Raises:
+        ConfigError: no key at all, or `whsec_` without base64 behind it. The message does not show the secret.
+    """
+    found = tuple(_key(part) for part in secret.split())
+    if not found or not all(found):
+        raise ConfigError("the secret is empty", key="secret", expected="`whsec_` and base64, or a text")
+    return found
+
+
+def sign(secret: str | None, message_id: str, at: datetime, body: bytes) -> dict[str, str]:
+    """Make the headers of one attempt; without a secret, all but the signature."""
+    timestamp = str(int(at.timestamp()))
+    headers = {_ID: message_id, _TIMESTAMP: timestamp}
+    if secret is not None:
+        headers[_SIGNATURE] = " ".join(_signature(key, message_id, timestamp, body) for key in keys(secret))
+    return headers
+
+
+def verify(
+    secret: str,
+    headers: Headers,
+    body: bytes,
+    *,
+    now: datetime | None = None,
+    tolerance: timedelta = TOLERANCE,
+) -> dict[str, Any]:
+    """Check a received webhook and read it.
+
+    Args:
+        secret: the channel's; several, separated by spaces, while one replaces the other.
+        headers: of the request; names in any case.
+        body: as it came, byte for byte, not parsed and written again.
+        now: None: the clock's.
+        tolerance: how far the sender's clock and ours may differ; what is older may be a replay.
+
+    Returns:
+        The message; amounts are `Decimal` or `int`, never `float`.
+
+    Raises:
+        WebhookError: it must not be believed.
+        ConfigError: the secret cannot be used.
+    """
+    got = {name.lower(): value for name, value in headers.items()}
+    message_id, timestamp, signatures = (got.get(name, "") for name in (_ID, _TIMESTAMP, _SIGNATURE))
+    if not (message_id and signatures and _SECONDS.fullmatch(timestamp)):
+        raise WebhookError("headers webhook-id, webhook-timestamp and webhook-signature are not all there")
+    age_seconds = (now or datetime.now(UTC)).timestamp() - int(timestamp)
+    if abs(age_seconds) > tolerance.total_seconds():
+        raise WebhookError(f"sent {age_seconds:.0f} seconds ago by its timestamp: too far from now")
+    given = [each.encode(errors="replace") for each in signatures.split(" ")]
+    right = [_signature(key, message_id, timestamp, body).encode() for key in keys(secret)]
+    if not any(hmac.compare_digest(one, other) for one in right for other in given):
+        raise WebhookError("no signature of it fits the secret")
+    return _read(body)
+
+
+def problem_of(channel: Channel) -> str | None:
+    """Say why nothing can be delivered to a channel; None: nothing stands against it. Shows no secret."""
+    try:
+        url = urlsplit(channel.url)
+        port, host = url.port, (url.hostname or "").encode("idna")
+    except ValueError:
+        return "its URL cannot be read"
+    if url.scheme not in SCHEMES:
+        return f"{url.scheme or 'a URL without scheme'}: cannot be delivered by this version, only http and https"
+    if not host or port == 0 or not _PLAIN.fullmatch(channel.url):
+        return "its URL needs a host, and to be ASCII without spaces"
+    try:
+        sign(channel.secret, "", datetime.now(UTC), b"")
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+def _key(part: str) -> bytes:
+    if not part.startswith(_PREFIX):
+        return part.encode()
+    text = part.removeprefix(_PREFIX)
+    try:
+        return b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except ValueError:
+        raise ConfigError("the secret is not base64 after whsec_", key="secret") from None
+
+
+def _signature(key: bytes, message_id: str, timestamp: str, body: bytes) -> str:
+    signed = f"{message_id}.{timestamp}.".encode(errors="replace") + body
+    return "v1," + b64encode(hmac.digest(key, signed, "sha256")).decode()
+
+
+def _instant(at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    try:
+        message = json.loads(body, parse_float=Decimal)
+    except ValueError:
+        message = None
+    if not isinstance(message, dict):
+        raise WebhookError("rightly signed, but not a JSON object")
+    return message  # pyright: ignore[reportUnknownVariableType] -- JSON has no type
+
+
+def _json(value: Json) -> str:
+    """Write JSON with amounts as exact decimal numbers, which `json.dumps` can only write as floats."""
+    match value:
+        case Decimal():
+            return f"{value.normalize():f}"
+        case Mapping():
+            return "{" + ",".join(f"{json.dumps(name)}:{_json(each)}" for name, each in value.items()) + "}"
+        case str() | bool() | None:
+            return json.dumps(value)
+        case _:
+            return "[" + ",".join(map(_json, value)) + "]"
