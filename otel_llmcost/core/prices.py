@@ -1,0 +1,202 @@
+"""The price book: what a model's rate was at an instant, and what a usage costs at that rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import NamedTuple
+
+from otel_llmcost.core.listing import STANDARD, Listing, ModelPrices, Provider, canonical_tier
+from otel_llmcost.core.matching import PROVIDERS, RELAYS, undressed, with_dashed_date
+from otel_llmcost.core.overrides import PriceOverride
+from otel_llmcost.core.quotes import Band, Known, all_rates, bands_at, changes_near
+from otel_llmcost.core.rates import COST_CLASSES, Cost, CostClass, Rate, breakdown_nano, price
+from otel_llmcost.errors import UnknownPriceError
+
+__all__ = [
+    "COST_CLASSES",
+    "Cost",
+    "CostClass",
+    "PriceBook",
+    "PriceOverride",
+    "Rate",
+    "SoldModel",
+    "breakdown_nano",
+    "price",
+]
+
+_EVER = datetime.min.replace(tzinfo=UTC)
+_NEVER = datetime.max.replace(tzinfo=UTC)
+_MOST_CACHED = 4096
+"""Names come from whoever sends spans: the cache starts anew when there are more than this."""
+
+
+class SoldModel(NamedTuple):
+    """A model by the price book's own names."""
+
+    provider: str
+    model: str
+
+
+class _Span(NamedTuple):
+    """The rates of a name while nothing about them changes; none at all: there is no price."""
+
+    start: datetime
+    end: datetime
+    bands: tuple[Band, ...]
+
+
+class PriceBook:
+    """All rates that are known. Safe for threads; finding a rate again is one look-up."""
+
+    def __init__(
+        self,
+        providers: Iterable[Provider] = (),
+        *,
+        source: str = "",
+        compiled_on: str = "",
+        overrides: Sequence[PriceOverride] = (),
+    ) -> None:
+        self.source = source
+        """Where the book is from, such as `genai-prices 0.2.3`."""
+        self.compiled_on = compiled_on
+        """The day it was compiled, as ISO date."""
+        self.overrides = tuple(overrides)
+        self._providers = {each.provider: each for each in providers}
+        self._listings: dict[str, Sequence[Listing]] = {}
+        self._known: dict[tuple[str, str], Known | None] = {}
+        self._spans: dict[tuple[str, str, str], _Span] = {}
+
+    def with_overrides(self, overrides: Sequence[PriceOverride]) -> PriceBook:
+        """Lay the user's own prices over the book; of several that fit, the latest counts, then the last written."""
+        return PriceBook(
+            tuple(self._providers.values()),
+            source=self.source,
+            compiled_on=self.compiled_on,
+            overrides=(*self.overrides, *overrides),
+        )
+
+    def rate_at(self, provider: str, model: str, at: datetime, *, input_tokens: int = 0, tier: str = STANDARD) -> Rate:
+        """Return the rate of a model at an instant.
+
+        Args:
+            provider: any name it goes by; empty: the model's name tells.
+            model: as requested or as served, with or without a prefix.
+            at: when the call began; aware.
+            input_tokens: all input, cached too: decides the band where long requests cost more.
+            tier: the service tier, as the request or, better, the answer names it.
+
+        Raises:
+            UnknownPriceError: neither the book nor an override has a price.
+        """
+        key = (provider, model, tier)
+        span = self._spans.get(key)
+        if span is None or not span.start <= at < span.end:
+            span = self._remember(key, at)
+        for above, rate in span.bands:
+            if input_tokens > above:
+                return rate
+        raise UnknownPriceError(provider, model)
+
+    def find(self, provider: str, model: str) -> SoldModel | None:
+        """Tell which model a name means; None: not known."""
+        known = self._look_up(provider, model)
+        return None if known is None else SoldModel(known.provider, known.model)
+
+    def models(self) -> list[SoldModel]:
+        """List all models of the book, as the book orders them."""
+        return [SoldModel(name, each.model) for name in self._providers for each in self._list_of(name)]
+
+    def show(self, provider: str, model: str) -> list[Rate]:
+        """List all rates of a model: every date, hour, tier and band of sizes; none at all: it is not known."""
+        known = self._look_up(provider, model)
+        return [] if known is None else all_rates(known)
+
+    def _remember(self, key: tuple[str, str, str], at: datetime) -> _Span:
+        provider, model, tier = key
+        known = self._look_up(provider, model)
+        changes = [] if known is None else changes_near(known, at)
+        span = _Span(
+            max((each for each in changes if each <= at), default=_EVER),
+            min((each for each in changes if each > at), default=_NEVER),
+            () if known is None else bands_at(known, at, canonical_tier(tier)),
+        )
+        if len(self._spans) >= _MOST_CACHED:
+            self._spans.clear()
+        self._spans[key] = span
+        return span
+
+    def _look_up(self, provider: str, model: str) -> Known | None:
+        key = (provider.strip().lower(), model.strip().lower())
+        try:
+            return self._known[key]
+        except KeyError:
+            known = self._search(*key)
+        if len(self._known) >= _MOST_CACHED:
+            self._known.clear()
+        self._known[key] = known
+        return known
+
+    def _search(self, provider: str, name: str) -> Known | None:
+        known = None
+        for seller, bare in self._readings(provider, name):
+            known = self._known_as(provider, seller, bare)
+            if known is not None and known.prices is not None:
+                return known
+        return known
+
+    def _readings(self, provider: str, name: str) -> Iterator[tuple[str | None, str]]:
+        """Say who may be paid, and the model's name as that provider would have it."""
+        if provider not in RELAYS:
+            yield self._provider_named(provider), name
+            return
+        prefix, slash, rest = name.partition("/")
+        if slash and (seller := self._provider_called(prefix)) is not None:
+            yield seller, rest
+        yield next((each.provider for each in self._providers.values() if each.sells.fits(name)), None), name
+
+    def _known_as(self, provider: str, seller: str | None, name: str) -> Known | None:
+        who = seller or provider
+        names = list(dict.fromkeys(self._spellings(who, name)))
+        found = None if seller is None else map(partial(self._prices_of, seller), names)
+        prices = next((each for each in found or () if each is not None), None)
+        overrides = tuple(row for row in self.overrides if row.fits((provider, who), names))
+        if prices is None and not overrides:
+            return None
+        return Known(
+            provider=who if prices is None else prices.provider,
+            model=names[-1] if prices is None else prices.model,
+            prices=prices,
+            overrides=overrides,
+            source=self.source,
+        )
+
+    def _provider_called(self, name: str) -> str | None:
+        name = PROVIDERS.get(name, name)
+        return name if name in self._providers else None
+
+    def _provider_named(self, name: str) -> str | None:
+        rules = (each.provider for each in self._providers.values() if each.names.fits(name))
+        return self._provider_called(name) or next(rules, None)
+
+    def _spellings(self, provider: str, name: str) -> Iterator[str]:
+        """Give a name as it came, then without what says nothing new: a path, the provider's name before a slash."""
+        for bare in undressed(name):
+            yield bare
+            prefix, slash, rest = bare.partition("/")
+            if slash and rest and (self._provider_called(prefix) or prefix) == provider:
+                yield from self._spellings(provider, rest)
+
+    def _prices_of(self, seller: str, name: str) -> ModelPrices | None:
+        for spelling in dict.fromkeys((name, with_dashed_date(name))):
+            for who in (seller, *self._providers[seller].resells):
+                for listing in self._list_of(who):
+                    if listing.names.fits(spelling):
+                        return listing.prices() if who == seller else listing.prices().resold()
+        return None
+
+    def _list_of(self, provider: str) -> Sequence[Listing]:
+        if provider not in self._listings:
+            self._listings[provider] = self._providers[provider].listings()
+        return self._listings[provider]

@@ -1,0 +1,240 @@
+"""What one unit of anything costs, and the sum that makes a cost of a usage: a dot product of integers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Literal, get_args
+
+from otel_llmcost.core.usage import PARENTS, UNITS, Unit, Usage
+from otel_llmcost.errors import UnknownPriceError
+
+CostClass = Literal["input", "cache_read", "cache_write", "output", "reasoning", "audio", "tools", "other"]
+COST_CLASSES: tuple[CostClass, ...] = get_args(CostClass)
+
+# Sums are whole yocto-USD (1e-24): prices are kept to 1e-18 USD per unit, a discount adds six digits. Plain integers
+# are faster than Decimal, and the host's decimal context cannot round them.
+_DIGITS = 24
+_PRICE_DIGITS = 18
+_DISCOUNT_DIGITS = 6
+_WHOLE: int = 10**_DISCOUNT_DIGITS
+_YOCTO_PER_NANO: int = 10 ** (_DIGITS - 9)
+_ONE_USD: int = 10**_DIGITS
+_YOCTO = Decimal(1).scaleb(-_DIGITS)
+_EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
+
+_TOKENS: tuple[Unit, ...] = ("input_tokens", "output_tokens")
+_TOOLS: tuple[Unit, ...] = ("web_searches", "file_searches")
+_MEASURES: tuple[Unit, ...] = ("requests", "pages", "images", "audio_seconds", "characters", "gpu_seconds")
+"""Other ways than tokens to bill the work itself."""
+
+_CLASS_OF: Mapping[Unit, CostClass] = {
+    "input_tokens": "input",
+    "input_image_tokens": "input",
+    "input_video_tokens": "input",
+    "cache_read_tokens": "cache_read",
+    "cache_read_audio_tokens": "cache_read",
+    "cache_read_image_tokens": "cache_read",
+    "cache_write_tokens": "cache_write",
+    "cache_write_30m_tokens": "cache_write",
+    "cache_write_1h_tokens": "cache_write",
+    "cache_write_12h_tokens": "cache_write",
+    "output_tokens": "output",
+    "output_image_tokens": "output",
+    "output_video_tokens": "output",
+    "citation_tokens": "output",
+    "reasoning_tokens": "reasoning",
+    "input_audio_tokens": "audio",
+    "output_audio_tokens": "audio",
+    "audio_seconds": "audio",
+    "web_searches": "tools",
+    "web_fetches": "tools",
+    "file_searches": "tools",
+}
+"""Units that are missing here are "other"."""
+
+
+def _totals_of(unit: Unit) -> frozenset[Unit]:
+    return frozenset(PARENTS.get(unit, ())).union(*(_totals_of(parent) for parent in PARENTS.get(unit, ())))
+
+
+_TOTALS: Mapping[Unit, frozenset[Unit]] = {unit: _totals_of(unit) for unit in UNITS}
+"""All totals that a part is counted in, near and far."""
+
+
+def _inversion(unit: Unit) -> dict[Unit, int]:
+    """Say how one more of a part changes what is left of each total once its parts are taken out (Möbius)."""
+    signs: dict[Unit, int] = {unit: 1}
+    for total in sorted(_TOTALS[unit], key=lambda each: -len(_TOTALS[each])):
+        signs[total] = -sum(sign for part, sign in signs.items() if total in _TOTALS[part])
+    return signs
+
+
+_INVERSION: Mapping[Unit, Mapping[Unit, int]] = {unit: _inversion(unit) for unit in UNITS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """What a model's units cost, at one time, in one service tier and one band of context sizes."""
+
+    rate_id: str
+    """Names the price that was applied, such as `openai/o3@2025-06-10`."""
+    source: str
+    """Where it is from: `genai-prices 0.2.3`, or file and line of the user's own price."""
+    prices: Mapping[Unit, Decimal]
+    """USD for one unit. A part that is missing costs what its total costs."""
+    provider: str = ""
+    """As the price book names it; the seller of the price, where a provider resells another's models."""
+    model: str = ""
+    """As the price book names it."""
+    valid_from: datetime | None = None
+    """Since when, in UTC; None: as far back as is known."""
+    tier: str = "standard"
+    """Service tier that the prices are for."""
+    is_tier_assumed: bool = False
+    """True: no price is known for the tier that was asked for, so the standard one stands in."""
+    above_input_tokens: int = 0
+    """The prices are for requests with more input than this; 0: for any size up to the next band."""
+    max_output_tokens: int | None = None
+    """The most the model can answer; None: not known."""
+    discount: Decimal = Decimal(0)
+    """Share off the list price, to six digits; negative for a surcharge."""
+    weights: Mapping[Unit, int] = field(init=False, repr=False, compare=False)
+    """What one more of a unit adds to the sum, in atto-USD (1e-18); a unit that is missing has no price."""
+    classes: Mapping[Unit, tuple[tuple[CostClass, int], ...]] = field(init=False, repr=False, compare=False)
+    """How one more of a unit moves each class of cost, in atto-USD."""
+    share: int = field(init=False, repr=False, compare=False)
+    """Millionths of the list price that are paid."""
+
+    def __post_init__(self) -> None:
+        weights = _weights(self.prices)
+        object.__setattr__(self, "weights", weights)
+        object.__setattr__(self, "classes", {unit: _moves(unit, weights) for unit in weights})
+        object.__setattr__(self, "share", _WHOLE - int(_shifted(self.discount, _DISCOUNT_DIGITS)))
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """An amount of money, exact; before (`list`) and after (`effective`) discounts."""
+
+    list_yocto: int
+    effective_yocto: int
+    unrated: tuple[Unit, ...] = ()
+    """Tool calls that were counted and may cost something, but no price of theirs is known."""
+
+    @property
+    def list_cost_usd(self) -> Decimal:
+        """The cost at list prices, exact."""
+        return _usd(self.list_yocto)
+
+    @property
+    def effective_cost_usd(self) -> Decimal:
+        """The cost after discounts, exact."""
+        return _usd(self.effective_yocto)
+
+    @property
+    def list_cost_nano(self) -> int:
+        """The cost at list prices in nano-USD, rounded half to even."""
+        return _nano(self.list_yocto)
+
+    @property
+    def cost_nano(self) -> int:
+        """The cost after discounts in nano-USD, rounded half to even."""
+        return _nano(self.effective_yocto)
+
+
+def price(usage: Usage, rate: Rate) -> Cost:
+    """Price a usage: exact, unrounded, and additive within one rate.
+
+    Raises:
+        UnknownPriceError: something was used that the rate has no price for (tool calls aside, see `Cost.unrated`).
+    """
+    weights = rate.weights
+    total = 0
+    try:
+        for unit, count in usage.counts.items():
+            total += count * weights[unit]
+    except KeyError:
+        return _price_rated(usage, rate)
+    return Cost(total * _WHOLE, total * rate.share)
+
+
+def breakdown_nano(usage: Usage, rate: Rate) -> dict[CostClass, int]:
+    """Split the effective cost of a usage by class, in nano-USD; the classes add up to `Cost.cost_nano`.
+
+    Classes that cost nothing are left out. What rounding each for itself would lose is in the dearest.
+    """
+    sums: dict[CostClass, int] = {}
+    classes = rate.classes
+    for unit, count in usage.counts.items():
+        for name, weight in classes.get(unit, ()):
+            sums[name] = sums.get(name, 0) + count * weight
+    share = rate.share
+    nanos = {name: nano for name, atto in sums.items() if (nano := _nano(atto * share))}
+    if nanos:
+        nanos[max(nanos, key=nanos.__getitem__)] += _nano(sum(sums.values()) * share) - sum(nanos.values())
+    return nanos
+
+
+def _price_rated(usage: Usage, rate: Rate) -> Cost:
+    total = 0
+    unrated: list[Unit] = []
+    for unit, count in usage.counts.items():
+        weight = rate.weights.get(unit)
+        if weight is not None:
+            total += count * weight
+        elif count and unit in _TOOLS:
+            unrated.append(unit)
+        elif count:
+            raise UnknownPriceError(rate.provider, rate.model, f"no price for {unit} in {rate.rate_id}")
+    return Cost(total * _WHOLE, total * rate.share, tuple(unrated))
+
+
+def _weights(prices: Mapping[Unit, Decimal]) -> dict[Unit, int]:
+    weights: dict[Unit, int] = {}
+    for unit in UNITS:  # totals stand before their parts
+        own = prices.get(unit)
+        if own is not None:
+            counted_at = sum(weights.get(total, 0) for total in _TOTALS[unit])
+            weights[unit] = int(_shifted(own, _PRICE_DIGITS)) - counted_at
+        elif unit in PARENTS or _is_paid_otherwise(unit, prices):
+            weights[unit] = 0
+    return weights
+
+
+def _is_paid_otherwise(unit: Unit, prices: Mapping[Unit, Decimal]) -> bool:
+    """Tell whether a count without a price is paid for by another: tokens by the hour of audio, an image by its tokens.
+
+    Fetching a web page is free wherever it is reported. A price per input token does not pay for output.
+    """
+    if unit in _TOKENS:
+        return not any(each in prices for each in _TOKENS) and any(each in prices for each in _MEASURES)
+    if unit in _MEASURES:
+        return any(each in prices for each in (*_TOKENS, *_MEASURES))
+    return unit == "web_fetches"
+
+
+def _moves(unit: Unit, weights: Mapping[Unit, int]) -> tuple[tuple[CostClass, int], ...]:
+    moves: dict[CostClass, int] = {}
+    for each, sign in _INVERSION[unit].items():
+        counted_at = sum(weights.get(one, 0) for one in (each, *_TOTALS[each]))
+        name = _CLASS_OF.get(each, "other")
+        moves[name] = moves.get(name, 0) + sign * counted_at
+    return tuple((name, weight) for name, weight in moves.items() if weight)
+
+
+def _shifted(amount: Decimal, digits: int) -> Decimal:
+    return _EXACT.to_integral_value(_EXACT.scaleb(amount, digits))
+
+
+def _nano(yocto: int) -> int:
+    whole, rest = divmod(yocto, _YOCTO_PER_NANO)
+    half = _YOCTO_PER_NANO // 2
+    return whole + (rest > half or (rest == half and whole % 2 == 1))
+
+
+def _usd(yocto: int) -> Decimal:
+    whole, rest = divmod(yocto, _ONE_USD)
+    return _EXACT.normalize(_EXACT.multiply(yocto, _YOCTO)) if rest else Decimal(whole)

@@ -1,0 +1,236 @@
+"""Compile a price book: genai-prices' data in our units and rows, with LiteLLM's figures for the largest answer.
+
+Run by `make prices`; the result is committed. The same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time
+from decimal import Context, Decimal
+from pathlib import Path
+from typing import Any, cast
+
+from otel_llmcost.core.listing import STANDARD, canonical_tier
+from otel_llmcost.core.prices import PriceBook, SoldModel
+from otel_llmcost.core.usage import Unit
+from otel_llmcost.pricebook.book import SHIPPED, parse, render
+from otel_llmcost.pricebook.sources import GENAI_PRICES, installed_prices, litellm_map
+
+Json = dict[str, Any]
+Ceilings = Mapping[SoldModel, int]
+Amount = str | int
+
+_EXACT = Context(prec=60)
+_MILLION = 1_000_000
+_TRILLIONTH = Decimal("1e-9")
+"""Amounts are USD per million units and kept to nine digits: 1e-15 USD for one."""
+
+UNIT_OF: Mapping[str, tuple[Unit, int]] = {
+    "input_mtok": ("input_tokens", _MILLION),
+    "cache_read_mtok": ("cache_read_tokens", _MILLION),
+    "cache_write_mtok": ("cache_write_tokens", _MILLION),
+    "cache_write_1h_mtok": ("cache_write_1h_tokens", _MILLION),
+    "input_audio_mtok": ("input_audio_tokens", _MILLION),
+    "input_image_mtok": ("input_image_tokens", _MILLION),
+    "input_video_mtok": ("input_video_tokens", _MILLION),
+    "cache_audio_read_mtok": ("cache_read_audio_tokens", _MILLION),
+    "cache_image_read_mtok": ("cache_read_image_tokens", _MILLION),
+    "output_mtok": ("output_tokens", _MILLION),
+    "output_reasoning_mtok": ("reasoning_tokens", _MILLION),
+    "output_citation_mtok": ("citation_tokens", _MILLION),
+    "output_audio_mtok": ("output_audio_tokens", _MILLION),
+    "output_image_mtok": ("output_image_tokens", _MILLION),
+    "output_video_mtok": ("output_video_tokens", _MILLION),
+    "input_mchars": ("characters", _MILLION),
+    "input_audio_hours": ("audio_seconds", 3600),
+    "audio_hours": ("audio_seconds", 3600),
+    "input_document_kpages": ("pages", 1000),
+    "requests_kcount": ("requests", 1000),
+    "web_searches_kcount": ("web_searches", 1000),
+    "storage_searches_kcount": ("file_searches", 1000),
+}
+"""A price's key in the source → (our unit, for how many of it the price is). Others are counted and left out."""
+
+_FREE_WORDS = ("free of charge", "included in the subscription")
+_FREE = frozenset({"openai/moderation", "google/gemma-3", "google/gemma-3n"})
+"""Listed without any price because they cost nothing. Of any other model without a price, the price is not known."""
+
+_CONTEXTS = ("processing", "service_tier", "speed")
+"""What a variant of the price may hang on that is a tier to us."""
+
+_RULE_KEYS = {"equals": "is", "starts_with": "starts", "ends_with": "ends", "contains": "has", "regex": "like"}
+_TEXT_MODES = frozenset({"chat", "responses", "completion"})
+
+
+@dataclass(slots=True)
+class Compiler:
+    """Turns the source's providers into a book's, and keeps account of what it left out."""
+
+    left_out: Counter[str] = field(default_factory=Counter[str])
+
+    def providers(self, raw: Sequence[Json], ceilings: Ceilings) -> list[Json]:
+        """Compile all providers, in the source's order: names are tried in it."""
+        return [self._provider(each, ceilings) for each in raw]
+
+    def _provider(self, raw: Json, ceilings: Ceilings) -> Json:
+        facts = {
+            "id": raw["id"],
+            "names": _rule(raw.get("provider_match")),
+            "sells": _rule(raw.get("model_match")),
+            "resells": raw.get("fallback_model_providers"),
+        }
+        models = [self._model(raw["id"], each, ceilings) for each in raw["models"]]
+        return {**{key: value for key, value in facts.items() if value}, "models": models}
+
+    def _model(self, provider: str, raw: Json, ceilings: Ceilings) -> Json:
+        model: Json = {"id": raw["id"], "names": _rule(raw["match"]), "rows": list(self._rows(provider, raw))}
+        most = ceilings.get(SoldModel(provider, raw["id"]))
+        return model if most is None else {**model, "most": most}
+
+    def _rows(self, provider: str, raw: Json) -> Iterator[Json]:
+        prices = cast("Json | list[Json]", raw["prices"])
+        for each in prices if isinstance(prices, list) else [{"prices": prices}]:
+            row = self._row(each)
+            if not each["prices"] and _is_free(provider, raw):
+                row["usd"] = {"input_tokens": "0", "output_tokens": "0"}
+            yield row
+        for each in cast("list[Json]", raw.get("price_variants", [])):
+            tier = self._tier(each["when"])
+            if tier != STANDARD:
+                yield {"tier": tier, **self._row(each)}
+
+    def _tier(self, when: Mapping[str, str]) -> str:
+        """Name the tier that a variant is for; standard: it is for none."""
+        if len(when) == 1:
+            [(context, value)] = when.items()
+            if context in _CONTEXTS:
+                return canonical_tier(value)
+        self.left_out[f"variant by {', '.join(when)}"] += 1
+        return STANDARD
+
+    def _row(self, raw: Json) -> Json:
+        usd: Json = {}
+        for key, amount in raw["prices"].items():
+            if key not in UNIT_OF:
+                self.left_out[f"price {key}"] += 1
+                continue
+            unit, per = UNIT_OF[key]
+            usd[unit] = _amount(amount, per)
+        return {**_constraint(raw.get("constraint")), "usd": usd}
+
+
+def ceilings_of(book: PriceBook, models: Mapping[str, Json]) -> dict[SoldModel, int]:
+    """Find the largest answer of each of the book's models; of several that LiteLLM lists for one, the largest."""
+    ceilings: dict[SoldModel, int] = {}
+    for name, facts in models.items():
+        most = facts.get("max_output_tokens")
+        if facts.get("mode") not in _TEXT_MODES or not isinstance(most, int):
+            continue
+        sold = book.find(facts["litellm_provider"], name)
+        if sold is not None:
+            ceilings[sold] = max(most, ceilings.get(sold, 0))
+    return ceilings
+
+
+def compile_book(
+    raw: Sequence[Json], *, version: str, compiled_on: str, ceilings: Ceilings, ceilings_source: str
+) -> tuple[bytes, Counter[str]]:
+    """Compile a book; return it with what was left out and how often."""
+    compiler = Compiler()
+    providers = compiler.providers(raw, ceilings)
+    data = render(providers, source=GENAI_PRICES, version=version, compiled_on=compiled_on, ceilings=ceilings_source)
+    return data, compiler.left_out
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compile the book that is shipped."""
+    parser = argparse.ArgumentParser(prog="make prices", description=main.__doc__)
+    parser.add_argument("--litellm", type=Path, required=True, help="LiteLLM's wheel, or its map of models")
+    parser.add_argument("--litellm-version", required=True)
+    parser.add_argument("--out", type=Path, default=SHIPPED)
+    options = parser.parse_args(arguments)
+    installed = installed_prices()
+    if installed is None:
+        parser.error("genai-prices is not installed")
+    raw, version = installed
+    today = datetime.now(UTC).date().isoformat()
+    plain, _ = compile_book(raw, version=version, compiled_on=today, ceilings={}, ceilings_source="")
+    ceilings = ceilings_of(parse(plain), litellm_map(options.litellm))
+    source = f"litellm {options.litellm_version}"
+    data, left_out = compile_book(raw, version=version, compiled_on=today, ceilings=ceilings, ceilings_source=source)
+    if not _is_same_below_header(options.out, data):
+        options.out.write_bytes(data)
+    for what, count in sorted(left_out.items()):
+        sys.stdout.write(f"left out: {what} ({count})\n")
+    sys.stdout.write(f"{options.out.name}: {len(data)} bytes, {len(ceilings)} models with a largest answer\n")
+    return 0
+
+
+def _is_same_below_header(path: Path, data: bytes) -> bool:
+    """Tell whether only the header differs: the day of an unchanged book stays, so compiling again changes nothing."""
+    return path.is_file() and path.read_bytes().partition(b"\n")[2] == data.partition(b"\n")[2]
+
+
+def _is_free(provider: str, raw: Json) -> bool:
+    comment = raw.get("price_comments", "").lower()
+    name = f"{provider}/{raw['id']}"
+    return name in _FREE or "free" in raw["id"] or any(word in comment for word in _FREE_WORDS)
+
+
+def _constraint(raw: Json | None) -> Json:
+    match raw:
+        case {"start_date": day}:
+            return {"from": day}
+        case {"start_time": start, "end_time": end}:
+            return {"hours": [_minute(start), _minute(end)]}
+        case _:
+            return {}
+
+
+def _minute(text: str) -> int:
+    """Count the minutes of the UTC day; a time without an offset is UTC."""
+    moment = time.fromisoformat(text)
+    offset = moment.utcoffset()
+    shift = 0 if offset is None else int(offset.total_seconds() // 60)
+    return (moment.hour * 60 + moment.minute - shift) % (24 * 60)
+
+
+def _amount(raw: Amount | Json, per: int) -> str | list[str | int]:
+    if not isinstance(raw, dict):
+        return _per_million(raw, per)
+    steps: list[str | int] = [_per_million(raw["base"], per)]
+    for tier in sorted(cast("list[Json]", raw["tiers"]), key=lambda each: cast("int", each["start"])):
+        steps += [tier["start"], _per_million(tier["price"], per)]
+    return steps
+
+
+def _per_million(amount: Amount, per: int) -> str:
+    usd = _EXACT.multiply(_EXACT.divide(Decimal(str(amount)), per), _MILLION)
+    text = f"{_EXACT.quantize(usd, _TRILLIONTH):f}"
+    return text.rstrip("0").rstrip(".")
+
+
+def _rule(raw: Json | None) -> Json:
+    """Turn a clause into the tests of one rule; any of them fits."""
+    if raw is None:
+        return {}
+    rule: Json = {}
+    for clause in raw.get("or", [raw]):
+        [(kind, value)] = clause.items()
+        if kind == "or":
+            for key, values in _rule(clause).items():
+                rule.setdefault(key, []).extend(values)
+        elif kind == "and":
+            rule.setdefault("all", []).append([_rule(each) for each in value])
+        else:
+            rule.setdefault(_RULE_KEYS[kind], []).append(value if kind == "regex" else value.lower())
+    return rule
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
