@@ -19,6 +19,9 @@ help: ## Show what can be made
 	.venv-oldest/bin/python -m pip install --quiet --editable . --group oldest
 	@touch $@
 
+bench: ## Measure what we and others add to a call, about 30 minutes (BENCH=--quick: only we, 3 minutes)
+	$(PYTHON) tests/bench/run.py $(BENCH)
+
 clean: ## Remove everything that was made
 	rm -rf .venv .venv-* dist build .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

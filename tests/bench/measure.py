@@ -1,0 +1,164 @@
+"""Measure candidates in processes of their own: CPU time in turns, instructions under callgrind, start-up."""
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from environments import HERE, NotThereError, python_of
+
+VALGRIND = ("valgrind", "--quiet", "--tool=callgrind")
+# Ends the launcher where it would become the program, because callgrind forgets what it counted before an exec.
+LAUNCHER = "import os, sys; os.execl = lambda *_: sys.exit(); " + (
+    "from opentelemetry.instrumentation.auto_instrumentation import run; run()"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A candidate in an environment; bare and floor are measured in several."""
+
+    candidate: str
+    environment: str
+
+
+class Worker:
+    """A candidate's process, ready to be asked for a number of calls."""
+
+    def __init__(self, subject: Subject, workload: str, wrapper: Sequence[str] = (), **more: str) -> None:
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 -- closed with the worker
+        command = [*wrapper, python_of(subject.environment), str(HERE / "worker.py"), subject.candidate, workload, "-"]
+        self._process: Any = subprocess.Popen(
+            command,
+            env=os.environ | {"PYTHONHASHSEED": "0"} | more,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+        )
+
+    def ask(self, calls: int) -> dict[str, Any]:
+        """Let it make the calls and return its answer.
+
+        Raises:
+            NotThereError: The process ended instead.
+        """
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(f"{calls}\n")
+            self._process.stdin.flush()
+        if line := self._process.stdout.readline():
+            return dict(json.loads(line))
+        self._process.wait()
+        self._errors.seek(0)
+        raise NotThereError(([line for line in self._errors.read().splitlines() if line.strip()] or ["ended"])[-1])
+
+    def close(self) -> None:
+        """End it in order, so that it can write what it holds."""
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+        self._errors.close()
+
+
+@contextlib.contextmanager
+def workers(subjects: Sequence[Subject], workload: str, failed: dict[Subject, str]) -> Iterator[dict[Subject, Worker]]:
+    """Start a worker for each subject that works at all; note the others."""
+    started = {subject: Worker(subject, workload) for subject in subjects}
+    try:
+        for subject in subjects:
+            try:
+                started[subject].ask(1)
+            except NotThereError as error:
+                failed[subject] = str(error)
+        yield {subject: worker for subject, worker in started.items() if subject not in failed}
+    finally:
+        for worker in started.values():
+            worker.close()
+
+
+def cpu_in_turns(
+    subjects: Sequence[Subject], workload: str, calls: int, rounds: int, failed: dict[Subject, str]
+) -> dict[Subject, list[dict[str, Any]]]:
+    """Return each subject's answers, one a round; in a round all take their turn, each time another one first."""
+    answers: dict[Subject, list[dict[str, Any]]] = {}
+    with workers(subjects, workload, failed) as running:
+        order = list(running)
+        for turn in range(rounds):
+            shift = turn % len(order)
+            for subject in order[shift:] + order[:shift]:
+                answers.setdefault(subject, []).append(running[subject].ask(calls))
+    return answers
+
+
+def instructions_per_call(subject: Subject, workload: str, calls: int, library: Path) -> float:
+    """Return how many instructions one call takes, everything counted that its process does for it."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "counts"
+        wrapper = (*VALGRIND, "--instr-atstart=no", f"--callgrind-out-file={output}")
+        worker = Worker(subject, workload, wrapper, BENCH_COUNTER=str(library))
+        try:
+            worker.ask(calls)
+        finally:
+            worker.close()
+        return _total(output.with_name("counts.1")) / calls
+
+
+def count_all(jobs: Sequence[tuple[Subject, str, int]], library: Path) -> dict[tuple[Subject, str], float]:
+    """Count all jobs, as many at a time as there are cores; other work on the machine changes no count."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        counts = pool.map(lambda job: instructions_per_call(*job, library), jobs)
+        return {(subject, workload): count for (subject, workload, _), count in zip(jobs, counts, strict=True)}
+
+
+def start_up_cpu_ms(environment: str, program: str, config: str) -> float:
+    """Return the CPU time in ms of `opentelemetry-instrument python -c PROGRAM`."""
+    python = python_of(environment)
+    process = subprocess.Popen([f"{python[: -len('python')]}opentelemetry-instrument", python, "-c", program], env=_quiet(config))
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise NotThereError(f"opentelemetry-instrument ended with {process.returncode}")
+    return (usage.ru_utime + usage.ru_stime) * 1000
+
+
+def start_up_instructions(environment: str, program: str, config: str) -> float:
+    """Return the instructions of the same: those of the launcher and those of the program that it becomes."""
+    python = python_of(environment)
+    launcher = f"{python[: -len('python')]}opentelemetry-instrument"
+    with tempfile.TemporaryDirectory() as folder:
+        parts = {
+            "launcher": [python, "-c", LAUNCHER, python, "-c", program],
+            "program": [python, launcher, python, "-c", program],
+        }
+        for name, command in parts.items():
+            wrapper = [*VALGRIND, "--trace-children=yes", f"--callgrind-out-file={folder}/{name}"]
+            subprocess.run([*wrapper, *command], env=_quiet(config), check=True, capture_output=True)
+        return sum(_total(Path(folder) / name) for name in parts)
+
+
+def count_starts(starts: Sequence[tuple[str, str]], config: str) -> dict[tuple[str, str], float]:
+    """Count all these starts (environment, program), as many at a time as there are cores."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        counts = pool.map(lambda start: start_up_instructions(*start, config), starts)
+        return dict(zip(starts, counts, strict=True))
+
+
+def _quiet(config: str) -> dict[str, str]:
+    exporters = dict.fromkeys(("OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"), "none")
+    return os.environ | exporters | {"PYTHONHASHSEED": "0", "OTEL_LLMCOST_CONFIG": config}
+
+
+def _total(output: Path) -> int:
+    found = re.search(r"^(?:totals|summary): (\d+)", output.read_text(), re.MULTILINE)
+    if found is None:
+        raise NotThereError(f"callgrind wrote no total ({sys.platform})")
+    return int(found[1])

@@ -1,0 +1,171 @@
+"""Turn measurements into the tables of docs/benchmarks.md; computes, measures nothing."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from measure import Subject
+from subjects import CANDIDATES, WORKLOADS
+
+Row = Sequence[str]
+MISSING = "–"
+CHUNKS = {"openai": ("openai-stream-200", "openai-stream-20"), "anthropic": ("anthropic-stream-200", "anthropic-stream-20")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """What was measured, and what follows from it."""
+
+    base: Mapping[str, str]
+    """Which environment's bare SDK and floor a candidate's environment is compared with."""
+    answers: dict[tuple[Subject, str], list[dict[str, Any]]] = field(default_factory=dict)
+    counts: dict[tuple[Subject, str], float] = field(default_factory=dict)
+    start_up_ms: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    start_up_counts: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def added_us(self, subject: Subject, workload: str) -> float | None:
+        """Return the CPU time in µs added to a call: the median of the rounds' differences from the bare SDK."""
+        mine = self.answers.get((subject, workload))
+        bare = self.answers.get((Subject("bare", self.base.get(subject.environment, "sdk")), workload))
+        if not mine or not bare:
+            return None
+        return median(one["cpu_us_per_call"] - other["cpu_us_per_call"] for one, other in zip(mine, bare, strict=True))
+
+    def added_instructions(self, subject: Subject, workload: str) -> float | None:
+        """Return the instructions added to a call."""
+        mine = self.counts.get((subject, workload))
+        bare = self.counts.get((Subject("bare", self.base.get(subject.environment, "sdk")), workload))
+        return None if mine is None or bare is None else mine - bare
+
+    def times_floor(self, subject: Subject, workload: str, *, counted: bool) -> float | None:
+        """Return what is added as a multiple of what the floor adds."""
+        added = self.added_instructions if counted else self.added_us
+        mine, floor = added(subject, workload), added(Subject("floor", self.base.get(subject.environment, "sdk")), workload)
+        return None if mine is None or not floor else mine / floor
+
+    def per_chunk(self, subject: Subject, sdk: str, *, counted: bool) -> float | None:
+        """Return what each further chunk of a stream adds, in µs or instructions."""
+        added = self.added_instructions if counted else self.added_us
+        long, short = (added(subject, workload) for workload in CHUNKS[sdk])
+        chunks = WORKLOADS[CHUNKS[sdk][0]].chunks - WORKLOADS[CHUNKS[sdk][1]].chunks
+        return None if long is None or short is None else (long - short) / chunks
+
+    def instructions_per_us(self) -> float | None:
+        """Return how many instructions of telemetry this machine did in a µs, by the floor's."""
+        floor = Subject("floor", "sdk")
+        counted, timed = self.added_instructions(floor, "openai-chat"), self.added_us(floor, "openai-chat")
+        return counted / timed if counted and timed else None
+
+    def start_up_added_ms(self, environment: str, program: str) -> float | None:
+        """Return the CPU time in ms added to a start: the median of the rounds' differences."""
+        mine, bare = (self.start_up_ms.get((name, program)) for name in (environment, "sdk"))
+        return median(one - other for one, other in zip(mine, bare, strict=True)) if mine and bare else None
+
+
+def markdown(header: Row, rows: Iterable[Row]) -> str:
+    """Return a table."""
+    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def calls_table(results: Results, subjects: Iterable[Subject]) -> str:
+    """Return what each subject adds to a call and to a chunk."""
+    whole = ("openai-chat", "anthropic-messages", "openai-stream-200", "anthropic-stream-200")
+    header = ["", *(WORKLOADS[name].title for name in whole), "each openai chunk", "each anthropic chunk", "attributes"]
+    rows: list[Row] = []
+    for subject in subjects:
+        cells = [_call_cell(results, subject, name) for name in whole]
+        cells += [_chunk_cell(results, subject, sdk) for sdk in CHUNKS]
+        rows.append([_title(subject), *cells, _attributes(results, subject)])
+    return markdown(header, rows)
+
+
+def start_up_table(results: Results, environments: Iterable[str], programs: Sequence[str]) -> str:
+    """Return what each environment adds to the start of a program under `opentelemetry-instrument`."""
+    titles = {one.environment: one.title for one in reversed(CANDIDATES.values()) if one.launched}
+    rows = []
+    for environment in environments:
+        cells = [_start_up_cell(results, environment, program) for program in programs]
+        rows.append([titles[environment].split(",")[0] if environment != "sdk" else "without any", *cells])
+    return markdown(["", *(f"`python -c '{program}'`" for program in programs)], rows)
+
+
+def bounds_table(results: Results) -> str:
+    """Return each promise beside what was measured."""
+    memory, sqlite = Subject("ours-memory", "ours"), Subject("ours-sqlite", "ours")
+    per_us = results.instructions_per_us()
+    rows: list[Row] = []
+
+    def promise(what: str, bound: float, unit: str, measured: float | None) -> None:
+        shown, kept = (f"{measured:.2f} {unit}", "kept") if measured is not None else (MISSING, "not measured")
+        rows.append([what, f"{bound:g} {unit}", shown, kept if measured is None or measured <= bound else "**not kept**"])
+
+    for subject, bound in ((memory, 1.0), (sqlite, 1.8)):
+        for workload in ("openai-chat", "anthropic-messages"):
+            ratio = results.times_floor(subject, workload, counted=True)
+            promise(f"{WORKLOADS[workload].title}, {_title(subject)}", bound, "× floor", ratio)
+    for sdk, (long, _) in CHUNKS.items():
+        promise(f"{WORKLOADS[long].title} chunks", 1.5, "× floor", results.times_floor(memory, long, counted=True))
+        chunk = results.per_chunk(memory, sdk, counted=True)
+        promise(f"each {sdk} chunk", 0.7, "µs", chunk / per_us if chunk is not None and per_us else None)
+    for program in sorted({program for _, program in results.start_up_ms}, key=len):
+        promise(f"start of `{program}`", 15, "ms", results.start_up_added_ms("ours", program))
+    return markdown(["what", "at most", "measured", ""], rows)
+
+
+def _title(subject: Subject) -> str:
+    candidate = CANDIDATES[subject.candidate]
+    elsewhere = "" if subject.environment == candidate.environment else f", on the SDKs of {subject.environment}"
+    return candidate.title + elsewhere
+
+
+def _call_cell(results: Results, subject: Subject, workload: str) -> str:
+    if subject.candidate == "bare":
+        count, answers = results.counts.get((subject, workload)), results.answers.get((subject, workload))
+        timed = median(one["cpu_us_per_call"] for one in answers) if answers else None
+        return " · ".join(_shown(value, "{:,.0f} {}", unit) for value, unit in ((_thousands(count), "k"), (timed, "µs")))
+    parts = []
+    for counted, unit in ((True, "k"), (False, "µs")):
+        added = (results.added_instructions if counted else results.added_us)(subject, workload)
+        ratio = results.times_floor(subject, workload, counted=counted)
+        value = _thousands(added) if counted else added
+        parts.append(_shown(value, "{:,.0f} {}", unit) + (f" ({ratio:.2f})" if ratio is not None else ""))
+    return " · ".join(parts)
+
+
+def _chunk_cell(results: Results, subject: Subject, sdk: str) -> str:
+    if subject.candidate == "bare":
+        return ""
+    counted, timed = (results.per_chunk(subject, sdk, counted=counted) for counted in (True, False))
+    return f"{_shown(_thousands(counted), '{:,.1f} {}', 'k')} · {_shown(timed, '{:,.1f} {}', 'µs')}"
+
+
+def _start_up_cell(results: Results, environment: str, program: str) -> str:
+    key = (environment, program)
+    timed, count = results.start_up_ms.get(key), results.start_up_counts.get(key)
+    if environment == "sdk":
+        return f"{_shown(median(timed) if timed else None, '{:,.0f} {}', 'ms')} · {_shown(_millions(count), '{:,.0f} {}', 'M')}"
+    bare = results.start_up_counts.get(("sdk", program))
+    added = None if count is None or bare is None else count - bare
+    shown = _shown(results.start_up_added_ms(environment, program), "{:+,.0f} {}", "ms")
+    return f"{shown} · {_shown(_millions(added), '{:+,.0f} {}', 'M')}"
+
+
+def _attributes(results: Results, subject: Subject) -> str:
+    for workload in ("openai-chat", "anthropic-messages"):
+        if answers := results.answers.get((subject, workload)):
+            return str(answers[-1]["attributes_per_span"]) if answers[-1]["spans_per_call"] else "no span"
+    return MISSING
+
+
+def _shown(value: float | None, form: str, unit: str) -> str:
+    return MISSING if value is None else form.format(value, unit)
+
+
+def _thousands(value: float | None) -> float | None:
+    return None if value is None else value / 1e3
+
+
+def _millions(value: float | None) -> float | None:
+    return None if value is None else value / 1e6

@@ -1,0 +1,177 @@
+"""Measure every candidate that installs, and write docs/benchmarks.md. `--quick`: only the floor and ours, on screen."""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import measure
+import report
+from environments import HERE, ROOT, NotThereError, counter_library, prepare, python_of, versions
+from measure import Subject
+from subjects import CANDIDATES, QUICK, WORKLOADS, write_ours
+
+PROGRAMS = ("pass", "import openai")
+HEAD = """# Benchmarks
+
+Written by `make bench`; change nothing here by hand."""
+CALLS = """What each candidate, with its default settings, adds to one call of the SDK alone (whose own figures stand in the first line):
+thousand instructions as callgrind counts them, which repeat within 1 %, and µs of CPU time, which move with the load of the machine.
+In brackets: the multiple of what the floor adds.
+All write to a batching span processor and a periodic metric reader that drop what they get; the SDKs' clients read canned answers from memory.
+The caller of a stream asks for its usage; where the caller does not, otel-llmcost does, which costs the SDK one more chunk.
+otel-llmcost does all it can: five attribution keys, three budgets that match, an estimate, a reservation, a price, a span, metrics."""
+START_UP = """CPU time (ms) and million instructions: in the first line the whole start, then what each adds to it."""
+PROMISES = """A chunk's instructions are turned into µs at the speed that the floor ran at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """How long to measure."""
+
+    rounds: int
+    start_up_rounds: int
+
+
+QUICK_EFFORT = Effort(rounds=5, start_up_rounds=5)
+FULL_EFFORT = Effort(rounds=25, start_up_rounds=15)
+
+
+def say(line: str) -> None:
+    """Report progress beside the tables."""
+    print(f"{datetime.now(UTC):%H:%M:%S} {line}", file=sys.stderr, flush=True)
+
+
+def available(names: Sequence[str]) -> tuple[list[Subject], dict[str, str], dict[str, str]]:
+    """Install what the candidates need; return who can run, which floor each environment has, and why others cannot."""
+    missing: dict[str, str] = {}
+    base: dict[str, str] = {}
+    subjects: list[Subject] = []
+    for environment in dict.fromkeys(CANDIDATES[name].environment for name in names):
+        mine = [name for name in names if CANDIDATES[name].environment == environment]
+        say(f"environment {environment}")
+        try:
+            prepare(environment)
+        except NotThereError as error:
+            missing |= dict.fromkeys(mine, f"does not install: {error}")
+            continue
+        base[environment] = "sdk" if versions(environment) == versions("sdk") else environment
+        own_floor = [name for name in ("bare", "floor") if base[environment] != "sdk"]
+        subjects += [Subject(name, environment) for name in own_floor + mine]
+    return subjects, base, missing
+
+
+def measure_calls(results: report.Results, subjects: list[Subject], effort: Effort) -> dict[Subject, str]:
+    """Time all calls in turns, then count their instructions; return who failed, and why."""
+    failed: dict[Subject, str] = {}
+    working = {
+        name: [subject for subject in subjects if workload.sdk in CANDIDATES[subject.candidate].sdks]
+        for name, workload in WORKLOADS.items()
+    }
+    for name, workload in WORKLOADS.items():
+        say(f"time {workload.title}")
+        able = [subject for subject in working[name] if subject not in failed]
+        answers = measure.cpu_in_turns(able, name, workload.calls_timed, effort.rounds, failed)
+        results.answers.update({(subject, name): found for subject, found in answers.items()})
+    try:
+        library = counter_library()
+    except NotThereError as error:
+        say(f"instructions are not counted: {error}")
+        return failed
+    say("count instructions")
+    jobs = [
+        (subject, name, WORKLOADS[name].calls_counted)
+        for name, able in working.items()
+        for subject in able
+        if subject not in failed
+    ]
+    results.counts.update(measure.count_all(jobs, library))
+    return failed
+
+
+def measure_start_up(results: report.Results, environments: Sequence[str], effort: Effort) -> None:
+    """Time starts under `opentelemetry-instrument` in turns, then count their instructions."""
+    config = write_ours("sqlite:///{folder}/ledger.db")
+    starts = [(environment, program) for program in PROGRAMS for environment in environments]
+    for _ in range(effort.start_up_rounds):
+        for start in starts:
+            results.start_up_ms.setdefault(start, []).append(measure.start_up_cpu_ms(*start, config))
+    if results.counts:
+        results.start_up_counts.update(measure.count_starts(starts, config))
+
+
+def facts(base: dict[str, str]) -> str:
+    """Return what the figures were measured on."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+    now, load = datetime.now(UTC), os.getloadavg()[0]
+    found = [f"{now:%Y-%m-%d}, {os.cpu_count()} cores ({model}), load {load:.1f}, Python {platform.python_version()}"]
+    for environment in dict.fromkeys(base.values()):
+        packages = ", ".join(f"{name} {version}" for name, version in versions(environment).items())
+        found.append(packages if environment == "sdk" else f"{environment} has its own: {packages}")
+    return "\n".join(f"- {line}" for line in found)
+
+
+def token_accuracy() -> str:
+    """Return the table of how far token estimates are off, made by its own script."""
+    done = subprocess.run(
+        [python_of("ours"), str(HERE / "token_accuracy.py")], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        return f"Not measured: {done.stderr.strip().splitlines()[-1]}"
+    return done.stdout.strip()
+
+
+def page(results: report.Results, subjects: list[Subject], environments: list[str], absent: dict[str, str]) -> str:
+    """Return the whole page."""
+    parts = [
+        HEAD,
+        facts(dict(results.base)),
+        "## Added per call and per chunk",
+        CALLS,
+        report.calls_table(results, subjects),
+        *([f"Not measured:\n\n{_listed(absent)}"] if absent else []),
+        "## Added to the start under `opentelemetry-instrument`",
+        START_UP,
+        report.start_up_table(results, environments, PROGRAMS),
+        "## Promises",
+        PROMISES,
+        report.bounds_table(results),
+        "## Token estimates",
+        token_accuracy(),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _listed(absent: dict[str, str]) -> str:
+    return "\n".join(f"- {name}: {reason}" for name, reason in absent.items())
+
+
+def main() -> None:
+    """Measure, print, and write the page unless it was a quick look."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="only the floor and ours, few rounds, nothing written")
+    quick = parser.parse_args().quick
+    effort = QUICK_EFFORT if quick else FULL_EFFORT
+    subjects, base, absent = available(QUICK if quick else tuple(CANDIDATES))
+    results = report.Results(base=base)
+    failed = measure_calls(results, subjects, effort)
+    absent |= {subject.candidate: reason for subject, reason in failed.items()}
+    launched = [one.environment for one in CANDIDATES.values() if one.launched and one.environment in base]
+    say("time starts")
+    measure_start_up(results, launched, effort)
+    text = page(results, [subject for subject in subjects if subject not in failed], launched, absent)
+    print(text)
+    if not quick:
+        (ROOT / "docs").mkdir(exist_ok=True)
+        (ROOT / "docs" / "benchmarks.md").write_text(text)
+
+
+if __name__ == "__main__":
+    main()
