@@ -97,7 +97,7 @@ class WebhookReceiver:
 
     Args:
         secret: What the sender signs with; None refuses every signed message.
-        fail_first: Answer so many messages with status 500 before the first is taken.
+        fail_first: Answer so many messages with status 500 before any is looked at.
         host: Where to listen.
         port: 0 takes a free one.
     """
@@ -163,8 +163,6 @@ class WebhookReceiver:
             entry["id"] = self._sender(path, headers, raw)
             entry["body"] = json.loads(raw)
             entry["lines"] = describe(entry["body"])
-            if next(self._failures, None) is not None:
-                raise RejectedError("told to fail", HTTPStatus.INTERNAL_SERVER_ERROR)
         except RejectedError as error:
             status, reason = error.status, str(error)
         except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -174,6 +172,8 @@ class WebhookReceiver:
 
     def _sender(self, path: str, headers: Mapping[str, str], raw: bytes) -> str | None:
         """Check whom a message comes from and return its id; None: messages at this path have none."""
+        if next(self._failures, None) is not None:
+            raise RejectedError("told to fail", HTTPStatus.INTERNAL_SERVER_ERROR)
         if path == "/alertmanager":
             return None
         if path != "/llmcost":
