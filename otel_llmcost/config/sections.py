@@ -1,0 +1,202 @@
+"""The tables of `llmcost.toml` as values of the core: budgets, tiers, limits, alert channels, prices."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from decimal import Decimal
+from typing import get_args
+
+from otel_llmcost.config import kinds
+from otel_llmcost.config.kinds import Kind, Place, listed, one_of, unknown
+from otel_llmcost.config.reader import Notes, Table, inner_tables, rows
+from otel_llmcost.core.alert import Channel
+from otel_llmcost.core.attribution import Dimension, Scope
+from otel_llmcost.core.budget import DEFAULT_MARKS, Budget, OnLimit, OnStoreError, Reserve
+from otel_llmcost.core.overrides import PRICE_KEYS, PriceOverride, price_override
+from otel_llmcost.core.window import Calendar, CalendarUnit, parse_window
+from otel_llmcost.errors import ConfigError
+
+Document = Mapping[str, object]
+
+_ON_LIMIT: Kind[OnLimit] = one_of(get_args(OnLimit))
+_RESERVE: Kind[Reserve] = one_of(get_args(Reserve))
+_ON_STORE_ERROR: Kind[OnStoreError] = one_of(get_args(OnStoreError))
+_WAIT = one_of(("wait", "refuse"))
+
+_NO_BUDGET = "this budget is not enforced"
+_NO_TIER = "this tier is not enforced"
+_NO_LIMIT = "this limit is of no use"
+_NO_CHANNEL = "no alerts go there"
+_NO_PRICE = "this price is not used"
+_LATER = "is read, but not enforced by this version: limits on requests and tokens are to come"
+
+_MEASURES: Mapping[str, Kind[object]] = {"requests": kinds.COUNT, "tokens": kinds.COUNT, "cost": kinds.USD}
+_PERIODS: Mapping[str, CalendarUnit] = {"daily": "day", "monthly": "month"}
+_PER_USER: tuple[Dimension, ...] = ("user",)
+_ANOMALY = "anomaly"
+_PRICE_KEYS = (
+    *(field.name for field in fields(PriceOverride) if field.name not in {"prices", "source"}),
+    *PRICE_KEYS,
+)
+_PATTERN = re.compile(r"[*?[]")
+
+
+def budgets(document: Document, notes: Notes) -> tuple[Budget, ...]:
+    """Read `[[budget]]` and `[tiers.…]`; a budget that cannot be read is noted and left out."""
+    found: dict[str, Budget] = {}
+    for place, budget in (*_budgets(document, notes), *_tiers(document, notes)):
+        if budget.name in found:
+            expected = "a name of its own for each budget"
+            notes.place(place, f'"{budget.name}" is taken', loss=_NO_BUDGET, expected=expected, guards=True)
+        else:
+            found[budget.name] = budget
+    return tuple(found.values())
+
+
+def limits(document: Document, notes: Notes) -> None:
+    """Check `[[limit]]`, and say that nothing is done with it yet."""
+    for row in rows(notes, document, "limit", loss=_NO_LIMIT):
+        name = row.require("name", kinds.TEXT)
+        named = " and ".join(measure for measure in _MEASURES if measure in row)
+        for measure, kind in _MEASURES.items():
+            row.choose(measure, kind, None)
+        if named not in _MEASURES:
+            row.fault((), f"limits {named or 'nothing'}", "exactly one of requests, tokens, cost")
+        row.require("window", kinds.WINDOW)
+        row.choose("timezone", kinds.TIMEZONE, "UTC")
+        row.choose("scope", kinds.SCOPE, Scope())
+        row.choose("per", kinds.PER, ())
+        row.choose("on_limit", _WAIT, "refuse")
+        row.choose("max_wait", kinds.DURATION, None)
+        if row.finish():
+            row.notice((), f'"{name}" {_LATER}')
+
+
+def channels(
+    document: Document, notes: Notes, environ: Mapping[str, str], marks: frozenset[str]
+) -> tuple[Channel, ...]:
+    """Read `[[alert]]`; a channel that cannot be used safely is noted and left out.
+
+    Args:
+        document: the file.
+        notes: takes what is wrong.
+        environ: holds the secrets that the file only names.
+        marks: levels that some budget has.
+    """
+    found: dict[str, Channel] = {}
+    for row in rows(notes, document, "alert", loss=_NO_CHANNEL):
+        channel = _channel(row, environ, marks)
+        if channel is not None and channel.name in found:
+            row.fault(("name",), f'"{channel.name}" is taken', "a name of its own for each channel")
+        elif channel is not None:
+            found[channel.name] = channel
+    return tuple(found.values())
+
+
+def prices(document: Document, notes: Notes) -> tuple[PriceOverride, ...]:
+    """Read `[[price]]`; a row that cannot be read is noted and left out."""
+    return tuple(
+        price
+        for row in rows(notes, document, "price", loss=_NO_PRICE)
+        if row.has_only(_PRICE_KEYS) and (price := _price(row, notes)) is not None
+    )
+
+
+def _budgets(document: Document, notes: Notes) -> Iterator[tuple[Place, Budget]]:
+    for row in rows(notes, document, "budget", loss=_NO_BUDGET, guards=True):
+        budget = _budget(row)
+        if budget is not None:
+            yield (*row.place, "name"), budget
+
+
+def _budget(row: Table) -> Budget | None:
+    name = row.require("name", kinds.TEXT)
+    limit = row.require("limit", kinds.USD)
+    window = row.require("window", kinds.WINDOW)
+    timezone = row.take("timezone", kinds.TIMEZONE, "UTC")
+    scope = row.choose("scope", kinds.SCOPE, Scope())
+    per = row.choose("per", kinds.PER, ())
+    on_limit: OnLimit = row.choose("on_limit", _ON_LIMIT, "refuse")
+    marks = row.take("marks", kinds.MARKS, DEFAULT_MARKS)
+    reserve: Reserve | None = row.take("reserve", _RESERVE, None)
+    unpriced = row.take("unpriced", kinds.UNPRICED, "allow")
+    on_store_error: OnStoreError = row.take("on_store_error", _ON_STORE_ERROR, "open")
+    if not row.finish() or name is None or limit is None or window is None:
+        return None
+    return Budget(
+        name=name,
+        limit=limit,
+        window=parse_window(window, timezone),
+        scope=scope,
+        per=per,
+        on_limit=on_limit,
+        marks=marks,
+        reserve=reserve,
+        unpriced=unpriced,
+        on_store_error=on_store_error,
+    )
+
+
+def _tiers(document: Document, notes: Notes) -> Iterator[tuple[Place, Budget]]:
+    for row in inner_tables(notes, document, "tiers", loss=_NO_TIER, guards=True):
+        tier = str(row.place[-1])
+        amounts = {period: row.choose(period, kinds.USD, None) for period in _PERIODS}
+        has_quota = row.choose("requests_per_day", kinds.COUNT, None) is not None
+        if _PATTERN.search(tier):
+            row.fault((), "has a name that reads as a pattern", "a plain name such as [tiers.free]")
+        if not row.finish():
+            continue
+        if has_quota:
+            row.notice(("requests_per_day",), _LATER)
+        for period, limit in amounts.items():
+            if limit is not None:
+                yield (*row.place, period), _tier_budget(tier, period, limit)
+
+
+def _tier_budget(tier: str, period: str, limit: Decimal) -> Budget:
+    return Budget(
+        name=f"{tier}-{period}",
+        limit=limit,
+        window=Calendar(_PERIODS[period]),
+        scope=Scope({"tier": (tier,)}),
+        per=_PER_USER,
+    )
+
+
+def _channel(row: Table, environ: Mapping[str, str], marks: frozenset[str]) -> Channel | None:
+    name = row.require("name", kinds.TEXT)
+    url = _resolved(row, "url", row.require("url", kinds.ALERT_URL), environ)
+    secret = _resolved(row, "secret", row.choose("secret", kinds.SECRET, None), environ)
+    known = (*sorted(marks), _ANOMALY)
+    levels = row.take("levels", kinds.LEVELS, known)
+    for position, level in enumerate(levels):
+        if level not in known:
+            row.mention(("levels", position), unknown("level", level, known), listed(known), "it is left out")
+    if not row.finish() or name is None or url is None:
+        return None
+    if "levels" in row and _ANOMALY in levels:
+        row.notice(("levels",), f'"{_ANOMALY}" is read, but this version does not look for anomalies yet')
+    return Channel(name=name, url=url, secret=secret, levels=frozenset(levels) & frozenset(known))
+
+
+def _resolved(row: Table, key: str, text: str | None, environ: Mapping[str, str]) -> str | None:
+    """Look a secret up in the environment where the file only names it."""
+    if text is None or not text.startswith(kinds.FROM_ENVIRONMENT):
+        return text
+    variable = text.removeprefix(kinds.FROM_ENVIRONMENT)
+    value = environ.get(variable, "")
+    if not value:
+        row.fault((key,), f"the environment has no {variable}", f"a value in the variable {variable}")
+    elif key == "url" and "://" not in value:
+        row.fault((key,), f"what {variable} holds is no URL", kinds.ALERT_URL.expected)
+    return value
+
+
+def _price(row: Table, notes: Notes) -> PriceOverride | None:
+    try:
+        return price_override(row.values, file=notes.file, line=notes.line_of(row.place))
+    except ConfigError as error:
+        row.fault((error.key,) if error.key else (), error.problem, error.expected)
+        return None
