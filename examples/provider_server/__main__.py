@@ -34,7 +34,10 @@ def main() -> None:
     ) as server:
         if options.port_file:
             options.port_file.write_text(str(server.port))
-        print(f"provider server: OPENAI_BASE_URL={server.openai_url} ANTHROPIC_BASE_URL={server.anthropic_url}")
+        print(
+            f"provider server: OPENAI_BASE_URL={server.openai_url} ANTHROPIC_BASE_URL={server.anthropic_url}",
+            flush=True,
+        )
         stop.wait()
 
 
