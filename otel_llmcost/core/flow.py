@@ -11,6 +11,7 @@ from otel_llmcost.core.attribution import Tags
 from otel_llmcost.core.budget import Budget, Claim
 from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.policy import Estimate, Policy, amount, assumed_model
+from otel_llmcost.core.tokens import InputCount
 from otel_llmcost.core.usage import Usage
 from otel_llmcost.errors import BudgetExceededError
 
@@ -26,8 +27,8 @@ class Call:
     model: str
     tags: Tags
     """With provider, model and trace."""
-    input_tokens: int
-    """An estimate."""
+    input: InputCount
+    """Counted by rule; for exact numbers the answer is waited for."""
     max_output_tokens: int | None
     choices: int = 1
     is_stream: bool = False
@@ -35,6 +36,7 @@ class Call:
     """False for embeddings: only input is paid."""
     tier: str = "standard"
     trace_id: str | None = None
+    span_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +49,21 @@ class Answer:
     tier: str | None = None
     is_complete: bool = True
     """False: the stream ended before its end."""
-    received_characters: int = 0
-    """Size of what came of an answer without usage, to estimate by."""
+    received_tokens: float = 0.0
+    """Rough size of what came of the answer, to estimate by where its usage did not come."""
+    error_type: str | None = None
+    """What broke the stream."""
+    duration_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """How a call ended that brought no answer."""
+
+    error: BaseException
+    may_be_billed: bool
+    """It was sent, and nobody saw what became of it."""
+    duration_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +76,7 @@ class Reserve:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Let the SDK do its call. Resumed with an `Answer` when the answer, or the stream, is over."""
+    """Let the SDK do its call. Resumed with an `Answer` when the answer, or the stream, is over, or a `Failure`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +105,7 @@ class Prices(Protocol):
         """Price an answer."""
         ...
 
-    def charge_of_failure(self, call: Call, error: BaseException, estimate: Estimate | None) -> Charge | None:
+    def charge_of_failure(self, call: Call, failure: Failure, estimate: Estimate | None) -> Charge | None:
         """Price a call that ended in an error; None: the provider bills nothing for it."""
         ...
 
@@ -110,15 +125,14 @@ def call_flow(call: Call, prices: Prices, policy: Policy) -> Generator[Step, Any
     claims = tuple(_claims(call, prices, policy, matching, estimate)) if matching else ()
     if claims:
         yield Reserve(call, claims)
-    try:
-        answer: Answer = yield Send()
-    except BaseException as error:
-        charge = prices.charge_of_failure(call, error, estimate)
-        yield Settle(call=call, claims=claims, charge=charge, error=error)
-        raise
-    charge = prices.charge(call, answer, estimate)
-    assumed = _assumed(prices, policy, matching, charge) if charge.cost_nano is None else {}
-    yield Settle(call=call, claims=claims, charge=charge, assumed=assumed)
+    end: Answer | Failure = yield Send()
+    if isinstance(end, Failure):
+        charge = prices.charge_of_failure(call, end, estimate)
+    else:
+        charge = prices.charge(call, end, estimate)
+    assumed = _assumed(prices, policy, matching, charge) if charge is not None and charge.cost_nano is None else {}
+    error = end.error if isinstance(end, Failure) else None
+    yield Settle(call=call, claims=claims, charge=charge, error=error, assumed=assumed)
 
 
 def _claims(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -43,6 +44,8 @@ class Charge:
     span_id: str | None = None
     response_id: str | None = None
     error_type: str | None = None
+    cost_by_class: Mapping[str, int] = field(default_factory=dict[str, int], compare=False)
+    """Effective cost split into input, output, cache_read, …; not kept in the ledger, where rate and usage tell it."""
 
     @property
     def model(self) -> str:

@@ -1,0 +1,163 @@
+"""The form of a row: where calls of an SDK pass, what they ask for, where their usage lies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from otel_llmcost.core.usage import Unit, Usage, canonical
+
+Getter = Callable[[Any], Any]
+
+
+def getter(path: str) -> Getter:
+    """Compile a dotted path through attributes, mappings and list positions.
+
+    The getter gives None where the path breaks, and for an empty path the value itself.
+    """
+    names: tuple[str | int, ...] = tuple(int(name) if name.isdigit() else name for name in path.split(".") if name)
+
+    def get(value: Any) -> Any:
+        for name in names:
+            if isinstance(name, int):
+                try:
+                    value = value[name]
+                except (IndexError, KeyError, TypeError):
+                    return None
+            else:
+                value = value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+            if value is None:
+                return None
+        return value
+
+    return get
+
+
+class UsageAt:
+    """Where an answer or a chunk reports what was used, unit by unit.
+
+    Args:
+        where: paths at which the usage object lies; the first that is there is read.
+        counts: unit → paths inside the usage object, summed, because canonical totals include their parts
+            whatever the provider counts.
+        lengths: unit → (path of a list in the answer, value of its items' `type`): counts such items.
+    """
+
+    def __init__(
+        self,
+        *,
+        where: tuple[str, ...],
+        counts: Mapping[Unit, tuple[str, ...]],
+        lengths: Mapping[Unit, tuple[str, str]] | None = None,
+    ) -> None:
+        self._where = tuple(getter(path) for path in where)
+        self._counts = tuple((unit, tuple((path, getter(path)) for path in paths)) for unit, paths in counts.items())
+        self._paths = tuple({path: get for _, paths in self._counts for path, get in paths}.items())
+        self._lengths = tuple((unit, getter(path), kind) for unit, (path, kind) in (lengths or {}).items())
+
+    def note(self, answer: Any, seen: dict[str, int]) -> bool:
+        """Note what this answer or chunk reports; a later report of a field replaces the earlier one."""
+        for get in self._where:
+            usage = get(answer)
+            if usage is not None:
+                break
+        else:
+            return False
+        for path, get in self._paths:
+            count = get(usage)
+            if type(count) is int:
+                seen[path] = count
+        for unit, get, kind in self._lengths:
+            items = get(answer)
+            if items:
+                seen[unit] = sum(1 for item in items if getter("type")(item) == kind)
+        return True
+
+    def usage(self, seen: Mapping[str, int]) -> Usage | None:
+        """Add up what was noted; None: nothing was reported."""
+        if not seen:
+            return None
+        counts: dict[Unit, int] = {}
+        for unit, paths in self._counts:
+            total = 0
+            for path, _ in paths:
+                total += seen.get(path, 0)
+            if total:
+                counts[unit] = total
+        for unit, _, _ in self._lengths:
+            if seen.get(unit):
+                counts[unit] = seen[unit]
+        return canonical(counts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One kind of paid request."""
+
+    path: str
+    """End of the URL's path, such as `/chat/completions`."""
+    operation: str
+    """`gen_ai.operation.name`."""
+    dialect: str
+    """How the body is laid out, for counting its tokens."""
+    usage: UsageAt
+    caps: tuple[str, ...] = ()
+    """Body fields that limit the output, strongest first."""
+    choices: str | None = None
+    """Body field that asks for several answers, each paid."""
+    has_output: bool = True
+    model: str = "model"
+    """Path of the served model in an answer."""
+    response_id: str = "id"
+    tier: tuple[str, ...] = ()
+    """Paths of the service tier that was really used."""
+    chunk: ChunkShape | None = None
+    """None: cannot stream."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkShape:
+    """How the events of a stream are told apart."""
+
+    text: tuple[str, ...]
+    """Paths of what an event adds to the answer; measured to estimate an answer that was cut off."""
+    ends: frozenset[str] = frozenset()
+    """Event `type`s after which nothing more is paid; empty: an event with a usage and no choices is the last."""
+    answer: tuple[str, ...] = ("",)
+    """Where the answer lies in an event, first that is there; an empty path is the event itself."""
+    asks_usage: bool = False
+    """Usage comes only if `stream_options.include_usage` asks for it, as one last event without choices."""
+    tells: re.Pattern[bytes] = field(init=False)
+    """Found in every event that tells something; inside a text of the answer its quotes would be escaped."""
+
+    def __post_init__(self) -> None:
+        ends = "".join(rf'|"type":\s*"{re.escape(end)}"' for end in sorted(self.ends))
+        object.__setattr__(self, "tells", re.compile(rf'"usage":\s*\{{{ends}'.encode()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSdk:
+    """An SDK all of whose calls pass one `request(cast_to, options, *, stream, stream_cls)` of its HTTP client.
+
+    That method is where retries happen, so one call of the user is one call here, whatever helper, raw response or
+    beta namespace it came through.
+    """
+
+    name: str
+    module: str
+    """Patched when the app imports it."""
+    sync_method: str
+    async_method: str
+    provider: str
+    """Told from the host where the host is known; else this."""
+    endpoints: tuple[Endpoint, ...]
+    unsent: frozenset[str]
+    """Names of errors raised before anything reached the provider."""
+    unanswered: frozenset[str]
+    """Names of errors after which the provider may have billed."""
+    answer_in_error: tuple[str, ...] = ()
+    """Paths at which an error carries the paid answer it was raised about."""
+    hosts: Mapping[str, str] | None = None
+    """End of the host → provider."""

@@ -1,0 +1,174 @@
+"""What a call will cost and did cost: the price book, joined with what was learned from earlier calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from otel_llmcost.core.flow import Answer, Call, Failure
+from otel_llmcost.core.learned import Learned, learn, prior
+from otel_llmcost.core.ledger import Charge, ChargeStatus
+from otel_llmcost.core.outputs import Outputs
+from otel_llmcost.core.policy import Estimate
+from otel_llmcost.core.prices import PriceBook
+from otel_llmcost.core.rates import Cost, Rate, breakdown_nano, price
+from otel_llmcost.core.usage import Unit, Usage
+from otel_llmcost.errors import UnknownPriceError
+
+_NO_CEILING = 4096
+"""Output tokens assumed at most where neither the request nor the book has a limit."""
+_FACTOR = "factor:"
+_OUTPUTS = "outputs:"
+
+
+class Pricing:
+    """Estimates and prices calls."""
+
+    def __init__(
+        self,
+        book: PriceBook,
+        learned: Mapping[str, tuple[float, ...]] | None = None,
+        *,
+        keep: Callable[[Mapping[str, tuple[float, ...]]], None] = lambda _: None,
+    ) -> None:
+        """Take over what is known.
+
+        Args:
+            book: all rates.
+            learned: what earlier calls taught, by key.
+            keep: told what a call taught.
+        """
+        self._book = book
+        self._learned = dict(learned or {})
+        self._keep = keep
+
+    def factor(self, model: str) -> float:
+        """Return by how much the cheap rule is off for a model's tokeniser."""
+        return self._factor(model).factor
+
+    def estimate(self, call: Call, model: str | None = None) -> Estimate | None:
+        """Estimate a call, if need be at another model's price; None: no rate is known."""
+        usage = call.input.usage(self.factor(call.model))
+        priced_model = model or call.model
+        try:
+            rate = self._rate(call, priced_model, usage.input_tokens, call.tier)
+            ceiling = call.max_output_tokens or rate.max_output_tokens or _NO_CEILING
+            worst = ceiling * call.choices if call.has_output else 0
+            expected = min(self._outputs(call).high() * call.choices, worst)
+            worst_nano = price(_with_output(usage, worst), rate).cost_nano
+            expected_nano = price(_with_output(usage, expected), rate).cost_nano
+        except UnknownPriceError:
+            return None
+        return Estimate(
+            expected_nano=expected_nano,
+            worst_nano=worst_nano,
+            is_capped=call.max_output_tokens is not None or not call.has_output,
+            input_tokens=usage.input_tokens,
+            expected_output_tokens=expected,
+        )
+
+    def charge(self, call: Call, answer: Answer, estimate: Estimate | None) -> Charge:
+        """Price an answer; where it came without (all of) its usage, by what was sent and received."""
+        usage = answer.usage
+        if usage is not None and answer.is_complete:
+            self._learn(call, usage)
+            return self._charge(call, answer, usage, "confirmed", "reported", estimate)
+        method = "no-usage-reported" if answer.is_complete else "stream-ended-early"
+        received = round(answer.received_tokens * self.factor(call.model))
+        counted = usage or call.input.usage(self.factor(call.model))
+        guessed = _with_output(counted, max(counted.output_tokens, received))
+        return self._charge(call, answer, guessed, "estimated", method, estimate)
+
+    def charge_of_failure(self, call: Call, failure: Failure, estimate: Estimate | None) -> Charge | None:
+        """Price a call that brought no answer as it was estimated; None: the provider bills nothing for it."""
+        if not failure.may_be_billed:
+            return None
+        usage = call.input.usage(self.factor(call.model))
+        guessed = _with_output(usage, estimate.expected_output_tokens) if estimate is not None else usage
+        answer = Answer(
+            usage=None, error_type=type(failure.error).__qualname__, duration_seconds=failure.duration_seconds
+        )
+        return self._charge(call, answer, guessed, "suspected", "no-answer-seen", estimate)
+
+    def cost_at(self, model: str, charge: Charge) -> int | None:
+        """Price a charge's usage at another model's rate, in nano-USD; None: that one has no price either."""
+        try:
+            rate = self._book.rate_at(charge.provider, model, charge.at, input_tokens=charge.usage.input_tokens)
+            return price(charge.usage, rate).cost_nano
+        except UnknownPriceError:
+            return None
+
+    def _charge(
+        self, call: Call, answer: Answer, usage: Usage, status: ChargeStatus, method: str, estimate: Estimate | None
+    ) -> Charge:
+        tier = answer.tier or call.tier
+        rate: Rate | None = None
+        cost: Cost | None = None
+        try:
+            rate = self._rate_of_answer(call, answer, usage, tier)
+            cost = price(usage, rate)
+        except UnknownPriceError:
+            status = "unpriced"
+        return Charge(
+            charge_id=call.charge_id,
+            at=call.at,
+            duration_seconds=answer.duration_seconds,
+            provider=call.provider,
+            operation=call.operation,
+            requested_model=call.model,
+            served_model=answer.served_model,
+            tags=call.tags,
+            usage=usage,
+            status=status,
+            method=method,
+            cost_nano=None if cost is None else cost.cost_nano,
+            list_cost_nano=None if cost is None else cost.list_cost_nano,
+            rate_id=None if rate is None else rate.rate_id,
+            rate_source=None if rate is None else rate.source,
+            tier=tier if rate is None else rate.tier,
+            estimate_nano=None if estimate is None else estimate.expected_nano,
+            trace_id=call.trace_id,
+            span_id=call.span_id,
+            response_id=answer.response_id,
+            error_type=answer.error_type,
+            cost_by_class={} if rate is None or cost is None else breakdown_nano(usage, rate),
+        )
+
+    def _rate_of_answer(self, call: Call, answer: Answer, usage: Usage, tier: str) -> Rate:
+        """Find the rate of the model that answered; under a name nobody knows, that of the one asked for."""
+        if answer.served_model is not None and answer.served_model != call.model:
+            try:
+                return self._rate(call, answer.served_model, usage.input_tokens, tier)
+            except UnknownPriceError:
+                pass
+        return self._rate(call, call.model, usage.input_tokens, tier)
+
+    def _rate(self, call: Call, model: str, input_tokens: int, tier: str) -> Rate:
+        return self._book.rate_at(call.provider, model, call.at, input_tokens=input_tokens, tier=tier)
+
+    def _outputs(self, call: Call) -> Outputs:
+        state = self._learned.get(_outputs_key(call))
+        return Outputs() if state is None else Outputs(int(state[0]), state[1], state[2])
+
+    def _learn(self, call: Call, usage: Usage) -> None:
+        taught: dict[str, tuple[float, ...]] = {}
+        if call.has_output:
+            taught[_outputs_key(call)] = self._outputs(call).seen(usage.output_tokens // call.choices)
+        before = self._factor(call.model)
+        after = learn(before, call.input, usage.input_tokens)
+        if after is not before:
+            taught[_FACTOR + call.model] = (after.log_factor, float(after.calls))
+        self._learned.update(taught)
+        self._keep(taught)
+
+    def _factor(self, model: str) -> Learned:
+        state = self._learned.get(_FACTOR + model)
+        return prior(model) if state is None else Learned(state[0], int(state[1]))
+
+
+def _outputs_key(call: Call) -> str:
+    return f"{_OUTPUTS}{call.model}:{call.tags.get('agent', '')}:{call.tags.get('feature', '')}"
+
+
+def _with_output(usage: Usage, output_tokens: int) -> Usage:
+    counts: dict[Unit, int] = {**usage.counts, "output_tokens": output_tokens}
+    return Usage(counts)

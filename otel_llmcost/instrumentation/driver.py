@@ -1,0 +1,257 @@
+"""Performs the steps of a flow in this process: reserve before, settle after, and tell spans and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.context import Context
+
+from otel_llmcost.adapters.base import ClientSdk, Endpoint
+from otel_llmcost.core.attribution import Dimension, Tags
+from otel_llmcost.core.budget import Refusal
+from otel_llmcost.core.flow import Call, Reserve, Settle, call_flow
+from otel_llmcost.core.ledger import Charge
+from otel_llmcost.core.money import from_nano
+from otel_llmcost.core.policy import Policy
+from otel_llmcost.core.pricing import Pricing
+from otel_llmcost.core.tokens import CountText, count_input, text_tokens
+from otel_llmcost.core.uuid7 import uuid7
+from otel_llmcost.errors import BudgetExceededError, RefusedError, StoreBusyError, StoreError
+from otel_llmcost.instrumentation.outage import Outage
+from otel_llmcost.instrumentation.turn import Turn
+from otel_llmcost.storage.base import Hold, Posting
+from otel_llmcost.storage.writer import Writer
+from otel_llmcost.telemetry import baggage
+from otel_llmcost.telemetry.meters import Meters
+from otel_llmcost.telemetry.spans import CALL_KEY, CallMark, Spans, is_instrumented_by_others, link_of
+
+RESERVATION_LIFE = timedelta(minutes=15)
+_RANDOM_BYTES = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What an SDK's client was asked for, as the wrapper found it."""
+
+    sdk: ClientSdk
+    endpoint: Endpoint
+    body: Mapping[str, Any]
+    host: str
+    is_stream: bool
+    is_async: bool
+    makes_own_span: bool
+    """The SDK itself makes a span for this call."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Driver:
+    """All that a call of this process needs; built once, when the first SDK is imported."""
+
+    policy: Policy
+    pricing: Pricing
+    writer: Writer
+    outage: Outage
+    spans: Spans
+    meters: Meters
+    events: deque[Charge]
+    """The latest charges, for the summary."""
+    said: Tags
+    """Attribution of the whole process; baggage wins."""
+    refuse_all_reason: str | None = None
+    """Why no call may be sent at all."""
+    count_text: Callable[[str], CountText] = lambda _model: text_tokens
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def begin(self, ask: Ask) -> Turn | None:
+        """Start the turn of a call; None: another call of ours that is under way accounts for it."""
+        ctx = otel_context.get_current()
+        if CALL_KEY in ctx:
+            return None
+        current = trace.get_current_span(ctx)
+        link = link_of(current)
+        is_foreign = link is not None or ask.makes_own_span or is_instrumented_by_others(ask.sdk.name)
+        call = self._call(ask, ctx, current)
+        mark = CallMark()
+        if link is not None:
+            mark.links.append(link)
+        span = self.spans.start(call, ctx, is_foreign=is_foreign)
+        inner = baggage.without_tags(ctx)
+        if span is not None:
+            inner = trace.set_span_in_context(span, inner)
+        return Turn(
+            call=call,
+            endpoint=ask.endpoint,
+            flow=call_flow(call, self.pricing, self.policy),
+            performer=self,
+            mark=mark,
+            span=span,
+            ctx=otel_context.set_value(CALL_KEY, mark, inner),
+            is_foreign=is_foreign,
+            is_async=ask.is_async,
+        )
+
+    def _call(self, ask: Ask, ctx: Context, current: trace.Span) -> Call:
+        body, endpoint = ask.body, ask.endpoint
+        model = str(body.get("model") or "")
+        provider = _provider(ask)
+        identity = current.get_span_context()
+        tags: dict[Dimension, str] = {**self.said, **baggage.tags(ctx), "provider": provider, "model": model}
+        if identity.is_valid:
+            tags["trace"] = f"{identity.trace_id:032x}"
+        return Call(
+            charge_id=uuid7(time.time_ns() // 1_000_000, os.urandom(_RANDOM_BYTES)),
+            at=self.now(),
+            provider=provider,
+            operation=endpoint.operation,
+            model=model,
+            tags=tags,
+            input=count_input(body, endpoint.dialect, model=model, count_text=self.count_text(model)),
+            max_output_tokens=_cap(body, endpoint),
+            choices=_choices(body, endpoint),
+            is_stream=ask.is_stream,
+            has_output=endpoint.has_output,
+            tier=str(body.get("service_tier") or "standard"),
+            trace_id=tags.get("trace"),
+            span_id=f"{identity.span_id:016x}" if identity.is_valid else None,
+        )
+
+    def reserve(self, turn: Turn) -> None:
+        """Take what a call needs.
+
+        Raises:
+            RefusedError: it does not fit; nothing was taken and nothing may be sent.
+        """
+        try:
+            self._check_all()
+            step = turn.first_step()
+            if step is not None:
+                hold = self._hold(step)
+                try:
+                    refusal = self.writer.reserve(hold)
+                except StoreError as error:
+                    refusal = self.outage.reserve(hold, self.policy, error)
+                self._check(refusal, hold.at)
+                turn.reserved()
+        except RefusedError as error:
+            self._refused(turn, error)
+            raise
+
+    async def areserve(self, turn: Turn) -> None:
+        """Take what a call needs without ever waiting on the event loop.
+
+        Raises:
+            RefusedError: it does not fit; nothing was taken and nothing may be sent.
+        """
+        try:
+            self._check_all()
+            step = turn.first_step()
+            if step is not None:
+                hold = self._hold(step)
+                try:
+                    refusal = await self._areserve(hold)
+                except StoreError as error:
+                    refusal = self.outage.reserve(hold, self.policy, error)
+                self._check(refusal, hold.at)
+                turn.reserved()
+        except RefusedError as error:
+            self._refused(turn, error)
+            raise
+
+    def _check_all(self) -> None:
+        if self.refuse_all_reason is not None:
+            raise BudgetExceededError.misconfigured(self.refuse_all_reason)
+
+    async def _areserve(self, hold: Hold) -> Refusal | None:
+        try:
+            return self.writer.reserve(hold, wait=False)
+        except StoreBusyError:
+            waiting = asyncio.get_running_loop().run_in_executor(None, self.writer.reserve, hold)
+        try:
+            return await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            waiting.add_done_callback(lambda done: self._give_back(hold, done))
+            raise
+
+    def _give_back(self, hold: Hold, done: asyncio.Future[Refusal | None]) -> None:
+        """Release what a thread took for a task that was cancelled meanwhile."""
+        if not done.cancelled() and done.exception() is None and done.result() is None:
+            self.writer.settle(Posting(reservation_id=hold.reservation_id, claims=hold.claims, charge=None, assumed={}))
+
+    def _hold(self, step: Reserve) -> Hold:
+        call = step.call
+        return Hold(
+            reservation_id=call.charge_id,
+            claims=step.claims,
+            at=call.at,
+            expires_at=call.at + RESERVATION_LIFE,
+            trace_id=call.trace_id,
+        )
+
+    def _check(self, refusal: Refusal | None, now: datetime) -> None:
+        if refusal is None:
+            return
+        claim = refusal.claim
+        end = claim.window.end
+        raise BudgetExceededError.over_limit(
+            budget=claim.key.budget,
+            scope=claim.key.subject,
+            limit=from_nano(claim.limit_nano),
+            balance=from_nano(refusal.held_nano),
+            requested=from_nano(claim.amount_nano),
+            window_end=end,
+            retry_after_seconds=None if end is None else max((end - now).total_seconds(), 0.0),
+        )
+
+    def _refused(self, turn: Turn, error: RefusedError) -> None:
+        self.meters.refused(turn.call, error.name)
+        self.left(turn, error)
+
+    def left(self, turn: Turn, error: BaseException) -> None:
+        """Let go of a call that was not sent."""
+        turn.done = True
+        if turn.span is not None:
+            self.spans.end(turn.span, None, error)
+
+    def settle(self, step: Settle, turn: Turn) -> None:
+        """Book the end of a call and tell everybody who shows it."""
+        charge = step.charge
+        if charge is not None:
+            self.events.append(charge)
+            self.spans.charged(turn.mark, charge)
+        self.meters.ended(turn.call, charge, step.error, is_foreign=turn.is_foreign)
+        if turn.span is not None:
+            self.spans.end(turn.span, charge, step.error)
+        if step.claims or charge is not None:
+            self.writer.settle(
+                Posting(reservation_id=step.call.charge_id, claims=step.claims, charge=charge, assumed=step.assumed)
+            )
+
+
+def _provider(ask: Ask) -> str:
+    host = ask.host
+    for end, provider in (ask.sdk.hosts or {}).items():
+        if host == end or host.endswith(end if end.startswith(".") else "." + end):
+            return provider
+    return ask.sdk.provider
+
+
+def _cap(body: Mapping[str, Any], endpoint: Endpoint) -> int | None:
+    for name in endpoint.caps:
+        cap = body.get(name)
+        if isinstance(cap, int) and cap > 0:
+            return cap
+    return None
+
+
+def _choices(body: Mapping[str, Any], endpoint: Endpoint) -> int:
+    asked = body.get(endpoint.choices) if endpoint.choices is not None else None
+    return asked if isinstance(asked, int) and asked > 1 else 1

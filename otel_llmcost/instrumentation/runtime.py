@@ -1,0 +1,152 @@
+"""All parts of a process that calls paid models, wired together when the first SDK is imported."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from otel_llmcost.adapters.base import ClientSdk
+from otel_llmcost.alerting.dispatcher import Dispatcher
+from otel_llmcost.alerting.top import top_agents
+from otel_llmcost.config import Settings
+from otel_llmcost.core.alert import Alert
+from otel_llmcost.core.ledger import Charge
+from otel_llmcost.core.policy import Policy
+from otel_llmcost.core.pricing import Pricing
+from otel_llmcost.errors import StoreError
+from otel_llmcost.instrumentation import state
+from otel_llmcost.instrumentation.contain import contained, logger
+from otel_llmcost.instrumentation.driver import Driver
+from otel_llmcost.instrumentation.outage import Outage
+from otel_llmcost.instrumentation.tracing import Tracing
+from otel_llmcost.instrumentation.wrap import ClientWrapper
+from otel_llmcost.pricebook.book import load as load_prices
+from otel_llmcost.storage import open_store
+from otel_llmcost.storage.base import Store
+from otel_llmcost.storage.memory import MemoryStore
+from otel_llmcost.storage.writer import Writer
+from otel_llmcost.telemetry.meters import Meters
+from otel_llmcost.telemetry.metrics import StoreState, public
+from otel_llmcost.telemetry.summary import KEPT_EVENTS, as_text, summarise
+
+_EXIT_SECONDS = 2.0
+_PRIVATE = frozenset({"user", "task", "session", "trace"})
+"""Dimensions with too many values to be labels of metrics."""
+
+
+@dataclass(slots=True)
+class Runtime:
+    """The parts that live as long as the process."""
+
+    settings: Settings
+    store: Store
+    writer: Writer
+    dispatcher: Dispatcher
+    driver: Driver
+    meters: Meters
+    events: deque[Charge]
+
+    @classmethod
+    def start(cls, settings: Settings, tracing: Tracing) -> Runtime:
+        """Open the store and build what a call needs."""
+        now = _now()
+        store = _open(settings)
+        meters = tracing.meters
+        dispatcher = Dispatcher(
+            store, settings.channels, clock=_now, top=lambda alert: top_agents(alert, settings.budgets, store)
+        )
+
+        def on_alerts(alerts: list[Alert]) -> None:
+            for alert in alerts:
+                meters.alerted(alert.key.budget, alert.level)
+            dispatcher.poke()
+
+        def on_problem(error: StoreError) -> None:
+            meters.store_errors += 1
+            dispatcher.tell_directly("store.failed", str(error))
+
+        writer = Writer(store, now=_now, on_alerts=on_alerts, on_problem=on_problem)
+        events: deque[Charge] = deque(maxlen=KEPT_EVENTS)
+        driver = Driver(
+            policy=Policy(settings.budgets, now),
+            pricing=Pricing(load_prices().with_overrides(settings.prices), _learned(store), keep=writer.learn),
+            writer=writer,
+            outage=Outage(MemoryStore()),
+            spans=tracing.spans,
+            meters=meters,
+            events=events,
+            said=settings.attribution,
+            refuse_all_reason=settings.refuse_all_reason,
+        )
+        runtime = cls(settings, store, writer, dispatcher, driver, meters, events)
+        dispatcher.resume()
+        atexit.register(runtime.at_exit)
+        os.register_at_fork(after_in_child=tracing.producer.forked)
+        return runtime
+
+    def store_state(self) -> StoreState:
+        """Read what the metrics show of the store."""
+        now = _now()
+        spans = self.driver.policy.spans(now)
+        windows = {budget.name: str(budget.window) for budget, _ in spans}
+        balances = [(windows[balance.budget], balance) for balance in self.store.balances(spans)]
+        return StoreState(
+            balances=public(balances, _PRIVATE),
+            open_reservations=self.store.open_reservations(),
+            pending_alerts=self.store.pending_deliveries(),
+            now=now,
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """Sum up what this process has spent."""
+        return summarise(self.meters, list(self.events))
+
+    def at_exit(self) -> None:
+        """Write and tell what is left, within a bound; the store stays open for a last collection of metrics."""
+        with contained("finish at exit"):
+            self.writer.flush(_EXIT_SECONDS)
+            self.dispatcher.close(_EXIT_SECONDS)
+            if self.settings.summary:
+                sys.stderr.write(as_text(self.summary()) + "\n")
+
+    def close(self) -> None:
+        """End all of it."""
+        atexit.unregister(self.at_exit)
+        self.at_exit()
+        self.writer.close(_EXIT_SECONDS)
+
+
+def wrapper(sdk: ClientSdk, *, is_async: bool) -> ClientWrapper:
+    """Make the wrapper of one method of one SDK."""
+    return ClientWrapper(sdk, _driver, is_async=is_async)
+
+
+def _driver() -> Driver | None:
+    runtime = state.runtime
+    return None if runtime is None else runtime.driver
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _open(settings: Settings) -> Store:
+    """Open the store; where that cannot be, account in memory and say so."""
+    try:
+        return open_store(settings.store)
+    except Exception as error:  # noqa: BLE001 -- whatever is wrong with it, the agent runs
+        logger.error("the store %s cannot be opened, costs are kept in memory only: %s", settings.store, error)
+        return MemoryStore()
+
+
+def _learned(store: Store) -> dict[str, tuple[float, ...]]:
+    try:
+        return store.learned()
+    except StoreError as error:
+        logger.warning("what was learned of models cannot be read: %s", error)
+        return {}

@@ -1,0 +1,29 @@
+"""What is installed in this process. One process has one set of patches, so this is a module and no object."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from otel_llmcost.adapters.base import ClientSdk
+    from otel_llmcost.config import Settings
+    from otel_llmcost.instrumentation.runtime import Runtime
+    from otel_llmcost.instrumentation.tracing import Tracing
+
+settings: Settings | None = None
+"""None: not installed."""
+tracing: Tracing | None = None
+runtime: Runtime | None = None
+"""None: no SDK was imported yet."""
+patched: dict[str, tuple[ClientSdk, ModuleType]] = {}
+"""By the SDK's name."""
+
+
+def summary() -> dict[str, Any]:
+    """Sum up what this process has spent: totals, by model, by agent, and the latest 1,000 charges.
+
+    Returns:
+        Amounts as text, exact to the nano-dollar; empty before the first call.
+    """
+    return {} if runtime is None else runtime.summary()

@@ -1,0 +1,185 @@
+"""One call between its start and its end, however it ends: what was reported is gathered, the flow is finished once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from time import perf_counter
+from typing import Any, Protocol
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+
+from otel_llmcost.adapters.base import Endpoint, getter
+from otel_llmcost.core.flow import Answer, Call, Failure, Reserve, Send, Settle, Step
+from otel_llmcost.core.tokens import text_tokens
+from otel_llmcost.instrumentation.contain import contained
+from otel_llmcost.telemetry.spans import CallMark
+
+Flow = Generator[Step, Any, None]
+
+
+class Performer(Protocol):
+    """Does what a flow says."""
+
+    def settle(self, step: Settle, turn: Turn) -> None:
+        """Book the end of a call."""
+        ...
+
+
+class Turn:
+    """Carries a call's flow from `Send` to its end."""
+
+    __slots__ = (
+        "_flow",
+        "_performer",
+        "_started",
+        "at_cut",
+        "call",
+        "ctx",
+        "done",
+        "endpoint",
+        "hides_usage",
+        "is_async",
+        "is_ended",
+        "is_foreign",
+        "is_pulling",
+        "mark",
+        "response_id",
+        "seen",
+        "served_model",
+        "span",
+        "text_size",
+        "tier",
+    )
+
+    def __init__(  # noqa: PLR0913 -- made in one place
+        self,
+        *,
+        call: Call,
+        endpoint: Endpoint,
+        flow: Flow,
+        performer: Performer,
+        mark: CallMark,
+        span: trace.Span | None,
+        ctx: Context,
+        is_foreign: bool,
+        is_async: bool,
+    ) -> None:
+        self.call = call
+        self.endpoint = endpoint
+        self.mark = mark
+        self.span = span
+        self.ctx = ctx
+        """The context the SDK is called in."""
+        self.is_foreign = is_foreign
+        self.is_async = is_async
+        self.is_ended = True
+        """False: the answer has an end of its own that has not come yet."""
+        self.is_pulling = False
+        """The answer is being read right now; a response closes itself then at its end, which is no early end."""
+        self.at_cut: Callable[[], None] | None = None
+        """Measures what came of an answer that was cut off."""
+        self.hides_usage = False
+        """We asked for the usage chunk, so the caller does not get to see it."""
+        self.done = False
+        self.seen: dict[str, int] = {}
+        self.served_model: str | None = None
+        self.response_id: str | None = None
+        self.tier: str | None = None
+        self.text_size = 0.0
+        self._flow = flow
+        self._performer = performer
+        self._started = perf_counter()
+
+    def first_step(self) -> Reserve | None:
+        """Start the flow; None: there is nothing to reserve.
+
+        Raises:
+            RefusedError: a budget refuses the call for what it is.
+        """
+        step = next(self._flow)
+        return step if isinstance(step, Reserve) else None
+
+    def reserved(self) -> None:
+        """Go on to `Send`."""
+        step = self._flow.send(None)
+        assert isinstance(step, Send)  # noqa: S101 -- the flow's own order
+
+    def note(self, answer: Any) -> bool:
+        """Take what an answer, or a chunk's part of it, tells; return whether it told a usage."""
+        endpoint = self.endpoint
+        model = _model(answer, endpoint.model)
+        if model is not None:
+            self.served_model = model
+        response_id = _model(answer, endpoint.response_id)
+        if response_id is not None:
+            self.response_id = response_id
+        for path in endpoint.tier:
+            tier = getter(path)(answer)
+            if isinstance(tier, str) and tier != "standard":
+                self.tier = tier
+        return endpoint.usage.note(answer, self.seen)
+
+    def answered(self, answer: Any) -> None:
+        """Finish with a whole answer."""
+        with contained("read the answer's usage"):
+            self.note(answer)
+        self.finish()
+
+    def finish(self, *, is_complete: bool = True, error: BaseException | None = None) -> None:
+        """Finish with what was gathered."""
+        if self.done:
+            return
+        usage = self.endpoint.usage.usage(self.seen)
+        is_complete = is_complete and self.is_ended
+        if self.at_cut is not None and (usage is None or not is_complete):
+            with contained("measure what came of an answer"):
+                self.at_cut()
+        self._end(
+            Answer(
+                usage=usage,
+                served_model=self.served_model,
+                response_id=self.response_id,
+                tier=self.tier,
+                is_complete=is_complete,
+                received_tokens=self.text_size,
+                error_type=None if error is None else type(error).__qualname__,
+                duration_seconds=perf_counter() - self._started,
+            )
+        )
+
+    def closed(self) -> None:
+        """Finish a turn whose response was closed."""
+        if not self.is_pulling:
+            self.finish(is_complete=False)
+
+    def fail(self, error: BaseException, *, may_be_billed: bool) -> None:
+        """Finish without an answer."""
+        if not self.done:
+            self._end(
+                Failure(error=error, may_be_billed=may_be_billed, duration_seconds=perf_counter() - self._started)
+            )
+
+    def add_text(self, text: Any) -> None:
+        """Measure a piece of the answer."""
+        if isinstance(text, str):
+            self.text_size += text_tokens(text)
+
+    def _end(self, end: Answer | Failure) -> None:
+        self.done = True
+        with contained("settle a call"):
+            step = self._flow.send(end)
+            assert isinstance(step, Settle)  # noqa: S101 -- the flow's own order
+            self._performer.settle(step, self)
+        self._flow.close()
+        self.at_cut = None
+
+    def __del__(self) -> None:
+        """Settle a stream that was dropped without being closed."""
+        if not self.done:
+            self.finish(is_complete=False)
+
+
+def _model(answer: Any, path: str) -> str | None:
+    value = answer.get(path) if isinstance(answer, dict) else getattr(answer, path, None)
+    return value if isinstance(value, str) else None

@@ -1,0 +1,238 @@
+"""The wrappers around an SDK's `request`: the only code that knows sync from async."""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from opentelemetry import context as otel_context
+
+from otel_llmcost.adapters.base import ClientSdk, Endpoint, getter
+from otel_llmcost.errors import RefusedError
+from otel_llmcost.instrumentation import tap
+from otel_llmcost.instrumentation.contain import contained, guard
+from otel_llmcost.instrumentation.driver import Ask, Driver
+from otel_llmcost.instrumentation.turn import Turn
+
+_BAD_REQUEST = frozenset({400, 422})
+_ENDED_FROM_OUTSIDE = (CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit, TimeoutError)
+_ERROR_STATUS = 400
+
+
+class ClientWrapper:
+    """Stands around one `request` method of one SDK."""
+
+    def __init__(self, sdk: ClientSdk, driver: Callable[[], Driver | None], *, is_async: bool) -> None:
+        self._sdk = sdk
+        self._driver = driver
+        """None: we were taken out; an SDK may have kept the wrapped method all the same."""
+        self._is_async = is_async
+        self._endpoints: dict[str, Endpoint | None] = {}
+        self._without_usage: set[str] = set()
+        """Hosts that do not know `stream_options`."""
+
+    def __call__(
+        self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Account for a call, if it is a paid one."""
+        driver = self._driver()
+        paid: _Paid | None = None
+        if driver is not None:
+            try:
+                paid = self._begin(driver, instance, args, kwargs)
+            except Exception as error:  # noqa: BLE001 -- ours; the call goes on unaccounted, and the log says so
+                guard("begin a call", error)
+        if driver is None or paid is None:
+            return wrapped(*args, **kwargs)
+        send = _Send(wrapped, args, kwargs)
+        return self._acall(driver, paid, send) if self._is_async else self._call(driver, paid, send)
+
+    def _call(self, driver: Driver, paid: _Paid, send: _Send) -> Any:
+        _reserve(driver, paid.turn)
+        token = otel_context.attach(paid.turn.ctx)
+        try:
+            try:
+                answer = send()
+            except Exception as error:
+                if not paid.takes_back_usage(error, self._without_usage):
+                    raise
+                answer = send()
+        except BaseException as error:
+            self._failed(paid.turn, error)
+            raise
+        finally:
+            otel_context.detach(token)
+        self._deliver(paid, answer)
+        return answer
+
+    async def _acall(self, driver: Driver, paid: _Paid, send: _Send) -> Any:
+        await _areserve(driver, paid.turn)
+        token = otel_context.attach(paid.turn.ctx)
+        try:
+            try:
+                answer = await send()
+            except Exception as error:
+                if not paid.takes_back_usage(error, self._without_usage):
+                    raise
+                answer = await send()
+        except BaseException as error:
+            self._failed(paid.turn, error)
+            raise
+        finally:
+            otel_context.detach(token)
+        self._deliver(paid, answer)
+        return answer
+
+    def _begin(self, driver: Driver, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Paid | None:
+        options = kwargs["options"] if "options" in kwargs else args[1]
+        endpoint = self._endpoint(options)
+        if endpoint is None:
+            return None
+        body = options.json_data
+        if not isinstance(body, Mapping):
+            return None
+        is_stream = bool(kwargs.get("stream"))
+        host = instance.base_url.host
+        turn = driver.begin(
+            Ask(
+                sdk=self._sdk,
+                endpoint=endpoint,
+                body=body,
+                host=host,
+                is_stream=is_stream,
+                is_async=self._is_async,
+                makes_own_span=getattr(instance, "_tracer", None) is not None,
+            )
+        )
+        if turn is None:
+            return None
+        paid = _Paid(turn, options, host, is_stream=is_stream)
+        if is_stream and endpoint.chunk is not None and endpoint.chunk.asks_usage and host not in self._without_usage:
+            paid.ask_usage(body)
+        return paid
+
+    def _endpoint(self, options: Any) -> Endpoint | None:
+        url = options.url
+        if not isinstance(url, str) or options.method.lower() != "post":
+            return None
+        if url not in self._endpoints:
+            path = url.partition("?")[0]
+            found = next((each for each in self._sdk.endpoints if path.endswith(each.path)), None)
+            if len(self._endpoints) > 1000:  # noqa: PLR2004 -- only ids in paths could make so many
+                self._endpoints.clear()
+            self._endpoints[url] = found
+        return self._endpoints[url]
+
+    def _failed(self, turn: Turn, error: BaseException) -> None:
+        with contained("settle a failed call"):
+            for path in self._sdk.answer_in_error:
+                answer = getter(path)(error)
+                if answer is not None:
+                    turn.note(answer)
+                    turn.finish(error=error)
+                    return
+            turn.fail(error, may_be_billed=may_be_billed(self._sdk, error))
+
+    def _deliver(self, paid: _Paid, answer: Any) -> None:
+        """Read the usage of an answer, now or as its reader takes it in."""
+        turn = paid.turn
+        try:
+            http = getattr(answer, "response" if paid.is_stream else "http_response", None)
+            if http is None:
+                http = getattr(answer, "http_response", None) or (answer if hasattr(answer, "iter_bytes") else None)
+            if http is None:
+                turn.answered(answer)
+            elif paid.is_stream or not tap.read_whole(http, turn):
+                tap.attach(http, turn, is_stream=paid.is_stream)
+        except Exception as error:  # noqa: BLE001 -- ours; the host gets its answer
+            guard("read an answer", error)
+
+
+def _reserve(driver: Driver, turn: Turn) -> None:
+    try:
+        driver.reserve(turn)
+    except RefusedError:
+        raise
+    except Exception as error:  # noqa: BLE001 -- ours; the call goes on unaccounted, and the log says so
+        driver.left(turn, error)
+        guard("reserve for a call", error)
+
+
+async def _areserve(driver: Driver, turn: Turn) -> None:
+    try:
+        await driver.areserve(turn)
+    except RefusedError:
+        raise
+    except CancelledError as error:
+        driver.left(turn, error)
+        raise
+    except Exception as error:  # noqa: BLE001 -- ours; the call goes on unaccounted, and the log says so
+        driver.left(turn, error)
+        guard("reserve for a call", error)
+
+
+class _Send:
+    """The SDK's own call."""
+
+    __slots__ = ("_args", "_kwargs", "_wrapped")
+
+    def __init__(self, wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._wrapped, self._args, self._kwargs = wrapped, args, kwargs
+
+    def __call__(self) -> Any | Awaitable[Any]:
+        return self._wrapped(*self._args, **self._kwargs)
+
+
+class _Paid:
+    """A paid call and what we changed of its request."""
+
+    __slots__ = ("_body", "_host", "_options", "is_stream", "turn")
+
+    def __init__(self, turn: Turn, options: Any, host: str, *, is_stream: bool) -> None:
+        self.turn = turn
+        self.is_stream = is_stream
+        self._options = options
+        self._host = host
+        self._body: Any = None
+
+    def ask_usage(self, body: Mapping[str, Any]) -> None:
+        """Ask for a stream's usage where the caller did not; then its event is ours, and hidden."""
+        asked = body.get("stream_options")
+        known: Mapping[str, Any] = asked if isinstance(asked, Mapping) else {}
+        if known.get("include_usage"):
+            return
+        self._body = body
+        self._options.json_data = {**body, "stream_options": {**known, "include_usage": True}}
+        self.turn.hides_usage = True
+
+    def takes_back_usage(self, error: Exception, hosts: set[str]) -> bool:
+        """Undo it where the server rejects the request for that very option; the call is then sent as it was."""
+        is_ours = self.turn.hides_usage and getattr(error, "status_code", None) in _BAD_REQUEST
+        if not is_ours or "stream_options" not in str(error):
+            return False
+        hosts.add(self._host)
+        self._options.json_data = self._body
+        self.turn.hides_usage = False
+        return True
+
+
+def may_be_billed(sdk: ClientSdk, error: BaseException) -> bool:
+    """Tell whether a call that ended so was sent, with its end unseen, so that the provider may have billed it."""
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int):
+        return status < _ERROR_STATUS
+    if isinstance(error, _ENDED_FROM_OUTSIDE):
+        return True
+    names = {each.__name__ for link in _chain(error) for each in type(link).__mro__}
+    if names & sdk.unsent:
+        return False
+    return bool(names & sdk.unanswered) or not isinstance(error, Exception)
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    links: list[BaseException] = []
+    while error is not None and error not in links:
+        links.append(error)
+        error = error.__cause__ or error.__context__
+    return links

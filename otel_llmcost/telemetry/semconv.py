@@ -1,0 +1,97 @@
+"""Every name we emit or read, in one place.
+
+Standard names follow the OpenTelemetry GenAI conventions of October 2026; they are our own constants because the
+conventions' Python package has dropped them. What has no standard name stands under `llmcost.`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from otel_llmcost.core.attribution import Dimension
+
+SCOPE: Final = "otel_llmcost"
+
+# Spans
+OPERATION: Final = "gen_ai.operation.name"
+PROVIDER: Final = "gen_ai.provider.name"
+REQUEST_MODEL: Final = "gen_ai.request.model"
+REQUEST_STREAM: Final = "gen_ai.request.stream"
+REQUEST_MAX_TOKENS: Final = "gen_ai.request.max_tokens"
+RESPONSE_MODEL: Final = "gen_ai.response.model"
+RESPONSE_ID: Final = "gen_ai.response.id"
+INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+CACHE_READ_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
+CACHE_WRITE_TOKENS: Final = "gen_ai.usage.cache_write.input_tokens"
+REASONING_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
+USAGE_COST: Final = "gen_ai.usage.cost"
+SERVER_ADDRESS: Final = "server.address"
+ERROR_TYPE: Final = "error.type"
+
+CHARGE_ID: Final = "llmcost.charge.id"
+COST_STATUS: Final = "llmcost.cost.status"
+COST_CLASS: Final = "llmcost.cost."
+"""Followed by the class: input, output, cache_read, … ; and `total`."""
+PRICE_ID: Final = "llmcost.price.id"
+PRICE_SOURCE: Final = "llmcost.price.source"
+PRICE_TIER: Final = "llmcost.price.tier"
+TOKENS_ESTIMATED: Final = "llmcost.tokens.estimated"
+TOKENS_METHOD: Final = "llmcost.tokens.method"
+BUDGET_NAME: Final = "llmcost.budget.name"
+BUDGET_SUBJECT: Final = "llmcost.budget.subject"
+BUDGET_WINDOW: Final = "llmcost.budget.window"
+BUDGET_DECISION: Final = "llmcost.budget.decision"
+VERSION: Final = "llmcost.version"
+
+# Metrics
+COST: Final = "llmcost.cost"
+TOKENS: Final = "llmcost.tokens"
+CALLS: Final = "llmcost.calls"
+COST_PER_CALL: Final = "llmcost.cost.per_call"
+DURATION: Final = "gen_ai.client.operation.duration"
+TOKEN_USAGE: Final = "gen_ai.client.token.usage"  # noqa: S105 -- a metric's name
+BUDGET_LIMIT: Final = "llmcost.budget.limit"
+BUDGET_SPENT: Final = "llmcost.budget.spent"
+BUDGET_RESERVED: Final = "llmcost.budget.reserved"
+BUDGET_REMAINING: Final = "llmcost.budget.remaining"
+BUDGET_PROJECTED: Final = "llmcost.budget.projected"
+BUDGET_BOUND: Final = "llmcost.budget.bound"
+BUDGET_UTILIZATION: Final = "llmcost.budget.utilization"
+BUDGET_WINDOW_START: Final = "llmcost.budget.window.start"
+BUDGET_WINDOW_END: Final = "llmcost.budget.window.end"
+REFUSED: Final = "llmcost.requests.refused"
+ALERTS: Final = "llmcost.alerts"
+ALERTS_PENDING: Final = "llmcost.alerts.pending"
+RESERVATIONS_OPEN: Final = "llmcost.reservations.open"
+STORE_ERRORS: Final = "llmcost.store.errors"
+METRICS_OVERFLOW: Final = "llmcost.metrics.overflow"
+
+# Attributes of metrics only
+TOKEN_CLASS: Final = "llmcost.token.class"  # noqa: S105 -- an attribute's name
+TOKEN_TYPE: Final = "gen_ai.token.type"  # noqa: S105 -- an attribute's name
+CALL_OUTCOME: Final = "llmcost.call.outcome"
+ALERT_LEVEL: Final = "llmcost.alert.level"
+INSTANCE: Final = "service.instance.id"
+OVERFLOW: Final = "otel.metric.overflow"
+
+TAGS: Final[dict[Dimension, str]] = {
+    "agent": "gen_ai.agent.name",
+    "task": "llmcost.task.id",
+    "user": "user.id",
+    "team": "llmcost.team",
+    "feature": "llmcost.feature",
+    "session": "session.id",
+    "workflow": "gen_ai.workflow.name",
+    "endpoint": "llmcost.endpoint",
+    "project": "llmcost.project",
+    "environment": "deployment.environment.name",
+    "tier": "llmcost.tier",
+}
+"""Dimension → its name on spans, on metrics and in baggage."""
+
+BAGGAGE: Final[dict[str, Dimension]] = {
+    **{name: dimension for dimension, name in TAGS.items()},
+    "gen_ai.conversation.id": "session",
+}
+"""What we read out of baggage, and keep from going to the provider."""

@@ -1,0 +1,273 @@
+"""Cost on spans: our own where nobody else makes one, else on those of other instrumentors."""
+
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
+
+from otel_llmcost.core.attribution import Tags
+from otel_llmcost.core.flow import Call
+from otel_llmcost.core.ledger import Charge
+from otel_llmcost.core.money import NANO_PER_USD
+from otel_llmcost.core.usage import Unit
+from otel_llmcost.errors import BudgetExceededError, RefusedError
+from otel_llmcost.telemetry import baggage, semconv
+
+SpanMode = Literal["auto", "own", "enrich", "off"]
+CALL_KEY = otel_context.create_key("llmcost.call")
+"""Under this key the context carries the links of the call under way: a call inside it is not charged again."""
+
+_RECENT = 512
+_LINK = "_llmcost_link"
+
+FOREIGN_SCOPES = (
+    "com.anthropic.sdk.python",
+    "opentelemetry.instrumentation.genai",
+    "opentelemetry.util.genai",
+    "opentelemetry.instrumentation.openai",
+    "opentelemetry.instrumentation.anthropic",
+    "openinference.instrumentation",
+    "openlit",
+    "logfire",
+)
+"""Scopes, by their beginning, whose spans are (also) LLM calls."""
+
+FOREIGN_INSTRUMENTORS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "openai": (
+        ("opentelemetry.instrumentation.genai.openai", "OpenAIInstrumentor"),
+        ("opentelemetry.instrumentation.openai", "OpenAIInstrumentor"),
+        ("opentelemetry.instrumentation.openai_v2", "OpenAIInstrumentor"),
+        ("openinference.instrumentation.openai", "OpenAIInstrumentor"),
+        ("openlit.instrumentation.openai", "OpenAIInstrumentor"),
+    ),
+    "anthropic": (
+        ("opentelemetry.instrumentation.genai.anthropic", "AnthropicInstrumentor"),
+        ("opentelemetry.instrumentation.anthropic", "AnthropicInstrumentor"),
+        ("openinference.instrumentation.anthropic", "AnthropicInstrumentor"),
+        ("openlit.instrumentation.anthropic", "AnthropicInstrumentor"),
+    ),
+}
+"""SDK → modules and classes of others that make a span per call of it."""
+
+
+def is_instrumented_by_others(sdk: str) -> bool:
+    """Tell whether another instrumentor is at work on this SDK in this process."""
+    for module, name in FOREIGN_INSTRUMENTORS.get(sdk, ()):
+        loaded = sys.modules.get(module)
+        if loaded is not None:
+            instance = getattr(getattr(loaded, name, None), "_instance", None)
+            if getattr(instance, "is_instrumented_by_opentelemetry", False):
+                return True
+    return False
+
+
+class Link:
+    """Binds a foreign span to our charge, whichever of the two is first."""
+
+    __slots__ = ("charge",)
+
+    def __init__(self) -> None:
+        self.charge: Charge | None = None
+
+
+class CallMark:
+    """What the context carries of a call under way."""
+
+    __slots__ = ("links",)
+
+    def __init__(self) -> None:
+        self.links: list[Link] = []
+
+
+def request_attributes(call: Call, tags: Tags) -> dict[str, Any]:
+    """Say what is asked, and for whom."""
+    attributes: dict[str, Any] = {
+        semconv.OPERATION: call.operation,
+        semconv.PROVIDER: call.provider,
+        semconv.REQUEST_MODEL: call.model,
+        semconv.CHARGE_ID: call.charge_id,
+    }
+    if call.is_stream:
+        attributes[semconv.REQUEST_STREAM] = True
+    if call.max_output_tokens is not None:
+        attributes[semconv.REQUEST_MAX_TOKENS] = call.max_output_tokens
+    for dimension, value in tags.items():
+        name = semconv.TAGS.get(dimension)
+        if name is not None:
+            attributes[name] = value
+    return attributes
+
+
+def cost_attributes(charge: Charge) -> dict[str, Any]:
+    """Say what a call cost, and by which rate; nothing at all of a cost that is not known."""
+    attributes: dict[str, Any] = {semconv.COST_STATUS: charge.status}
+    if charge.cost_nano is not None:
+        attributes[semconv.USAGE_COST] = charge.cost_nano / NANO_PER_USD
+        for name, nano in charge.cost_by_class.items():
+            attributes[semconv.COST_CLASS + name] = nano / NANO_PER_USD
+    if charge.rate_id is not None:
+        attributes[semconv.PRICE_ID] = charge.rate_id
+        attributes[semconv.PRICE_SOURCE] = charge.rate_source
+        if charge.tier != "standard":
+            attributes[semconv.PRICE_TIER] = charge.tier
+    if charge.method != "reported":
+        attributes[semconv.TOKENS_ESTIMATED] = True
+        attributes[semconv.TOKENS_METHOD] = charge.method
+    return attributes
+
+
+def usage_attributes(charge: Charge) -> dict[str, Any]:
+    """Say what was used, in the standard's names: totals include their parts."""
+    counts = charge.usage.counts
+    attributes: dict[str, Any] = {
+        semconv.INPUT_TOKENS: counts.get("input_tokens", 0),
+        semconv.OUTPUT_TOKENS: counts.get("output_tokens", 0),
+    }
+    for unit, name in _PARTS:
+        if unit in counts:
+            attributes[name] = counts[unit]
+    if charge.served_model is not None:
+        attributes[semconv.RESPONSE_MODEL] = charge.served_model
+    if charge.response_id is not None:
+        attributes[semconv.RESPONSE_ID] = charge.response_id
+    return attributes
+
+
+_PARTS: tuple[tuple[Unit, str], ...] = (
+    ("cache_read_tokens", semconv.CACHE_READ_TOKENS),
+    ("cache_write_tokens", semconv.CACHE_WRITE_TOKENS),
+    ("reasoning_tokens", semconv.REASONING_TOKENS),
+)
+
+
+class Spans:
+    """Makes our spans and finds those of others."""
+
+    def __init__(self, tracer: Tracer, mode: SpanMode, version: str) -> None:
+        self._tracer = tracer
+        self._mode = mode
+        self._version = version
+        self._recent: OrderedDict[str, Charge] = OrderedDict()
+
+    def start(self, call: Call, ctx: Context, *, is_foreign: bool) -> trace.Span | None:
+        """Start our span for a call, unless somebody else makes one."""
+        if self._mode in ("enrich", "off") or (is_foreign and self._mode == "auto"):
+            return None
+        return self._tracer.start_span(
+            f"{call.operation} {call.model}",
+            ctx,
+            SpanKind.CLIENT,
+            {semconv.VERSION: self._version, **request_attributes(call, call.tags)},
+        )
+
+    def end(self, span: trace.Span, charge: Charge | None, error: BaseException | None) -> None:
+        """Write the charge on our span, and how the call ended."""
+        if span.is_recording():
+            if charge is not None:
+                span.set_attributes({**usage_attributes(charge), **cost_attributes(charge)})
+            if error is not None:
+                span.set_attributes(_error_attributes(error))
+                span.set_status(Status(StatusCode.ERROR, str(error)))
+            elif charge is not None and charge.error_type is not None:
+                span.set_attribute(semconv.ERROR_TYPE, charge.error_type)
+                span.set_status(Status(StatusCode.ERROR, "the stream broke off"))
+        span.end()
+
+    def charged(self, mark: CallMark, charge: Charge) -> None:
+        """Hand a charge to the foreign spans of its call: those known now, and those yet to come."""
+        if self._mode == "off":
+            return
+        for link in mark.links:
+            link.charge = charge
+        if charge.response_id is not None:
+            self._recent[charge.response_id] = charge
+            if len(self._recent) > _RECENT:
+                self._recent.popitem(last=False)
+
+    @property
+    def is_muted(self) -> bool:
+        """Whether spans are left alone."""
+        return self._mode == "off"
+
+    def mute(self) -> None:
+        """Make no more spans, and add nothing to those of others."""
+        self._mode = "off"
+
+    def charge_of(self, span: Span, link: Link) -> Charge | None:
+        """Find the charge that a foreign span is about; one that is not an LLM call has none."""
+        if link.charge is not None:
+            return link.charge
+        response_id = (span.attributes or {}).get(semconv.RESPONSE_ID)
+        return self._recent.get(response_id) if isinstance(response_id, str) else None
+
+
+def _error_attributes(error: BaseException) -> dict[str, Any]:
+    attributes: dict[str, Any] = {semconv.ERROR_TYPE: type(error).__qualname__}
+    if isinstance(error, RefusedError):
+        attributes[semconv.BUDGET_DECISION] = "refused"
+        attributes[semconv.BUDGET_NAME] = error.name
+    if isinstance(error, BudgetExceededError) and error.scope:
+        attributes[semconv.BUDGET_SUBJECT] = error.scope
+    return attributes
+
+
+class CostProcessor(SpanProcessor):
+    """Puts attribution on every span, and cost on the LLM spans of other instrumentors.
+
+    A span's attributes are frozen before `on_end`, and before `_on_ending` too, so cost is added by standing in for
+    the `end` of those spans alone.
+    """
+
+    def __init__(self, spans: Spans, said: Tags) -> None:
+        self._spans = spans
+        self._said = said
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Copy attribution from baggage; take note of a foreign LLM span."""
+        scope = span.instrumentation_scope
+        name = scope.name if scope is not None else ""
+        if name == semconv.SCOPE or self._spans.is_muted:
+            return
+        ctx = otel_context.get_current() if parent_context is None else parent_context
+        mark = ctx.get(CALL_KEY)
+        tags = baggage.tags(ctx)
+        for dimension, value in {**self._said, **tags}.items():
+            attribute = semconv.TAGS[dimension]
+            if attribute not in (span.attributes or {}):
+                span.set_attribute(attribute, value)
+        if name.startswith(FOREIGN_SCOPES):
+            self._link(span, mark if isinstance(mark, CallMark) else None)
+
+    def _link(self, span: Span, mark: CallMark | None) -> None:
+        link = Link()
+        if mark is not None:
+            mark.links.append(link)
+        end = span.end
+
+        def end_with_cost(end_time: int | None = None) -> None:
+            charge = self._spans.charge_of(span, link)
+            if charge is not None and span.is_recording():
+                known = span.attributes or {}
+                told = {**usage_attributes(charge), semconv.CHARGE_ID: charge.charge_id}
+                span.set_attributes({name: value for name, value in told.items() if name not in known})
+                span.set_attributes(cost_attributes(charge))
+            end(end_time)
+
+        setattr(span, _LINK, link)
+        span.end = end_with_cost  # type: ignore[method-assign]
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Nothing is left to do here."""
+
+
+def link_of(span: trace.Span) -> Link | None:
+    """Return the link of a foreign LLM span; None for any other span."""
+    return getattr(span, _LINK, None)
