@@ -1,1 +1,37 @@
-"""Where balances, reservations, the ledger and the alert outbox live."""
+"""Where balances, ledger and outbox are kept: named by a URL, opened when first used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from otel_llmcost.errors import ConfigError
+
+if TYPE_CHECKING:
+    from otel_llmcost.storage.base import Store
+
+_OPENERS: Mapping[str, str] = {
+    "memory": "otel_llmcost.storage.memory:open_memory",
+    "sqlite": "otel_llmcost.storage.sqlite:open_sqlite",
+}
+"""Scheme → function that takes what stands behind `://`; imported when the scheme is used."""
+
+
+def open_store(url: str, *, deadline_seconds: float = 5.0) -> Store:
+    """Make the store a URL names; files and connections are opened at its first use.
+
+    Args:
+        url: `memory://`, `sqlite:///absolute/path` or `sqlite://relative/path`.
+        deadline_seconds: how long an act may wait for other threads and processes.
+
+    Raises:
+        ConfigError: no store of ours is named so.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in _OPENERS:
+        problem = f"no store for {url.partition('@')[0]!r}"
+        raise ConfigError(problem, key="store", expected="memory://, sqlite:///absolute/path or sqlite://relative/path")
+    module, _, name = _OPENERS[scheme].partition(":")
+    store: Store = getattr(import_module(module), name)(rest, deadline_seconds)
+    return store

@@ -36,6 +36,7 @@ class Posting:
 
     reservation_id: str
     claims: tuple[Claim, ...]
+    """The same as were held."""
     charge: Charge | None
     """None: nothing was billed."""
     assumed: Mapping[str, int]

@@ -1,0 +1,385 @@
+"""Budgets, ledger and outbox in this process's memory: gone when it ends, and cheap enough for every call."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import NoReturn
+
+from otel_llmcost.core.alert import Alert, Delivery, marks_of_refusal, reached
+from otel_llmcost.core.budget import Balance, BalanceKey, Budget, Claim, Refusal
+from otel_llmcost.core.ledger import Charge
+from otel_llmcost.core.policy import micros
+from otel_llmcost.core.window import Span
+from otel_llmcost.errors import StoreError
+from otel_llmcost.storage import fork
+from otel_llmcost.storage.base import GroupBy, Hold, Posting, Total
+from otel_llmcost.storage.memory_ledger import MemoryLedger
+from otel_llmcost.storage.memory_outbox import MemoryOutbox
+from otel_llmcost.storage.shared import (
+    alert_of_charge,
+    alert_of_refusal,
+    drop_us,
+    empty_balance,
+    highest_share_first,
+)
+
+
+def open_memory(_rest: str, _deadline_seconds: float) -> MemoryStore:
+    """Make a store of what stands behind `memory://`, which is nothing."""
+    return MemoryStore()
+
+
+class _Cell:
+    """What stands on one balance in one bucket."""
+
+    __slots__ = ("calls", "drop_us", "exposure", "overrun", "refused", "reserved", "settled", "suspected", "unpriced")
+
+    def __init__(self, drop_us: int) -> None:
+        self.settled = self.reserved = self.suspected = self.overrun = self.exposure = 0
+        self.calls = self.refused = self.unpriced = 0
+        self.drop_us = drop_us
+
+
+class MemoryStore:
+    """A store for one process; its ledger keeps the newest charges whole and the older ones as sums."""
+
+    is_local = True
+
+    def __init__(self, *, most_charges: int = 10_000) -> None:
+        """Begin empty.
+
+        Args:
+            most_charges: how many charges are kept whole.
+        """
+        # Reentrant: the end of a dropped stream settles from a destructor, which may run amid our own work.
+        self._lock: threading.RLock | _Closed = threading.RLock()
+        self._cells: dict[BalanceKey, _Cell] = {}
+        self._buckets: dict[tuple[str, str], dict[int, _Cell]] = {}
+        """(budget, subject) → its cells by bucket, for windows that roll."""
+        self._held: dict[str, Hold] = {}
+        self._expired: dict[str, Hold] = {}
+        """Reservations that nobody ended in time."""
+        self._expires_at: dict[str, datetime] = {}
+        """Of those reservations that were given more time."""
+        self._ledger = MemoryLedger(most_charges)
+        self._outbox = MemoryOutbox()
+        self._learned: dict[str, tuple[float, ...]] = {}
+        fork.watch(self)
+
+    def reserve(self, hold: Hold, *, wait: bool = True, tell: bool = True) -> Refusal | None:  # noqa: ARG002 -- never waits
+        """See `Store.reserve`."""
+        with self._lock:
+            if hold.reservation_id in self._held:
+                return None
+            cells: list[_Cell] = []
+            for claim in hold.claims:
+                cell = self._cells.get(claim.key)
+                if cell is None:
+                    cell = self._new_cell(claim, hold.at)
+                if claim.refuses:
+                    if claim.from_us == claim.key.bucket_us:
+                        held = cell.settled + cell.suspected + cell.reserved
+                    else:
+                        held = self._since(claim, _held)
+                    if held + claim.amount_nano > claim.limit_nano:
+                        return self._refuse(Refusal(claim, held), cell, hold, tell=tell)
+                cells.append(cell)
+            if cells:
+                self._held[hold.reservation_id] = hold
+                for claim, cell in zip(hold.claims, cells, strict=True):
+                    cell.reserved += claim.amount_nano
+                    cell.exposure += claim.exposure_nano
+        return None
+
+    def settle(self, postings: Sequence[Posting]) -> list[Alert]:
+        """See `Store.settle`."""
+        alerts: list[Alert] = []
+        with self._lock:
+            for posting in postings:
+                charge = posting.charge
+                if charge is not None and not self._ledger.add(charge):
+                    charge = None
+                if posting.claims:
+                    self._post(posting, charge, alerts)
+        return alerts
+
+    def renew(self, reservation_ids: Sequence[str], expires_at: datetime) -> None:
+        """See `Store.renew`."""
+        with self._lock:
+            for reservation_id in reservation_ids:
+                hold = self._expired.pop(reservation_id, None)
+                if hold is not None:
+                    self._suspect(hold, -1)
+                    self._held[reservation_id] = hold
+                hold = self._held.get(reservation_id)
+                if hold is not None:
+                    before = self._expires_at.get(reservation_id, hold.expires_at)
+                    self._expires_at[reservation_id] = max(before, expires_at)
+
+    def expire(self, now: datetime) -> int:
+        """See `Store.expire`."""
+        with self._lock:
+            expires_at = self._expires_at.get
+            over = [hold for key, hold in self._held.items() if expires_at(key, hold.expires_at) <= now]
+            for hold in over:
+                del self._held[hold.reservation_id]
+                self._expires_at.pop(hold.reservation_id, None)
+                self._expired[hold.reservation_id] = hold
+                self._suspect(hold, 1)
+            self._prune(micros(now))
+        return len(over)
+
+    def balances(self, budgets: Sequence[tuple[Budget, Span]], *, most: int = 1000) -> list[Balance]:
+        """See `Store.balances`."""
+        with self._lock:
+            found = [balance for budget, span in budgets for balance in self._read(budget, span)]
+        return highest_share_first(found, most)
+
+    def reset(self, budget: str, subject: str | None = None) -> int:
+        """See `Store.reset`."""
+        with self._lock:
+            keys = [key for key in self._cells if key.budget == budget and subject in {None, key.subject}]
+            for key in keys:
+                cell = self._cells[key]
+                cell.settled = cell.suspected = cell.overrun = 0
+                self._outbox.rearm(key)
+            self._forget_claims(set(keys))
+        return len({key.subject for key in keys})
+
+    def totals(self, by: Sequence[GroupBy], since: datetime, until: datetime) -> list[Total]:
+        """See `Store.totals`; of charges that are no longer kept whole, to the hour, without task, session, trace."""
+        with self._lock:
+            return self._ledger.totals(by, since, until)
+
+    def charges(self, since: datetime, until: datetime) -> Iterator[Charge]:
+        """See `Store.charges`; those that are still kept whole."""
+        with self._lock:
+            found = self._ledger.charges(since, until)
+        return iter(found)
+
+    def open_reservations(self) -> int:
+        """See `Store.open_reservations`."""
+        with self._lock:
+            return len(self._held)
+
+    def fire(self, alert: Alert) -> bool:
+        """See `Store.fire`."""
+        with self._lock:
+            return self._outbox.fire(alert)
+
+    def claim_deliveries(
+        self, channels: Mapping[str, frozenset[str]], now: datetime, *, lease: timedelta, most: int = 20
+    ) -> list[Delivery]:
+        """See `Store.claim_deliveries`."""
+        with self._lock:
+            return self._outbox.claim(channels, now, now + lease, most)
+
+    def finish_delivery(self, delivery: Delivery) -> None:
+        """See `Store.finish_delivery`."""
+        with self._lock:
+            self._outbox.finish(delivery)
+
+    def deliveries(self, *, most: int = 100) -> list[Delivery]:
+        """See `Store.deliveries`."""
+        with self._lock:
+            return self._outbox.newest(most)
+
+    def pending_deliveries(self) -> int:
+        """See `Store.pending_deliveries`."""
+        with self._lock:
+            return self._outbox.pending()
+
+    def learned(self) -> dict[str, tuple[float, ...]]:
+        """See `Store.learned`."""
+        with self._lock:
+            return dict(self._learned)
+
+    def learn(self, values: Mapping[str, tuple[float, ...]]) -> None:
+        """See `Store.learn`."""
+        with self._lock:
+            self._learned.update(values)
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        self._lock = _Closed()
+
+    def before_fork(self) -> None:
+        """Come to rest, so that the child copies balances that are whole."""
+        if not isinstance(self._lock, _Closed):
+            self._lock.__enter__()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        if not isinstance(self._lock, _Closed):
+            self._lock.__exit__(None, None, None)
+
+    def after_fork_in_child(self) -> None:
+        """Go on with a copy of what the parent spent, but without the calls it has under way."""
+        if isinstance(self._lock, _Closed):
+            return
+        self._lock = threading.RLock()
+        for hold in self._held.values():
+            for claim in hold.claims:
+                cell = self._cells[claim.key]
+                cell.reserved -= claim.amount_nano
+                cell.exposure -= claim.exposure_nano
+        self._held.clear()
+        self._expires_at.clear()
+
+    def _post(self, posting: Posting, charge: Charge | None, alerts: list[Alert]) -> None:
+        """Give back what was held, and book the charge if there is one to be booked."""
+        reservation_id = posting.reservation_id
+        hold = self._held.pop(reservation_id, None)
+        late = self._ended_late(reservation_id) if hold is None else None
+        if self._expires_at:
+            self._expires_at.pop(reservation_id, None)
+        for claim in posting.claims:
+            cell = self._cells.get(claim.key)
+            if cell is None:
+                if charge is None:
+                    continue
+                cell = self._new_cell(claim, charge.at)
+            held = 0
+            if hold is not None:
+                held = claim.amount_nano
+                cell.reserved -= held
+                cell.exposure -= claim.exposure_nano
+            elif late:
+                held = late.get(claim.key, 0)
+            if charge is not None:
+                self._book(claim, cell, charge, held, posting.assumed, alerts)
+
+    def _book(
+        self, claim: Claim, cell: _Cell, charge: Charge, held: int, assumed: Mapping[str, int], alerts: list[Alert]
+    ) -> None:
+        cost = charge.cost_nano
+        if cost is None:
+            cell.unpriced += 1
+            cost = assumed.get(claim.key.budget, 0)
+        cell.calls += 1
+        if charge.status == "suspected":
+            cell.suspected += cost
+        else:
+            cell.settled += cost
+        if cost > held:
+            cell.overrun += cost - held
+        if claim.marks:
+            is_rolling = claim.from_us != claim.key.bucket_us
+            spent = self._since(claim, _spent) if is_rolling else cell.settled + cell.suspected
+            if spent >= claim.marks[0][1]:
+                told = [alert_of_charge(claim, level, spent, charge) for level in reached(claim, spent)]
+                alerts += [alert for alert in told if self._outbox.fire(alert)]
+
+    def _ended_late(self, reservation_id: str) -> dict[BalanceKey, int]:
+        """Take an expired reservation out of the suspected amounts; return what stood there."""
+        hold = self._expired.pop(reservation_id, None)
+        if hold is None:
+            return {}
+        for claim in hold.claims:
+            self._cells[claim.key].suspected -= claim.amount_nano
+        return {claim.key: claim.amount_nano for claim in hold.claims}
+
+    def _suspect(self, hold: Hold, sign: int) -> None:
+        """Move what is held for a call from reserved to suspected; with a sign of -1 back again."""
+        for claim in hold.claims:
+            cell = self._cells[claim.key]
+            cell.reserved -= sign * claim.amount_nano
+            cell.exposure -= sign * claim.exposure_nano
+            cell.suspected += sign * claim.amount_nano
+
+    def _refuse(self, refusal: Refusal, cell: _Cell, hold: Hold, *, tell: bool) -> Refusal:
+        claim = refusal.claim
+        if tell:
+            cell.refused += 1
+            spent = self._since(claim, _spent)
+            for level in marks_of_refusal(claim):
+                self._outbox.fire(alert_of_refusal(claim, level, spent, hold))
+        return refusal
+
+    def _new_cell(self, claim: Claim, at: datetime) -> _Cell:
+        key = claim.key
+        cell = self._cells[key] = _Cell(drop_us(claim, at))
+        self._buckets.setdefault((key.budget, key.subject), {})[key.bucket_us] = cell
+        return cell
+
+    def _since(self, claim: Claim, amount: Callable[[_Cell], int]) -> int:
+        """Read an amount of a balance: of its one bucket, or of all that a rolling window reaches back to."""
+        key = claim.key
+        if claim.from_us == key.bucket_us:
+            return amount(self._cells[key])
+        buckets = self._buckets[key.budget, key.subject]
+        return sum(amount(cell) for bucket_us, cell in buckets.items() if bucket_us >= claim.from_us)
+
+    def _read(self, budget: Budget, span: Span) -> list[Balance]:
+        from_us, is_rolling = micros(span.start), span.start != span.bucket_start
+        found: list[Balance] = []
+        for (name, subject), buckets in self._buckets.items():
+            if name == budget.name:
+                cells = [cell for bucket_us, cell in buckets.items() if _counts(bucket_us, from_us, is_rolling)]
+                if cells:
+                    found.append(_balance(budget, span, subject, cells))
+        return found or [empty_balance(budget, span)]
+
+    def _forget_claims(self, keys: set[BalanceKey]) -> None:
+        """Let go of expired reservations as far as their balances were forgiven."""
+        for reservation_id, hold in list(self._expired.items()):
+            claims = tuple(claim for claim in hold.claims if claim.key not in keys)
+            self._expired[reservation_id] = replace(hold, claims=claims)
+
+    def _prune(self, now_us: int) -> None:
+        over = {key for key, cell in self._cells.items() if cell.drop_us <= now_us and not cell.reserved}
+        if not over:
+            return
+        self._forget_claims(over)
+        for key in over:
+            del self._cells[key]
+            buckets = self._buckets[key.budget, key.subject]
+            del buckets[key.bucket_us]
+            if not buckets:
+                del self._buckets[key.budget, key.subject]
+            self._outbox.rearm(key)
+
+
+class _Closed:
+    """Stands in for the lock of a closed store, so that being open costs no test."""
+
+    def __enter__(self) -> NoReturn:
+        msg = "the store is closed"
+        raise StoreError(msg)
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing was entered."""
+
+
+def _held(cell: _Cell) -> int:
+    return cell.settled + cell.suspected + cell.reserved
+
+
+def _spent(cell: _Cell) -> int:
+    return cell.settled + cell.suspected
+
+
+def _counts(bucket_us: int, from_us: int, is_rolling: bool) -> bool:  # noqa: FBT001 -- private
+    return bucket_us >= from_us if is_rolling else bucket_us == from_us
+
+
+def _balance(budget: Budget, span: Span, subject: str, cells: Sequence[_Cell]) -> Balance:
+    start, end = span.bounds
+    return Balance(
+        budget=budget.name,
+        subject=subject,
+        limit_nano=budget.limit_nano,
+        window_start=start,
+        window_end=end,
+        settled_nano=sum(cell.settled for cell in cells),
+        reserved_nano=sum(cell.reserved for cell in cells),
+        suspected_nano=sum(cell.suspected for cell in cells),
+        overrun_nano=sum(cell.overrun for cell in cells),
+        exposure_nano=sum(cell.exposure for cell in cells),
+        calls=sum(cell.calls for cell in cells),
+        refused=sum(cell.refused for cell in cells),
+        unpriced=sum(cell.unpriced for cell in cells),
+    )

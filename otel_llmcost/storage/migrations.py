@@ -1,0 +1,97 @@
+"""How a ledger file came to its present tables: numbered steps, each applied once and noted in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from sqlite3 import Connection
+
+from otel_llmcost.errors import StoreError
+
+APPLICATION_ID = 0x4C4C4D43
+"""Marks a file as ours in its header ("LLMC")."""
+
+
+def _first_tables(connection: Connection) -> None:
+    for statement in (
+        """CREATE TABLE balances (
+            budget TEXT NOT NULL, subject TEXT NOT NULL, bucket_us INTEGER NOT NULL,
+            settled INTEGER NOT NULL DEFAULT 0, reserved INTEGER NOT NULL DEFAULT 0,
+            suspected INTEGER NOT NULL DEFAULT 0, overrun INTEGER NOT NULL DEFAULT 0,
+            exposure INTEGER NOT NULL DEFAULT 0, calls INTEGER NOT NULL DEFAULT 0,
+            refused INTEGER NOT NULL DEFAULT 0, unpriced INTEGER NOT NULL DEFAULT 0,
+            drop_us INTEGER NOT NULL,
+            PRIMARY KEY (budget, subject, bucket_us)) WITHOUT ROWID""",
+        "CREATE INDEX balances_drop ON balances (drop_us)",
+        """CREATE TABLE reservations (
+            reservation_id TEXT NOT NULL, budget TEXT NOT NULL, subject TEXT NOT NULL, bucket_us INTEGER NOT NULL,
+            amount INTEGER NOT NULL, exposure INTEGER NOT NULL, expires_us INTEGER NOT NULL,
+            is_expired INTEGER NOT NULL DEFAULT 0, drop_us INTEGER NOT NULL,
+            PRIMARY KEY (reservation_id, budget, subject, bucket_us)) WITHOUT ROWID""",
+        # Time first, so that reports of a period read one stretch of the file; the id says what was charged already.
+        """CREATE TABLE charges (
+            at_us INTEGER NOT NULL, charge_id TEXT NOT NULL, duration_seconds REAL NOT NULL, provider TEXT NOT NULL,
+            operation TEXT NOT NULL, requested_model TEXT NOT NULL, served_model TEXT, status TEXT NOT NULL,
+            method TEXT NOT NULL, cost INTEGER, list_cost INTEGER, rate_id TEXT, rate_source TEXT,
+            service_tier TEXT NOT NULL, estimate INTEGER, trace_id TEXT, span_id TEXT, response_id TEXT,
+            error_type TEXT, input_tokens INTEGER, output_tokens INTEGER, cache_read_tokens INTEGER, other_usage TEXT,
+            tag_agent TEXT, tag_task TEXT, tag_user TEXT, tag_team TEXT, tag_feature TEXT, tag_session TEXT,
+            tag_workflow TEXT, tag_endpoint TEXT, tag_project TEXT, tag_environment TEXT, tag_tier TEXT,
+            tag_provider TEXT, tag_model TEXT, tag_trace TEXT,
+            PRIMARY KEY (at_us, charge_id)) WITHOUT ROWID""",
+        "CREATE UNIQUE INDEX charges_id ON charges (charge_id)",
+        """CREATE TABLE marks_told (
+            budget TEXT NOT NULL, subject TEXT NOT NULL, level TEXT NOT NULL, bucket_us INTEGER NOT NULL,
+            PRIMARY KEY (budget, subject, level, bucket_us)) WITHOUT ROWID""",
+        """CREATE TABLE alerts (
+            alert INTEGER PRIMARY KEY AUTOINCREMENT, budget TEXT NOT NULL, subject TEXT NOT NULL,
+            bucket_us INTEGER NOT NULL, level TEXT NOT NULL, at_us INTEGER NOT NULL, spent INTEGER NOT NULL,
+            limit_nano INTEGER NOT NULL, window_start_us INTEGER, window_end_us INTEGER, trace_id TEXT,
+            requested INTEGER)""",
+        "CREATE TABLE channels (channel TEXT PRIMARY KEY, next_alert INTEGER NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE deliveries (
+            delivery INTEGER PRIMARY KEY AUTOINCREMENT, delivery_id TEXT NOT NULL UNIQUE, channel TEXT NOT NULL,
+            alert INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL DEFAULT 'pending',
+            next_attempt_us INTEGER NOT NULL, problem TEXT)""",
+        "CREATE INDEX deliveries_due ON deliveries (next_attempt_us) WHERE state = 'pending'",
+        "CREATE TABLE learned (key TEXT PRIMARY KEY, numbers TEXT NOT NULL) WITHOUT ROWID",
+    ):
+        connection.execute(statement)
+
+
+MIGRATIONS: tuple[tuple[str, Callable[[Connection], None]], ...] = (("0001 first tables", _first_tables),)
+"""Name → step, in order. Steps are only ever added."""
+
+
+def missing(connection: Connection) -> list[str]:
+    """Name the steps that a file still needs.
+
+    Raises:
+        StoreError: the file belongs to another program, or to a newer version of this one.
+    """
+    application_id = connection.execute("PRAGMA application_id").fetchone()[0]
+    if application_id != APPLICATION_ID:
+        if application_id or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            msg = "the ledger file is a database of another program"
+            raise StoreError(msg)
+        return [name for name, _ in MIGRATIONS]
+    applied = {name for (name,) in connection.execute("SELECT name FROM migrations")}
+    if newer := applied - {name for name, _ in MIGRATIONS}:
+        msg = f"the ledger file was written by a newer version ({', '.join(sorted(newer))})"
+        raise StoreError(msg)
+    return [name for name, _ in MIGRATIONS if name not in applied]
+
+
+def migrate(connection: Connection) -> None:
+    """Apply what is missing; to be called inside a transaction.
+
+    Raises:
+        StoreError: the file belongs to another program, or to a newer version of this one.
+    """
+    names = missing(connection)
+    if len(names) == len(MIGRATIONS):
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("CREATE TABLE migrations (name TEXT PRIMARY KEY) WITHOUT ROWID")
+    for name, step in MIGRATIONS:
+        if name in names:
+            step(connection)
+            connection.execute("INSERT INTO migrations (name) VALUES (?)", (name,))

@@ -1,0 +1,156 @@
+"""What all stores do alike: alerts of a claim, how long a balance is kept, how totals are grouped and ordered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from otel_llmcost.core.alert import Alert
+from otel_llmcost.core.budget import Balance, Budget, Claim
+from otel_llmcost.core.ledger import Charge, ChargeStatus
+from otel_llmcost.core.policy import micros
+from otel_llmcost.core.window import Span
+from otel_llmcost.storage.base import Hold, Total
+
+KEPT_DAYS = 400
+"""How long ended balances, alerts and deliveries are kept: last year's month can be compared with this one's."""
+FRESH = timedelta(days=1)
+"""How far back a channel that is new is told of alerts."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_US = 86_400_000_000
+
+
+def drop_us(claim: Claim, at: datetime) -> int:
+    """Say when a balance first used at this instant may be forgotten, in µs since 1970.
+
+    A rolling window leaves a row behind every sixtieth of its length, of no use once it counts no more.
+    """
+    end = claim.window.end
+    if claim.from_us != claim.key.bucket_us and end is not None:
+        return micros(end) + _DAY_US
+    return micros(at if end is None else end) + KEPT_DAYS * _DAY_US
+
+
+def alert_of_charge(claim: Claim, level: str, spent_nano: int, charge: Charge) -> Alert:
+    """Make the alert of a mark that was reached by spending."""
+    start, end = claim.window.bounds
+    return Alert(
+        key=claim.key,
+        level=level,
+        at=charge.at + timedelta(seconds=charge.duration_seconds),
+        spent_nano=spent_nano,
+        limit_nano=claim.limit_nano,
+        window_start=start,
+        window_end=end,
+        trace_id=charge.trace_id,
+    )
+
+
+def alert_of_refusal(claim: Claim, level: str, spent_nano: int, hold: Hold) -> Alert:
+    """Make the alert of a mark that was reached by refusing a call."""
+    start, end = claim.window.bounds
+    return Alert(
+        key=claim.key,
+        level=level,
+        at=hold.at,
+        spent_nano=spent_nano,
+        limit_nano=claim.limit_nano,
+        window_start=start,
+        window_end=end,
+        trace_id=hold.trace_id,
+        requested_nano=claim.amount_nano,
+    )
+
+
+def counted_from_us(alert: Alert) -> int:
+    """Say from which bucket on a mark told already is not told again."""
+    return alert.key.bucket_us if alert.window_start is None else micros(alert.window_start)
+
+
+def empty_balance(budget: Budget, span: Span, subject: str = "") -> Balance:
+    """Make the balance of a budget that nobody used yet."""
+    start, end = span.bounds
+    return Balance(
+        budget=budget.name, subject=subject, limit_nano=budget.limit_nano, window_start=start, window_end=end
+    )
+
+
+def highest_share_first(balances: Iterable[Balance], most: int) -> list[Balance]:
+    """Order balances for people: the fullest on top."""
+    return sorted(balances, key=lambda balance: (-balance.share, balance.budget, balance.subject))[:most]
+
+
+@dataclass(slots=True)
+class Sum:
+    """A total as it grows."""
+
+    calls: int = 0
+    cost_nano: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    unpriced_calls: int = 0
+    by_status_nano: dict[ChargeStatus, int] = field(default_factory=dict[ChargeStatus, int])
+
+    def add(  # noqa: PLR0913, PLR0917 -- one row of sums
+        self,
+        status: ChargeStatus,
+        calls: int,
+        cost_nano: int,
+        unpriced_calls: int,
+        input_tokens: int,
+        output_tokens: int,
+        cache_read_tokens: int,
+    ) -> None:
+        """Add the charges of one status."""
+        self.calls += calls
+        self.cost_nano += cost_nano
+        self.unpriced_calls += unpriced_calls
+        self.input_tokens += input_tokens
+        self.output_tokens += output_tokens
+        self.cache_read_tokens += cache_read_tokens
+        self.by_status_nano[status] = self.by_status_nano.get(status, 0) + cost_nano
+
+    def add_charge(self, charge: Charge) -> None:
+        """Add one charge."""
+        usage, cost = charge.usage, charge.cost_nano
+        cached = usage["cache_read_tokens"]
+        self.add(charge.status, 1, cost or 0, int(cost is None), usage.input_tokens, usage.output_tokens, cached)
+
+    def add_sum(self, other: Sum) -> None:
+        """Add what was added up of one status elsewhere."""
+        for status, cost in other.by_status_nano.items():
+            self.add(
+                status,
+                other.calls,
+                cost,
+                other.unpriced_calls,
+                other.input_tokens,
+                other.output_tokens,
+                other.cache_read_tokens,
+            )
+
+    def total(self, group: tuple[str | None, ...]) -> Total:
+        """Make a value of it."""
+        return Total(
+            group=group,
+            calls=self.calls,
+            cost_nano=self.cost_nano,
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            cache_read_tokens=self.cache_read_tokens,
+            unpriced_calls=self.unpriced_calls,
+            by_status_nano=self.by_status_nano,
+        )
+
+
+def dearest_first(totals: Iterable[Total]) -> list[Total]:
+    """Order totals for people: the dearest on top, then the most called."""
+    return sorted(totals, key=lambda total: (-total.cost_nano, -total.calls, [value or "" for value in total.group]))
+
+
+def utc(at_us: int) -> datetime:
+    """Turn µs since 1970 into an instant."""
+    return _EPOCH + timedelta(microseconds=at_us)

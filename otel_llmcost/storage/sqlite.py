@@ -1,0 +1,165 @@
+"""Budgets, ledger and outbox in one SQLite file that all agents of a machine share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from urllib.parse import unquote
+
+from otel_llmcost.core.alert import Alert, Delivery
+from otel_llmcost.core.budget import Balance, Budget, Refusal
+from otel_llmcost.core.ledger import Charge
+from otel_llmcost.core.policy import micros
+from otel_llmcost.core.window import Span
+from otel_llmcost.errors import ConfigError
+from otel_llmcost.storage import sqlite_balances as balances
+from otel_llmcost.storage import sqlite_ledger as ledger
+from otel_llmcost.storage import sqlite_outbox as outbox
+from otel_llmcost.storage.base import GroupBy, Hold, Posting, Total
+from otel_llmcost.storage.database import Database, Execute
+from otel_llmcost.storage.shared import highest_share_first
+
+_POSTINGS_BETWEEN_CHECKPOINTS = 1000
+
+
+def open_sqlite(path: str, deadline_seconds: float) -> SqliteStore:
+    """Make a store of what stands behind `sqlite://`.
+
+    Raises:
+        ConfigError: no path stands there.
+    """
+    if not path.strip("/"):
+        problem = "a path is missing"
+        raise ConfigError(problem, key="store", expected="sqlite:///absolute/path or sqlite://relative/path")
+    return SqliteStore(unquote(path), deadline_seconds=deadline_seconds)
+
+
+class SqliteStore:
+    """A store in a file; the file is opened when it is first used."""
+
+    is_local = False
+
+    def __init__(self, path: str | Path, *, deadline_seconds: float = 5.0) -> None:
+        """Name the file; nothing is opened yet.
+
+        Args:
+            path: of the file; it and its folder are made if they are not there.
+            deadline_seconds: how long to wait for other processes and threads.
+        """
+        place = Path(path).absolute()
+        self._books = Database(place, deadline_seconds=deadline_seconds)
+        self._reader = Database(place, deadline_seconds=deadline_seconds)
+        """Reports and checkpoints go through a connection of their own, so that no call ever waits for them."""
+        self._posted = 0
+
+    def reserve(self, hold: Hold, *, wait: bool = True, tell: bool = True) -> Refusal | None:
+        """See `Store.reserve`."""
+        if not hold.claims:
+            return None
+        return self._books.write(lambda execute: balances.take(execute, hold, tell=tell), wait=wait)
+
+    def settle(self, postings: Sequence[Posting]) -> list[Alert]:
+        """See `Store.settle`."""
+        self._books.check_place()
+
+        def work(execute: Execute) -> list[Alert]:
+            return [alert for posting in postings for alert in balances.post(execute, posting)]
+
+        alerts = self._books.write(work)
+        self._posted += len(postings)
+        if self._posted >= _POSTINGS_BETWEEN_CHECKPOINTS:
+            self._posted = 0
+            self._reader.checkpoint()
+        return alerts
+
+    def renew(self, reservation_ids: Sequence[str], expires_at: datetime) -> None:
+        """See `Store.renew`."""
+        if reservation_ids:
+            self._books.write(lambda execute: balances.renew(execute, reservation_ids, micros(expires_at)))
+
+    def expire(self, now: datetime) -> int:
+        """See `Store.expire`."""
+        self._books.check_place()
+        now_us = micros(now)
+        if not self._reader.read(lambda execute: balances.is_anything_over(execute, now_us)):
+            return 0
+        return self._books.write(lambda execute: balances.expire(execute, now_us))
+
+    def balances(self, budgets: Sequence[tuple[Budget, Span]], *, most: int = 1000) -> list[Balance]:
+        """See `Store.balances`."""
+
+        def work(execute: Execute) -> list[Balance]:
+            return [balance for budget, span in budgets for balance in balances.read(execute, budget, span, most)]
+
+        self._reader.check_place()
+        return highest_share_first(self._reader.read(work), most)
+
+    def reset(self, budget: str, subject: str | None = None) -> int:
+        """See `Store.reset`."""
+        return self._books.write(lambda execute: balances.reset(execute, budget, subject))
+
+    def totals(self, by: Sequence[GroupBy], since: datetime, until: datetime) -> list[Total]:
+        """See `Store.totals`."""
+        self._reader.check_place()
+        return self._reader.read(lambda execute: ledger.totals(execute, by, micros(since), micros(until)))
+
+    def charges(self, since: datetime, until: datetime) -> Iterator[Charge]:
+        """See `Store.charges`."""
+        self._reader.check_place()
+        after, until_us = (micros(since), ""), micros(until)
+        while page := self._reader.read(partial(ledger.page, after=after, until_us=until_us)):
+            yield from page
+            after = (micros(page[-1].at), page[-1].charge_id)
+
+    def open_reservations(self) -> int:
+        """See `Store.open_reservations`."""
+        self._reader.check_place()
+        return self._reader.read(balances.open_reservations)
+
+    def fire(self, alert: Alert) -> bool:
+        """See `Store.fire`."""
+        return self._books.write(lambda execute: outbox.fire(execute, alert))
+
+    def claim_deliveries(
+        self, channels: Mapping[str, frozenset[str]], now: datetime, *, lease: timedelta, most: int = 20
+    ) -> list[Delivery]:
+        """See `Store.claim_deliveries`."""
+        now_us = micros(now)
+        if not self._reader.read(lambda execute: outbox.is_anything_due(execute, channels, now_us)):
+            return []
+        until_us = micros(now + lease)
+        return self._books.write(lambda execute: outbox.claim(execute, channels, now_us, until_us, most))
+
+    def finish_delivery(self, delivery: Delivery) -> None:
+        """See `Store.finish_delivery`."""
+        self._books.write(lambda execute: outbox.finish(execute, delivery))
+
+    def deliveries(self, *, most: int = 100) -> list[Delivery]:
+        """See `Store.deliveries`."""
+        return self._reader.read(lambda execute: outbox.newest(execute, most))
+
+    def pending_deliveries(self) -> int:
+        """See `Store.pending_deliveries`."""
+        return self._reader.read(outbox.pending)
+
+    def learned(self) -> dict[str, tuple[float, ...]]:
+        """See `Store.learned`."""
+        rows = self._reader.read(lambda execute: execute("SELECT key, numbers FROM learned").fetchall())
+        return {key: tuple(json.loads(numbers)) for key, numbers in rows}
+
+    def learn(self, values: Mapping[str, tuple[float, ...]]) -> None:
+        """See `Store.learn`."""
+
+        def work(execute: Execute) -> None:
+            for key, numbers in values.items():
+                execute("INSERT OR REPLACE INTO learned (key, numbers) VALUES (?, ?)", (key, json.dumps(numbers)))
+
+        self._books.write(work)
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        self._books.close()
+        self._reader.close()

@@ -1,0 +1,113 @@
+"""The ledger in SQLite: charges as rows and back, and what they add up to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+from typing import Any
+
+from otel_llmcost.core.attribution import DIMENSIONS, Dimension
+from otel_llmcost.core.ledger import Charge
+from otel_llmcost.core.policy import micros
+from otel_llmcost.core.usage import Unit, Usage
+from otel_llmcost.storage.base import GroupBy, Total
+from otel_llmcost.storage.database import Execute
+from otel_llmcost.storage.shared import Sum, dearest_first, utc
+
+_PAGE = 500
+
+_PLAIN: Mapping[str, str] = {
+    "charge_id": "charge_id",
+    "duration_seconds": "duration_seconds",
+    "provider": "provider",
+    "operation": "operation",
+    "requested_model": "requested_model",
+    "served_model": "served_model",
+    "status": "status",
+    "method": "method",
+    "cost_nano": "cost",
+    "list_cost_nano": "list_cost",
+    "rate_id": "rate_id",
+    "rate_source": "rate_source",
+    "tier": "service_tier",
+    "estimate_nano": "estimate",
+    "trace_id": "trace_id",
+    "span_id": "span_id",
+    "response_id": "response_id",
+    "error_type": "error_type",
+}
+"""Field of a charge → column that holds it as it is."""
+_COUNTED: tuple[Unit, ...] = ("input_tokens", "output_tokens", "cache_read_tokens")
+"""Units with a column of their own, for totals; the others are kept as JSON in one."""
+_TAGS: Mapping[Dimension, str] = {dimension: f"tag_{dimension}" for dimension in DIMENSIONS}
+_COLUMNS = ("at_us", *_PLAIN.values(), *_COUNTED, "other_usage", *_TAGS.values())
+_INSERT = f"""INSERT INTO charges ({", ".join(_COLUMNS)}) VALUES ({", ".join("?" * len(_COLUMNS))})
+    ON CONFLICT DO NOTHING"""
+_SELECT = f"""SELECT {", ".join(_COLUMNS)} FROM charges
+    WHERE (at_us, charge_id) > (?, ?) AND at_us < ? ORDER BY at_us, charge_id LIMIT {_PAGE}"""
+
+_TIMES: Mapping[GroupBy, str] = {"hour": "%Y-%m-%dT%H:00", "day": "%Y-%m-%d", "month": "%Y-%m"}
+_GROUPS: Mapping[GroupBy, str] = {
+    **{dimension: f"tag_{dimension}" for dimension in DIMENSIONS},
+    **{by: f"strftime('{form}', at_us / 1000000, 'unixepoch')" for by, form in _TIMES.items()},
+    # What a call says of itself is known of every charge, tagged or not.
+    "provider": "coalesce(tag_provider, provider)",
+    "model": "coalesce(tag_model, served_model, requested_model)",
+    "trace": "coalesce(tag_trace, trace_id)",
+    "status": "status",
+    "operation": "operation",
+}
+
+
+def insert(execute: Execute, charge: Charge) -> bool:
+    """Append a charge; False: it is there already, by its id."""
+    return execute(_INSERT, _row(charge)).rowcount > 0
+
+
+def page(execute: Execute, after: tuple[int, str], until_us: int) -> list[Charge]:
+    """Read the next charges behind (time, id), in order of both."""
+    return [_charge(row) for row in execute(_SELECT, (*after, until_us)).fetchall()]
+
+
+def totals(execute: Execute, by: Sequence[GroupBy], since_us: int, until_us: int) -> list[Total]:
+    """Add up the charges of a time by dimensions."""
+    groups = [_GROUPS[name] for name in by]
+    places = ", ".join(str(place + 1) for place in range(len(by) + 1))
+    rows = execute(
+        f"""SELECT {", ".join([*groups, "status"])}, count(*), coalesce(sum(cost), 0), sum(cost IS NULL),
+        {", ".join(f"coalesce(sum({unit}), 0)" for unit in _COUNTED)}
+        FROM charges WHERE at_us >= ? AND at_us < ? GROUP BY {places}""",
+        (since_us, until_us),
+    ).fetchall()
+    sums: dict[tuple[str | None, ...], Sum] = {}
+    for row in rows:
+        sums.setdefault(row[: len(by)], Sum()).add(*row[len(by) :])
+    return dearest_first(total.total(group) for group, total in sums.items())
+
+
+_plain = attrgetter(*_PLAIN)
+
+
+def _row(charge: Charge) -> tuple[object, ...]:
+    counts, tag = charge.usage.counts, charge.tags.get
+    others = {unit: count for unit, count in counts.items() if unit not in _COUNTED}
+    return (
+        micros(charge.at),
+        *_plain(charge),
+        *[counts.get(unit) for unit in _COUNTED],
+        json.dumps(others) if others else None,
+        *[tag(dimension) for dimension in DIMENSIONS],
+    )
+
+
+def _charge(row: tuple[Any, ...]) -> Charge:
+    values = dict(zip(_COLUMNS, row, strict=True))
+    counts: dict[Unit, int] = {unit: values[unit] for unit in _COUNTED if values[unit] is not None}
+    counts.update(json.loads(values["other_usage"] or "{}"))
+    return Charge(
+        at=utc(values["at_us"]),
+        usage=Usage(counts),
+        tags={dimension: values[column] for dimension, column in _TAGS.items() if values[column] is not None},
+        **{name: values[column] for name, column in _PLAIN.items()},
+    )

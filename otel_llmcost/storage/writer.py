@@ -1,0 +1,285 @@
+"""Bookkeeping behind the caller's back: reservations at once, settlements by one thread, housekeeping now and then."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from queue import Empty, SimpleQueue
+
+from otel_llmcost.core.alert import Alert
+from otel_llmcost.core.budget import Refusal
+from otel_llmcost.errors import StoreBusyError, StoreError, UnstorableError
+from otel_llmcost.storage import fork
+from otel_llmcost.storage.base import Hold, Posting, Store
+
+LOGGER = logging.getLogger("otel_llmcost")
+
+_COALESCED_SECONDS = 0.01
+_GROUP = 100
+"""Postings per transaction: as long as it lasts, no call of this process can reserve."""
+_MOST_WAITING = 100_000
+_UPKEEP = timedelta(minutes=1)
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 10.0
+
+
+class Writer:
+    """Keeps the books of one process in a store that it owns.
+
+    A settlement that the store does not take is kept and tried again, so money is not lost while the process lives.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        now: Callable[[], datetime],
+        lease: timedelta = timedelta(minutes=15),
+        on_alerts: Callable[[list[Alert]], None] = lambda _: None,
+        on_problem: Callable[[StoreError], None] = lambda _: None,
+    ) -> None:
+        """Take over a store; threads start when there is something to do.
+
+        Args:
+            store: closed with the writer.
+            now: the clock.
+            lease: how long a reservation lasts after a sign of life; given anew to every call still under way.
+            on_alerts: told what settlements fired, in the thread that wrote them.
+            on_problem: told once when the store begins to fail, and of each posting that can never be stored.
+        """
+        self.store = store
+        self.lost = 0
+        """Postings given up: unstorable, or more than can be kept while the store fails."""
+        self._now = now
+        self._lease = lease
+        self._on_alerts = on_alerts
+        self._on_problem = on_problem
+        self._is_local = store.is_local
+        self._begin()
+        fork.watch(self)
+
+    def _begin(self) -> None:
+        self._waiting: deque[Posting] = deque()
+        """Postings leave it when they are written, not when they are tried."""
+        self._wake: SimpleQueue[None] = SimpleQueue()  # may be put to from a destructor, unlike an Event
+        self._is_awake = False
+        self._open: dict[str, None] = {}
+        self._learned: dict[str, tuple[float, ...]] = {}
+        self._writing = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._is_failing = False
+        self._is_closed = False
+        self._aged: frozenset[str] = frozenset()
+        """Calls that were under way at the last housekeeping already."""
+        self._next_upkeep = self._now() + _UPKEEP
+
+    @property
+    def waiting(self) -> int:
+        """How many settlements are not written yet."""
+        return len(self._waiting)
+
+    def reserve(self, hold: Hold, *, wait: bool = True) -> Refusal | None:
+        """Take a call's claims, durably, before it is sent.
+
+        Args:
+            hold: what the call wants.
+            wait: False, on an event loop: raise `StoreBusyError` instead of waiting; ask again from a thread.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        if self._is_local:
+            if hold.at >= self._next_upkeep:
+                self._next_upkeep = hold.at + _UPKEEP
+                self.keep_up()
+            return self.store.reserve(hold)
+        if self._thread is None:
+            self._start()
+        self._open[hold.reservation_id] = None
+        refusal = None
+        try:
+            refusal = self._reserve(hold, wait=wait)
+        except BaseException:
+            self._open.pop(hold.reservation_id, None)
+            raise
+        if refusal is not None:
+            self._open.pop(hold.reservation_id, None)
+        return refusal
+
+    def _reserve(self, hold: Hold, *, wait: bool) -> Refusal | None:
+        if not self._waiting:
+            return self.store.reserve(hold, wait=wait)
+        refusal = self.store.reserve(hold, wait=wait, tell=False)
+        if refusal is None:
+            return None
+        # Calls that ended hold more than they cost until they are written: not a reason to refuse.
+        if not wait:
+            msg = "settlements of this process are to be written first"
+            raise StoreBusyError(msg)
+        self.flush()
+        return self.store.reserve(hold, wait=wait)
+
+    def settle(self, posting: Posting) -> None:
+        """Book the end of a call; returns at once, never raises, may be called from a destructor."""
+        if self._is_local:
+            self._settle_here(posting)
+            return
+        if self._is_closed:
+            self.lost += 1
+            return
+        self._open.pop(posting.reservation_id, None)
+        self._waiting.append(posting)
+        if not self._is_awake:
+            self._is_awake = True
+            if self._thread is None:
+                self._start()
+            self._wake.put(None)
+
+    def learn(self, values: Mapping[str, tuple[float, ...]]) -> None:
+        """Write what was learned with the next housekeeping."""
+        self._learned.update(values)
+
+    def flush(self, timeout_seconds: float = 5.0) -> bool:
+        """Write what is waiting now, in this thread; False: some of it could not be written in time."""
+        until = time.monotonic() + timeout_seconds
+        while self._waiting and time.monotonic() < until:
+            if not self._write(timeout_seconds=max(until - time.monotonic(), 0)):
+                break
+        return not self._waiting
+
+    def keep_up(self) -> None:
+        """Do the housekeeping: renew long calls, suspect those of dead processes, write what was learned."""
+        now = self._now()
+        still_open = self._aged.intersection(self._open)
+        self._aged = frozenset(self._open)
+        learned, self._learned = self._learned, {}
+        try:
+            self.store.renew(sorted(still_open), now + self._lease)
+            self.store.expire(now)
+            if learned:
+                self.store.learn(learned)
+        except StoreError as error:
+            self._learned = {**learned, **self._learned}
+            self._failed(error)
+
+    def close(self, timeout_seconds: float = 5.0) -> bool:
+        """Write what is left and close the store; False: some of it could not be written in time."""
+        self._is_closed = True
+        self._wake.put(None)
+        is_written = self.flush(timeout_seconds)
+        if self._thread is not None:
+            self._thread.join(timeout_seconds)
+        if self._learned:
+            self.keep_up()
+        self.lost += len(self._waiting)
+        self.store.close()
+        return is_written
+
+    def before_fork(self) -> None:
+        """Nothing to do: the store comes to rest by itself."""
+
+    def after_fork_in_parent(self) -> None:
+        """Nothing to do."""
+
+    def after_fork_in_child(self) -> None:
+        """Begin anew: what waits, and what is under way, is the parent's to write."""
+        self.lost = 0
+        self._begin()
+
+    def _settle_here(self, posting: Posting) -> None:
+        try:
+            alerts = self.store.settle((posting,))
+        except StoreError as error:
+            self.lost += 1
+            self._failed(error)
+        else:
+            if alerts:
+                self._on_alerts(alerts)
+
+    def _start(self) -> None:
+        if not self._starting.acquire(blocking=False):
+            return  # another thread is at it, or this one, and a destructor came in between
+        try:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="otel-llmcost-writer", daemon=True)
+                thread.start()
+                self._thread = thread
+        except RuntimeError:
+            LOGGER.debug("no thread can be started any more; what is left is written at exit")
+        finally:
+            self._starting.release()
+
+    def _run(self) -> None:
+        pause_seconds = _FIRST_PAUSE_SECONDS
+        next_upkeep = time.monotonic() + _UPKEEP.total_seconds()
+        while not self._is_closed:
+            until_upkeep = max(next_upkeep - time.monotonic(), 0)
+            with contextlib.suppress(Empty):
+                self._wake.get(timeout=min(pause_seconds, until_upkeep) if self._is_failing else until_upkeep)
+            if self._is_closed:
+                return
+            try:
+                self._catch_up()
+                if time.monotonic() >= next_upkeep:
+                    next_upkeep = time.monotonic() + _UPKEEP.total_seconds()
+                    self.keep_up()
+            except Exception:
+                LOGGER.exception("writing the ledger failed in a way that was not foreseen; it is tried again")
+                self._is_failing = True
+            pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS) if self._is_failing else _FIRST_PAUSE_SECONDS
+
+    def _catch_up(self) -> None:
+        """Write all that waits. While the store fails, `_is_awake` stays set, so that nobody wakes us early."""
+        if not self._is_failing:
+            time.sleep(_COALESCED_SECONDS)
+            self._is_awake = False
+        while self._waiting and not self._is_closed:
+            if not self._write():
+                self._is_awake = True
+                return
+            self._is_awake = False
+
+    def _write(self, timeout_seconds: float = -1) -> bool:
+        """Write one group; False: it could not be."""
+        if not self._writing.acquire(timeout=timeout_seconds):
+            return False
+        try:
+            alerts = self._write_group([self._waiting[place] for place in range(min(len(self._waiting), _GROUP))])
+        except StoreError as error:
+            while len(self._waiting) > _MOST_WAITING:
+                self._waiting.popleft()
+                self.lost += 1
+            self._failed(error)
+            return False
+        finally:
+            self._writing.release()
+        self._is_failing = False
+        if alerts:
+            self._on_alerts(alerts)
+        return True
+
+    def _write_group(self, group: Sequence[Posting]) -> list[Alert]:
+        if not group:
+            return []
+        try:
+            alerts = self.store.settle(group)
+        except UnstorableError as error:
+            if len(group) > 1:
+                return [alert for posting in group for alert in self._write_group((posting,))]
+            alerts = []
+            self.lost += 1
+            self._on_problem(error)
+        for _ in group:
+            self._waiting.popleft()
+        return alerts
+
+    def _failed(self, error: StoreError) -> None:
+        if not self._is_failing:
+            self._is_failing = True
+            self._on_problem(error)
