@@ -98,8 +98,16 @@ def _spoiled_events(events: tuple[Event, ...], fault: Fault, provider: Provider,
         elif not (fault.no_usage and event.data.get("choices") == []):
             yield Event(_with_usage(event.data, fault, usage), event.name)
     if fault.overloaded_mid_stream:
-        body = error_body(provider, _OVERLOADED, "Overloaded")
-        yield Event(body, "error" if provider == "anthropic" else None)
+        yield _error_event(kept[-1], provider)
+
+
+def _error_event(last: Event, provider: Provider) -> Event:
+    """Write an error as it comes in the middle of a stream: each of the three formats has its own way."""
+    if provider == "openai" and last.name is not None and isinstance(last.data, dict):
+        number = last.data["sequence_number"] + 1
+        error = {"type": "error", "code": "server_error", "message": "Overloaded", "param": None}
+        return Event(error | {"sequence_number": number}, "error")
+    return Event(error_body(provider, _OVERLOADED, "Overloaded"), "error" if provider == "anthropic" else None)
 
 
 def _with_usage(data: Json, fault: Fault, usage: Json) -> Json:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import socket
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Iterable
 from dataclasses import asdict
 from http import HTTPStatus
@@ -161,7 +163,7 @@ class _HTTPServer(ThreadingHTTPServer):
     def cut_connections(self) -> None:
         with self._lock:
             for connection in self._connections:
-                connection.shutdown(socket.SHUT_RDWR)
+                _shut(connection)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -193,7 +195,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._cut()
         else:
             exchange.status = answer.status if isinstance(answer, Reply) else HTTPStatus.OK
-            self._write(answer, fault, exchange)
+            try:
+                self._write(answer, fault, exchange)
+            except ConnectionError:
+                exchange.is_complete = False
+                raise
 
     do_GET = do_POST = do_DELETE = _serve  # noqa: N815 -- the base class looks for these names
 
@@ -242,13 +248,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _cut(self) -> None:
         self.close_connection = True
-        self.connection.shutdown(socket.SHUT_RDWR)
+        _shut(self.connection)
+
+
+def _shut(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # the client may have been faster
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _body(raw: bytes, encoding: str | None) -> Json:
     """Read a request's body; one that is no JSON object is an empty one, and the endpoint will miss its fields."""
     try:
         body = json.loads(gzip.decompress(raw) if encoding == "gzip" else raw)
-    except ValueError:
+    except (ValueError, OSError, EOFError, zlib.error):
         return {}
     return body if isinstance(body, dict) else {}

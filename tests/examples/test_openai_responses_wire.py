@@ -125,6 +125,13 @@ def test_input_tokens_are_counted_as_they_will_be_billed(openai_client: openai.O
     assert counted.input_tokens == openai_client.responses.create(**ASK).usage.input_tokens
 
 
+def test_an_overloaded_provider_says_so_by_an_event(server: ProviderServer) -> None:
+    *_, last = events(server, "/v1/responses", ASK | {"stream": True}, x_fault="overloaded-mid-stream")
+
+    check(ResponseStreamEvent, last)
+    assert (last["type"], last["message"]) == ("error", "Overloaded")
+
+
 async def test_asynchronous_streams_are_read_too(async_openai_client: openai.AsyncOpenAI) -> None:
     async with async_openai_client.responses.stream(**ASK) as stream:
         response = await stream.get_final_response()

@@ -224,3 +224,24 @@ def test_a_wrong_script_is_refused_with_its_reason(tmp_path: Path, content: str,
 
     assert process.returncode == 2
     assert says in error
+
+
+def test_a_client_that_leaves_early_is_seen_in_the_log() -> None:
+    with (
+        ProviderServer() as server, openai.OpenAI(base_url=server.openai_url, api_key="local") as client,
+        ask_openai(client, "gap=0.02", stream=True) as stream,
+    ):
+        next(stream)
+
+    # the server has ended, so it has tried to write the rest
+    assert (server.requests[0].status, server.requests[0].is_complete) == (200, False)
+
+
+def test_a_body_that_is_not_json_is_refused(server: ProviderServer) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    with contextlib.closing(connection):
+        for encoding in ("identity", "gzip"):
+            headers = {"authorization": "Bearer local", "content-encoding": encoding}
+            connection.request("POST", "/v1/chat/completions", b"not json", headers)
+            answer = connection.getresponse()
+            assert (answer.status, b"model" in answer.read()) == (400, True)
