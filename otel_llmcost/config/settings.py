@@ -47,6 +47,8 @@ class Settings:
     """What was read and is right, but has no effect in this version."""
     refuse_all_reason: str | None = None
     """Why no call may be sent: all is strict, and something that would limit calls could not be read."""
+    refreshed_prices: Path
+    """Where `prices update` writes; need not exist."""
     config_path: Path | None = None
     """The file that was read, or could not be; None: there is none."""
 
@@ -123,11 +125,12 @@ class _Values:
 
 def _settings(values: _Values, found: file.File, environ: Mapping[str, str], home: Path) -> Settings:
     notes = values.notes
+    state = file.user_folder(environ, "XDG_STATE_HOME", home / ".local" / "state")
     budgets = sections.budgets(found.document, notes)
     sections.limits(found.document, notes)
     levels = frozenset(mark.level for marks in (DEFAULT_MARKS, *(each.marks for each in budgets)) for mark in marks)
     return Settings(
-        store=values.of(table.STORE) or _default_store(environ, home),
+        store=values.of(table.STORE) or _default_store(state),
         spans=values.of(table.SPANS),
         count=values.of(table.COUNT),
         summary=values.of(table.SUMMARY),
@@ -141,13 +144,14 @@ def _settings(values: _Values, found: file.File, environ: Mapping[str, str], hom
         problems=tuple(sorted(notes.problems, key=lambda each: each.line or 0)),
         notices=tuple(text for _, text in sorted(notes.notices)),
         refuse_all_reason=notes.refuse_all_reason,
+        refreshed_prices=state / "prices.json",
         config_path=found.path,
     )
 
 
-def _default_store(environ: Mapping[str, str], home: Path) -> str:
-    folder = file.user_folder(environ, "XDG_STATE_HOME", home / ".local" / "state").as_posix()
-    return f"sqlite://{'' if folder.startswith('/') else '/'}{folder}/ledger.db"
+def _default_store(folder: Path) -> str:
+    path = (folder / "ledger.db").as_posix().replace("%", "%25")
+    return f"sqlite://{'' if path.startswith('/') else '/'}{path}"
 
 
 def _note_unknown_keys(document: Document, notes: Notes) -> None:

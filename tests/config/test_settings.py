@@ -231,12 +231,19 @@ def test_folders_of_the_user_are_where_the_desktop_says(tmp_path):
 
     assert settings.config_path == folder / "llmcost.toml"
     assert settings.store == f"sqlite://{tmp_path}/state/otel-llmcost/ledger.db"
+    assert settings.refreshed_prices == tmp_path / "state" / "otel-llmcost" / "prices.json"
 
 
 def test_relative_folders_of_the_user_do_not_count(tmp_path):
     settings = load({"XDG_STATE_HOME": "state"}, cwd=tmp_path, home=tmp_path)
 
     assert settings.store == f"sqlite://{tmp_path}/.local/state/otel-llmcost/ledger.db"
+
+
+def test_the_default_store_is_a_url_whatever_the_folder_is_called(tmp_path):
+    settings = load({"XDG_STATE_HOME": "/tmp/50%41"}, cwd=tmp_path, home=tmp_path)
+
+    assert settings.store == "sqlite:///tmp/50%2541/otel-llmcost/ledger.db"
 
 
 def test_a_named_file_may_be_in_the_home_folder(tmp_path):
