@@ -6,6 +6,7 @@ from typing import Any
 
 import wire
 from opentelemetry import metrics, trace
+from opentelemetry.util.types import AnyValue
 from subjects import Workload
 
 Call = Callable[[], Any]
@@ -17,8 +18,12 @@ def by_hand(workload: Workload, call: Call) -> Call:
     duration = meter.create_histogram("gen_ai.client.operation.duration", "s")
     tokens = meter.create_histogram("gen_ai.client.token.usage", "{token}")
     model = wire.OPENAI_MODEL if workload.sdk == "openai" else wire.ANTHROPIC_MODEL
-    common = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": workload.sdk, "gen_ai.request.model": model}
-    asked = {
+    common: dict[str, AnyValue] = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": workload.sdk,
+        "gen_ai.request.model": model,
+    }
+    asked: dict[str, AnyValue] = {
         **common,
         "gen_ai.request.max_tokens": 256,
         "gen_ai.output.type": "text",

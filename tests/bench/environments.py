@@ -26,6 +26,11 @@ def python_of(environment: str) -> str:
     return str(ROOT / f".venv-bench-{environment}" / "bin" / "python")
 
 
+def launcher_of(environment: str) -> str:
+    """Return the command `opentelemetry-instrument` of an environment."""
+    return str(Path(python_of(environment)).with_name("opentelemetry-instrument"))
+
+
 def prepare(environment: str) -> None:
     """Create the environment, or bring it up to date with its list.
 

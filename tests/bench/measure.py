@@ -13,13 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from environments import HERE, NotThereError, python_of
+from environments import HERE, NotThereError, launcher_of, python_of
 
 VALGRIND = ("valgrind", "--quiet", "--tool=callgrind")
 # Ends the launcher where it would become the program, because callgrind forgets what it counted before an exec.
-LAUNCHER = "import os, sys; os.execl = lambda *_: sys.exit(); " + (
-    "from opentelemetry.instrumentation.auto_instrumentation import run; run()"
-)
+LAUNCHER = """
+import os, sys
+os.execl = lambda *_: sys.exit()
+from opentelemetry.instrumentation.auto_instrumentation import run
+run()
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +118,14 @@ def instructions_per_call(subject: Subject, workload: str, calls: int, library: 
 def count_all(jobs: Sequence[tuple[Subject, str, int]], library: Path) -> dict[tuple[Subject, str], float]:
     """Count all jobs, as many at a time as there are cores; other work on the machine changes no count."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        counts = pool.map(lambda job: instructions_per_call(*job, library), jobs)
-        return {(subject, workload): count for (subject, workload, _), count in zip(jobs, counts, strict=True)}
+        counts = pool.map(lambda job: instructions_per_call(job[0], job[1], job[2], library), jobs)
+        return {job[:2]: count for job, count in zip(jobs, counts, strict=True)}
 
 
 def start_up_cpu_ms(environment: str, program: str, config: str) -> float:
     """Return the CPU time in ms of `opentelemetry-instrument python -c PROGRAM`."""
     python = python_of(environment)
-    process = subprocess.Popen([f"{python[: -len('python')]}opentelemetry-instrument", python, "-c", program], env=_quiet(config))
+    process = subprocess.Popen([launcher_of(environment), python, "-c", program], env=_quiet(config))
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -133,11 +136,10 @@ def start_up_cpu_ms(environment: str, program: str, config: str) -> float:
 def start_up_instructions(environment: str, program: str, config: str) -> float:
     """Return the instructions of the same: those of the launcher and those of the program that it becomes."""
     python = python_of(environment)
-    launcher = f"{python[: -len('python')]}opentelemetry-instrument"
     with tempfile.TemporaryDirectory() as folder:
         parts = {
             "launcher": [python, "-c", LAUNCHER, python, "-c", program],
-            "program": [python, launcher, python, "-c", program],
+            "program": [python, launcher_of(environment), python, "-c", program],
         }
         for name, command in parts.items():
             wrapper = [*VALGRIND, "--trace-children=yes", f"--callgrind-out-file={folder}/{name}"]
@@ -148,7 +150,7 @@ def start_up_instructions(environment: str, program: str, config: str) -> float:
 def count_starts(starts: Sequence[tuple[str, str]], config: str) -> dict[tuple[str, str], float]:
     """Count all these starts (environment, program), as many at a time as there are cores."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        counts = pool.map(lambda start: start_up_instructions(*start, config), starts)
+        counts = pool.map(lambda start: start_up_instructions(start[0], start[1], config), starts)
         return dict(zip(starts, counts, strict=True))
 
 

@@ -9,8 +9,11 @@ from measure import Subject
 from subjects import CANDIDATES, WORKLOADS
 
 Row = Sequence[str]
-MISSING = "–"
-CHUNKS = {"openai": ("openai-stream-200", "openai-stream-20"), "anthropic": ("anthropic-stream-200", "anthropic-stream-20")}
+MISSING = "-"
+CHUNKS = {
+    "openai": ("openai-stream-200", "openai-stream-20"),
+    "anthropic": ("anthropic-stream-200", "anthropic-stream-20"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,21 +30,28 @@ class Results:
     def added_us(self, subject: Subject, workload: str) -> float | None:
         """Return the CPU time in µs added to a call: the median of the rounds' differences from the bare SDK."""
         mine = self.answers.get((subject, workload))
-        bare = self.answers.get((Subject("bare", self.base.get(subject.environment, "sdk")), workload))
+        bare = self.answers.get((self._base_of(subject, "bare"), workload))
         if not mine or not bare:
             return None
-        return median(one["cpu_us_per_call"] - other["cpu_us_per_call"] for one, other in zip(mine, bare, strict=True))
+        return median(
+            float(one["cpu_us_per_call"]) - float(other["cpu_us_per_call"])
+            for one, other in zip(mine, bare, strict=True)
+        )
 
     def added_instructions(self, subject: Subject, workload: str) -> float | None:
         """Return the instructions added to a call."""
         mine = self.counts.get((subject, workload))
-        bare = self.counts.get((Subject("bare", self.base.get(subject.environment, "sdk")), workload))
+        bare = self.counts.get((self._base_of(subject, "bare"), workload))
         return None if mine is None or bare is None else mine - bare
+
+    def _base_of(self, subject: Subject, candidate: str) -> Subject:
+        return Subject(candidate, self.base.get(subject.environment, "sdk"))
 
     def times_floor(self, subject: Subject, workload: str, *, counted: bool) -> float | None:
         """Return what is added as a multiple of what the floor adds."""
         added = self.added_instructions if counted else self.added_us
-        mine, floor = added(subject, workload), added(Subject("floor", self.base.get(subject.environment, "sdk")), workload)
+        floor = added(self._base_of(subject, "floor"), workload)
+        mine = added(subject, workload)
         return None if mine is None or not floor else mine / floor
 
     def per_chunk(self, subject: Subject, sdk: str, *, counted: bool) -> float | None:
@@ -91,22 +101,25 @@ def start_up_table(results: Results, environments: Iterable[str], programs: Sequ
     return markdown(["", *(f"`python -c '{program}'`" for program in programs)], rows)
 
 
-def bounds_table(results: Results) -> str:
+def promises_table(results: Results) -> str:
     """Return each promise beside what was measured."""
     memory, sqlite = Subject("ours-memory", "ours"), Subject("ours-sqlite", "ours")
     per_us = results.instructions_per_us()
     rows: list[Row] = []
 
     def promise(what: str, bound: float, unit: str, measured: float | None) -> None:
-        shown, kept = (f"{measured:.2f} {unit}", "kept") if measured is not None else (MISSING, "not measured")
-        rows.append([what, f"{bound:g} {unit}", shown, kept if measured is None or measured <= bound else "**not kept**"])
+        if measured is None:
+            rows.append([what, f"{bound:g} {unit}", MISSING, "not measured"])
+            return
+        kept = "kept" if measured <= bound else "**not kept**"
+        rows.append([what, f"{bound:g} {unit}", f"{measured:.2f} {unit}", kept])
 
     for subject, bound in ((memory, 1.0), (sqlite, 1.8)):
         for workload in ("openai-chat", "anthropic-messages"):
             ratio = results.times_floor(subject, workload, counted=True)
-            promise(f"{WORKLOADS[workload].title}, {_title(subject)}", bound, "× floor", ratio)
+            promise(f"{WORKLOADS[workload].title}, {_title(subject)}", bound, "x floor", ratio)
     for sdk, (long, _) in CHUNKS.items():
-        promise(f"{WORKLOADS[long].title} chunks", 1.5, "× floor", results.times_floor(memory, long, counted=True))
+        promise(f"{WORKLOADS[long].title} chunks", 1.5, "x floor", results.times_floor(memory, long, counted=True))
         chunk = results.per_chunk(memory, sdk, counted=True)
         promise(f"each {sdk} chunk", 0.7, "µs", chunk / per_us if chunk is not None and per_us else None)
     for program in sorted({program for _, program in results.start_up_ms}, key=len):
@@ -124,7 +137,7 @@ def _call_cell(results: Results, subject: Subject, workload: str) -> str:
     if subject.candidate == "bare":
         count, answers = results.counts.get((subject, workload)), results.answers.get((subject, workload))
         timed = median(one["cpu_us_per_call"] for one in answers) if answers else None
-        return " · ".join(_shown(value, "{:,.0f} {}", unit) for value, unit in ((_thousands(count), "k"), (timed, "µs")))
+        return f"{_shown(_thousands(count), '{:,.0f} {}', 'k')} · {_shown(timed, '{:,.0f} {}', 'µs')}"
     parts = []
     for counted, unit in ((True, "k"), (False, "µs")):
         added = (results.added_instructions if counted else results.added_us)(subject, workload)
@@ -145,7 +158,8 @@ def _start_up_cell(results: Results, environment: str, program: str) -> str:
     key = (environment, program)
     timed, count = results.start_up_ms.get(key), results.start_up_counts.get(key)
     if environment == "sdk":
-        return f"{_shown(median(timed) if timed else None, '{:,.0f} {}', 'ms')} · {_shown(_millions(count), '{:,.0f} {}', 'M')}"
+        whole = median(timed) if timed else None
+        return f"{_shown(whole, '{:,.0f} {}', 'ms')} · {_shown(_millions(count), '{:,.0f} {}', 'M')}"
     bare = results.start_up_counts.get(("sdk", program))
     added = None if count is None or bare is None else count - bare
     shown = _shown(results.start_up_added_ms(environment, program), "{:+,.0f} {}", "ms")

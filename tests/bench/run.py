@@ -1,4 +1,4 @@
-"""Measure every candidate that installs, and write docs/benchmarks.md. `--quick`: only the floor and ours, on screen."""
+"""Measure every candidate that installs and write docs/benchmarks.md; `--quick`: only the floor and ours, on screen."""
 
 import argparse
 import os
@@ -17,17 +17,6 @@ from measure import Subject
 from subjects import CANDIDATES, QUICK, WORKLOADS, write_ours
 
 PROGRAMS = ("pass", "import openai")
-HEAD = """# Benchmarks
-
-Written by `make bench`; change nothing here by hand."""
-CALLS = """What each candidate, with its default settings, adds to one call of the SDK alone (whose own figures stand in the first line):
-thousand instructions as callgrind counts them, which repeat within 1 %, and µs of CPU time, which move with the load of the machine.
-In brackets: the multiple of what the floor adds.
-All write to a batching span processor and a periodic metric reader that drop what they get; the SDKs' clients read canned answers from memory.
-The caller of a stream asks for its usage; where the caller does not, otel-llmcost does, which costs the SDK one more chunk.
-otel-llmcost does all it can: five attribution keys, three budgets that match, an estimate, a reservation, a price, a span, metrics."""
-START_UP = """CPU time (ms) and million instructions: in the first line the whole start, then what each adds to it."""
-PROMISES = """A chunk's instructions are turned into µs at the speed that the floor ran at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +25,11 @@ class Effort:
 
     rounds: int
     start_up_rounds: int
+    start_up_counted: bool
 
 
-QUICK_EFFORT = Effort(rounds=5, start_up_rounds=5)
-FULL_EFFORT = Effort(rounds=25, start_up_rounds=15)
+QUICK_EFFORT = Effort(rounds=5, start_up_rounds=9, start_up_counted=False)
+FULL_EFFORT = Effort(rounds=25, start_up_rounds=15, start_up_counted=True)
 
 
 def say(line: str) -> None:
@@ -101,7 +91,7 @@ def measure_start_up(results: report.Results, environments: Sequence[str], effor
     for _ in range(effort.start_up_rounds):
         for start in starts:
             results.start_up_ms.setdefault(start, []).append(measure.start_up_cpu_ms(*start, config))
-    if results.counts:
+    if results.counts and effort.start_up_counted:
         results.start_up_counts.update(measure.count_starts(starts, config))
 
 
@@ -130,27 +120,19 @@ def token_accuracy() -> str:
 
 def page(results: report.Results, subjects: list[Subject], environments: list[str], absent: dict[str, str]) -> str:
     """Return the whole page."""
-    parts = [
-        HEAD,
-        facts(dict(results.base)),
-        "## Added per call and per chunk",
-        CALLS,
-        report.calls_table(results, subjects),
-        *([f"Not measured:\n\n{_listed(absent)}"] if absent else []),
-        "## Added to the start under `opentelemetry-instrument`",
-        START_UP,
-        report.start_up_table(results, environments, PROGRAMS),
-        "## Promises",
-        PROMISES,
-        report.bounds_table(results),
-        "## Token estimates",
-        token_accuracy(),
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def _listed(absent: dict[str, str]) -> str:
-    return "\n".join(f"- {name}: {reason}" for name, reason in absent.items())
+    listed = "".join(f"- {name}: {reason}\n" for name, reason in absent.items())
+    return (
+        (HERE / "page.md")
+        .read_text()
+        .format(
+            facts=facts(dict(results.base)),
+            calls=report.calls_table(results, subjects),
+            absent=f"\nNot measured:\n{listed}" if listed else "",
+            start_up=report.start_up_table(results, environments, PROGRAMS),
+            promises=report.promises_table(results),
+            tokens=token_accuracy(),
+        )
+    )
 
 
 def main() -> None:

@@ -50,13 +50,15 @@ WORKLOADS = {
     "openai-chat": Workload(title="openai chat", sdk="openai", calls_timed=100, calls_counted=20),
     "anthropic-messages": Workload(title="anthropic message", sdk="anthropic", calls_timed=150, calls_counted=20),
     "openai-stream-200": Workload(
-        title="openai stream of 200", sdk="openai", chunks=200, calls_timed=6, calls_counted=5
+        title="openai stream of 200", sdk="openai", chunks=200, calls_timed=6, calls_counted=4
     ),
     "anthropic-stream-200": Workload(
         title="anthropic stream of 200", sdk="anthropic", chunks=200, calls_timed=25, calls_counted=10
     ),
     # Shorter ones, for the slope: what each further chunk adds.
-    "openai-stream-20": Workload(title="openai stream of 20", sdk="openai", chunks=20, calls_timed=30, calls_counted=15),
+    "openai-stream-20": Workload(
+        title="openai stream of 20", sdk="openai", chunks=20, calls_timed=30, calls_counted=15
+    ),
     "anthropic-stream-20": Workload(
         title="anthropic stream of 20", sdk="anthropic", chunks=20, calls_timed=80, calls_counted=20
     ),

@@ -1,4 +1,4 @@
-"""What the providers answer, canned, and SDK clients that read it from memory: no socket, no disk, the same bytes each time."""
+"""What the providers answer, canned, and SDK clients that read it from memory."""
 
 import json
 import sys

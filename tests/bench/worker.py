@@ -55,7 +55,7 @@ def call_of(candidate: str, workload_name: str) -> Call:
 
 
 def attributed(candidate: str) -> AbstractContextManager[Any]:
-    """Say who the calls are for, in five baggage keys, once around them as an agent's task does; only ours knows how."""
+    """Say who the calls are for, in five baggage keys, once around them, as a task does; only ours knows how."""
     if not candidate.startswith("ours"):
         return contextlib.nullcontext()
     return importlib.import_module("otel_llmcost").attribute(**WHO)  # type: ignore[no-any-return]
@@ -78,7 +78,7 @@ def main(candidate: str, workload: str, count: str) -> None:
     call = call_of(candidate, workload)
     with attributed(candidate):
         # The first calls import, build schemas and specialise byte code.
-        run(5 if WORKLOADS[workload].chunks else 20, call, telemetry)
+        run(3 if WORKLOADS[workload].chunks else 20, call, telemetry)
         gc.collect()
         gc.freeze()  # collections would walk the SDKs' objects now in one candidate's turn, now in another's
         for calls in map(int, sys.stdin if count == "-" else [count]):
