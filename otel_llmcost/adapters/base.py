@@ -124,7 +124,7 @@ class ChunkShape:
     text: tuple[str, ...]
     """Paths of what an event adds to the answer; measured to estimate an answer that was cut off."""
     ends: frozenset[str] = frozenset()
-    """Event `type`s after which nothing more is paid; empty: an event with a usage and no choices is the last."""
+    """Event `type`s after which nothing more is paid; empty: `[DONE]`, or an event with a usage and no choices."""
     answer: tuple[str, ...] = ("",)
     """Where the answer lies in an event, first that is there; an empty path is the event itself."""
     asks_usage: bool = False
@@ -134,7 +134,7 @@ class ChunkShape:
 
     def __post_init__(self) -> None:
         ends = "".join(rf'|"type":\s*"{re.escape(end)}"' for end in sorted(self.ends))
-        object.__setattr__(self, "tells", re.compile(rf'"usage":\s*\{{{ends}'.encode()))
+        object.__setattr__(self, "tells", re.compile(rf'"usage":\s*\{{|data:\s*\[DONE\]{ends}'.encode()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

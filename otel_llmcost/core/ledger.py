@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from otel_llmcost.core.attribution import Tags
+from otel_llmcost.core.rates import CostClass
 from otel_llmcost.core.usage import Usage
 
 ChargeStatus = Literal["confirmed", "estimated", "suspected", "unpriced"]
@@ -44,7 +45,7 @@ class Charge:
     span_id: str | None = None
     response_id: str | None = None
     error_type: str | None = None
-    cost_by_class: Mapping[str, int] = field(default_factory=dict[str, int], compare=False)
+    cost_by_class: Mapping[CostClass, int] = field(default_factory=dict[CostClass, int], compare=False)
     """Effective cost split into input, output, cache_read, …; not kept in the ledger, where rate and usage tell it."""
 
     @property

@@ -7,7 +7,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,7 +27,7 @@ from otel_llmcost.core.tokens import CountText, count_input, text_tokens
 from otel_llmcost.core.uuid7 import uuid7
 from otel_llmcost.errors import BudgetExceededError, RefusedError, StoreBusyError, StoreError
 from otel_llmcost.instrumentation.outage import Outage
-from otel_llmcost.instrumentation.turn import Turn
+from otel_llmcost.instrumentation.turn import Flow, Turn
 from otel_llmcost.storage.base import Hold, Posting
 from otel_llmcost.storage.writer import Writer
 from otel_llmcost.telemetry import baggage
@@ -68,6 +68,8 @@ class Driver:
     """Attribution of the whole process; baggage wins."""
     refuse_all_reason: str | None = None
     """Why no call may be sent at all."""
+    flows: dict[str, Flow] = field(default_factory=dict[str, Flow])
+    """Of the calls under way."""
     count_text: Callable[[str], CountText] = lambda _model: text_tokens
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -217,7 +219,8 @@ class Driver:
 
     def left(self, turn: Turn, error: BaseException) -> None:
         """Let go of a call that was not sent."""
-        turn.done = True
+        turn.leave()
+        self.spans.settled(turn.mark, None)
         if turn.span is not None:
             self.spans.end(turn.span, None, error)
 
@@ -226,7 +229,7 @@ class Driver:
         charge = step.charge
         if charge is not None:
             self.events.append(charge)
-            self.spans.charged(turn.mark, charge)
+        self.spans.settled(turn.mark, charge)
         self.meters.ended(turn.call, charge, step.error, is_foreign=turn.is_foreign)
         if turn.span is not None:
             self.spans.end(turn.span, charge, step.error)

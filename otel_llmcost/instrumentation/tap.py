@@ -19,6 +19,7 @@ from otel_llmcost.instrumentation.turn import Turn
 KEPT_BYTES = 4 << 20
 """How much of an answer is kept at most: a whole JSON answer to read its usage, a stream to estimate one cut off."""
 
+_DONE = b"[DONE]"
 _EVENT_END = re.compile(rb"\r?\n\r?\n")
 
 
@@ -150,7 +151,7 @@ class SseTap:
         self._tail = b""
         self._is_broken = False
         turn.at_cut = self._measure_text
-        turn.is_ended = not shape.ends
+        turn.is_ended = False
         self._text = tuple(getter(path) for path in shape.text)
         self._kept: list[bytes] = []
         self._size = 0
@@ -177,6 +178,7 @@ class SseTap:
     def flush(self) -> bytes:
         """Look at what was left without an event's end."""
         tail, self._tail = self._tail, b""
+        self._turn.is_ended |= not self._ends  # such a stream may end without saying so
         if not tail or self._is_broken:
             return b""
         shown = self._look(tail) if self._tells.search(tail) else tail
@@ -202,9 +204,13 @@ class SseTap:
     def _look_at(self, event: bytes, shown: list[bytes]) -> None:
         is_hidden = False
         if self._tells.search(event) is not None:
-            chunk = _json(_data(event))
+            data = _data(event)
+            chunk = _json(data)
             if chunk is not None:
                 is_hidden = self._take(chunk)
+            elif data == _DONE:
+                self._turn.is_ended = True
+                self._turn.finish()
         if not is_hidden:
             shown.append(event)
 
@@ -223,6 +229,7 @@ class SseTap:
             return False
         if chunk.get("choices"):
             return False
+        turn.is_ended = True
         turn.finish()
         return turn.hides_usage
 

@@ -21,6 +21,10 @@ Flow = Generator[Step, Any, None]
 class Performer(Protocol):
     """Does what a flow says."""
 
+    flows: dict[str, Flow]
+    """Charge id → flow of each call under way. Not kept by the turn: when a dropped stream is collected together
+    with its turn, the collector may close what only they hold before the turn can finish with it."""
+
     def settle(self, step: Settle, turn: Turn) -> None:
         """Book the end of a call."""
         ...
@@ -30,7 +34,6 @@ class Turn:
     """Carries a call's flow from `Send` to its end."""
 
     __slots__ = (
-        "_flow",
         "_performer",
         "_started",
         "at_cut",
@@ -87,8 +90,8 @@ class Turn:
         self.response_id: str | None = None
         self.tier: str | None = None
         self.text_size = 0.0
-        self._flow = flow
         self._performer = performer
+        performer.flows[call.charge_id] = flow
         self._started = perf_counter()
 
     def first_step(self) -> Reserve | None:
@@ -97,12 +100,12 @@ class Turn:
         Raises:
             RefusedError: a budget refuses the call for what it is.
         """
-        step = next(self._flow)
+        step = next(self._performer.flows[self.call.charge_id])
         return step if isinstance(step, Reserve) else None
 
     def reserved(self) -> None:
         """Go on to `Send`."""
-        step = self._flow.send(None)
+        step = self._performer.flows[self.call.charge_id].send(None)
         assert isinstance(step, Send)  # noqa: S101 -- the flow's own order
 
     def note(self, answer: Any) -> bool:
@@ -167,12 +170,16 @@ class Turn:
 
     def _end(self, end: Answer | Failure) -> None:
         self.done = True
+        self.at_cut = None
         with contained("settle a call"):
-            step = self._flow.send(end)
+            step = self._performer.flows.pop(self.call.charge_id).send(end)
             assert isinstance(step, Settle)  # noqa: S101 -- the flow's own order
             self._performer.settle(step, self)
-        self._flow.close()
-        self.at_cut = None
+
+    def leave(self) -> None:
+        """Let go of a call that was not sent."""
+        self.done = True
+        self._performer.flows.pop(self.call.charge_id, None)
 
     def __del__(self) -> None:
         """Settle a stream that was dropped without being closed."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from time import time_ns
 from typing import Any, Literal
 
 from opentelemetry import context as otel_context
@@ -72,19 +73,29 @@ def is_instrumented_by_others(sdk: str) -> bool:
 class Link:
     """Binds a foreign span to our charge, whichever of the two is first."""
 
-    __slots__ = ("charge",)
+    __slots__ = ("charge", "finish")
 
     def __init__(self) -> None:
         self.charge: Charge | None = None
+        self.finish: Callable[[], None] | None = None
+        """Ends the span, which was to end before its cost was known."""
+
+    def settle(self, charge: Charge | None) -> None:
+        """Hand over what the call came to."""
+        self.charge = charge
+        if self.finish is not None:
+            finish, self.finish = self.finish, None
+            finish()
 
 
 class CallMark:
     """What the context carries of a call under way."""
 
-    __slots__ = ("links",)
+    __slots__ = ("is_open", "links")
 
     def __init__(self) -> None:
         self.links: list[Link] = []
+        self.is_open = True
 
 
 def request_attributes(call: Call, tags: Tags) -> dict[str, Any]:
@@ -181,13 +192,12 @@ class Spans:
                 span.set_status(Status(StatusCode.ERROR, "the stream broke off"))
         span.end()
 
-    def charged(self, mark: CallMark, charge: Charge) -> None:
+    def settled(self, mark: CallMark, charge: Charge | None) -> None:
         """Hand a charge to the foreign spans of its call: those known now, and those yet to come."""
-        if self._mode == "off":
-            return
+        mark.is_open = False
         for link in mark.links:
-            link.charge = charge
-        if charge.response_id is not None:
+            link.settle(charge)
+        if charge is not None and charge.response_id is not None:
             self._recent[charge.response_id] = charge
             if len(self._recent) > _RECENT:
                 self._recent.popitem(last=False)
@@ -252,7 +262,7 @@ class CostProcessor(SpanProcessor):
             mark.links.append(link)
         end = span.end
 
-        def end_with_cost(end_time: int | None = None) -> None:
+        def end_now(end_time: int | None) -> None:
             charge = self._spans.charge_of(span, link)
             if charge is not None and span.is_recording():
                 known = span.attributes or {}
@@ -260,6 +270,13 @@ class CostProcessor(SpanProcessor):
                 span.set_attributes({name: value for name, value in told.items() if name not in known})
                 span.set_attributes(cost_attributes(charge))
             end(end_time)
+
+        def end_with_cost(end_time: int | None = None) -> None:
+            if mark is not None and mark.is_open and link.finish is None:
+                ended_at = time_ns() if end_time is None else end_time
+                link.finish = lambda: end_now(ended_at)
+            else:
+                end_now(end_time)
 
         setattr(span, _LINK, link)
         span.end = end_with_cost  # type: ignore[method-assign]
