@@ -228,7 +228,8 @@ def test_a_wrong_script_is_refused_with_its_reason(tmp_path: Path, content: str,
 
 def test_a_client_that_leaves_early_is_seen_in_the_log() -> None:
     with (
-        ProviderServer() as server, openai.OpenAI(base_url=server.openai_url, api_key="local") as client,
+        ProviderServer() as server,
+        openai.OpenAI(base_url=server.openai_url, api_key="local") as client,
         ask_openai(client, "gap=0.02", stream=True) as stream,
     ):
         next(stream)
