@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from math import ceil
 from typing import Any, TypeGuard
 
-from otel_llmcost.core import input_rules, media
+from otel_llmcost.core import input_rules, media, pdf
 
 CountText = Callable[[str], float]
 Fields = Mapping[Any, Any]
@@ -155,8 +155,8 @@ class BodyWalk:
         if (file := media.payload(value)) is None:
             self.is_complete = False
             self.files += input_rules.UNKNOWN_PAGES * page_tokens
-        elif media.is_pdf(file):
-            self.files += media.pdf_pages(file) * page_tokens
+        elif pdf.is_pdf(file):
+            self.files += pdf.pages(file) * page_tokens
         else:
             self.files += ceil(file.size / input_rules.FILE_BYTES_PER_TOKEN)
 

@@ -160,30 +160,49 @@ def page_tokens(model: str, detail: object = "auto") -> int:
     return _PAGE_TEXT_TOKENS + image_tokens(model, _PAGE_PIXELS, detail)
 
 
+@lru_cache(maxsize=256)
 def tool_prompt_tokens(model: str, *, is_forced: bool) -> int:
     """Return the tokens of the system prompt that comes along as soon as a Claude model is given tools."""
-    auto, forced = _row(_TOOL_PROMPTS, _family(model)) or _TOOL_PROMPTS["claude-"]
+    auto, forced = longest_prefix(_TOOL_PROMPTS, family(model)) or _TOOL_PROMPTS["claude-"]
     return forced if is_forced else auto
 
 
 def provided_tool_tokens(type_: object) -> int:
     """Return the tokens of a tool that Anthropic itself describes, such as `bash_20250124`; 0: not one of them."""
-    return (_row(_PROVIDED_TOOLS, type_) or 0) if isinstance(type_, str) else 0
+    return (longest_prefix(_PROVIDED_TOOLS, type_) or 0) if isinstance(type_, str) else 0
 
 
+@lru_cache(maxsize=256)
 def typical_factor(model: str) -> float:
     """Return how many tokens a model makes where the tokeniser of GPT-4o and later makes one.
 
     Anthropic gives 3.4 characters a token before Claude 4.7 and 2.5 since, "roughly 30 %" more tokens; the same page
     measured on both and on GPT took 1.04 and 1.4 times as many.
     """
-    family = _family(model)
-    if not family.startswith("claude"):
+    name = family(model)
+    if not name.startswith("claude"):
         return 1.0
-    return 1.4 if _claude_version(family) >= _NEW_TOKENISER else 1.1
+    return 1.4 if _claude_version(name) >= _NEW_TOKENISER else 1.1
 
 
-_FAMILY = re.compile(r"(?:^|[^a-z0-9])((?:claude|gpt|chatgpt|o[134]|computer-use)(?![a-z]).*)")
+def family(model: str) -> str:
+    """Return a model's name without what gateways, clouds and fine-tuning put before it; empty: an unknown kind.
+
+    `ft:gpt-4o:acme` is `gpt-4o:acme`, `us.anthropic.claude-opus-5-v1:0` is `claude-opus-5-v1:0`.
+    """
+    found = _FAMILY.search(model.lower())
+    return found[1] if found else ""
+
+
+def longest_prefix(table: Mapping[str, _Row], name: str) -> _Row | None:
+    """Return the row of the longest key that a name begins with; None: no key fits."""
+    prefix = max((prefix for prefix in table if name.startswith(prefix)), key=len, default=None)
+    return None if prefix is None else table[prefix]
+
+
+_FAMILY = re.compile(
+    r"(?:^|[^a-z0-9])((?:claude|gpt|chatgpt|o[134]|computer-use|text-embedding|davinci|babbage)(?![a-z]).*)"
+)
 _VERSION = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:[-.](\d{1,2})(?!\d))?")
 _NEW_TOKENISER = (4, 7)
 """Claude 4.7 brought both a new tokeniser and larger images."""
@@ -192,25 +211,14 @@ _Row = TypeVar("_Row")
 
 @lru_cache(maxsize=256)
 def _image_rule(model: str) -> ImageRule:
-    family = _family(model)
-    if family.startswith("claude"):
-        return _CLAUDE if _claude_version(family) >= _NEW_TOKENISER else _CLAUDE_BEFORE_4_7
-    return _row(_IMAGES, family) or _OTHER_IMAGES
+    name = family(model)
+    if name.startswith("claude"):
+        return _CLAUDE if _claude_version(name) >= _NEW_TOKENISER else _CLAUDE_BEFORE_4_7
+    return longest_prefix(_IMAGES, name) or _OTHER_IMAGES
 
 
-def _family(model: str) -> str:
-    """Strip what gateways, clouds and fine-tuning put before a model's name: `ft:gpt-4o…`, `us.anthropic.claude-…`."""
-    found = _FAMILY.search(model.lower())
-    return found[1] if found else ""
-
-
-def _row(table: Mapping[str, _Row], name: str) -> _Row | None:
-    prefix = max((prefix for prefix in table if name.startswith(prefix)), key=len, default=None)
-    return None if prefix is None else table[prefix]
-
-
-def _claude_version(family: str) -> tuple[int, int]:
-    found = _VERSION.match(family)
+def _claude_version(name: str) -> tuple[int, int]:
+    found = _VERSION.match(name)
     return (int(found[1]), int(found[2] or 0)) if found else _NEW_TOKENISER
 
 

@@ -1,4 +1,4 @@
-"""What an encoded file says of itself in its first bytes: pixels of an image, seconds of a sound, pages of a PDF.
+"""What an encoded file says of itself in its headers: pixels of an image, seconds of a sound.
 
 Files stand in a request as base64, often megabytes of it. Only the few characters that hold the wanted bytes are
 decoded, wherever in the file they lie; nothing is copied whole.
@@ -7,7 +7,6 @@ decoded, wherever in the file they lie; nothing is copied whole.
 from __future__ import annotations
 
 import binascii
-import re
 import struct
 from dataclasses import dataclass
 
@@ -15,16 +14,10 @@ UNKNOWN_BYTES_PER_SECOND = 16_000
 """Sound of an unreadable header: 128 kbit/s, the usual bit rate of MP3."""
 PCM_BYTES_PER_SECOND = 48_000
 """Raw PCM as the providers take it: 24 kHz, 16 bit, mono."""
-BYTES_PER_PAGE = 60_000
-"""A page of a PDF whose page tree is compressed; text alone takes less, a scan takes more."""
-MAX_PAGES = 1_000
-"""More than any provider takes in one request; guards against a count that is a lie."""
 
 _DATA_URL_HEADER = 256
 _MAX_SEGMENTS = 64
 """JPEG segments and WAV chunks looked at before the wanted one."""
-_PDF_HEAD = 1_024
-_PDF_TAIL = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,28 +81,6 @@ def audio_seconds(audio: Payload, format_: str = "") -> float:
     if seconds is not None:
         return seconds
     return audio.size / (PCM_BYTES_PER_SECOND if format_.startswith("pcm") else UNKNOWN_BYTES_PER_SECOND)
-
-
-def is_pdf(file: Payload) -> bool:
-    """Tell whether a file is a PDF, by its first bytes."""
-    return file.at(0, 5) == b"%PDF-"
-
-
-def pdf_pages(file: Payload) -> int:
-    """Return the pages of a PDF, from the page tree where it lies open near an end of the file, else by size."""
-    head = file.at(0, _PDF_HEAD)
-    tail_at = max(file.size - _PDF_TAIL, 0)
-    tail = file.at(tail_at, _PDF_TAIL)
-    counts = [int(found[1]) for found in _LINEARIZED.finditer(head)]
-    counts += [int(found[1] or found[2]) for found in _PAGE_TREE.finditer(tail)]
-    pages = max(counts, default=0) or round(file.size / BYTES_PER_PAGE)
-    return min(max(pages, 1), MAX_PAGES)
-
-
-_LINEARIZED = re.compile(rb"/Linearized[^>]{0,200}?/N\s+(\d{1,9})")
-_PAGE_TREE = re.compile(
-    rb"/Type\s*/Pages\b[^>]{0,16000}?/Count\s+(\d{1,9})|/Count\s+(\d{1,9})[^>]{0,16000}?/Type\s*/Pages\b"
-)
 
 
 def _jpeg_size(image: Payload) -> tuple[int, int] | None:

@@ -100,14 +100,14 @@ class _Shape:
     has_tool_prompt: bool = False
 
 
-# OpenAI's cookbook, "How to count tokens with tiktoken": 3 tokens a message, 1 a name, 3 that begin the answer; by its
-# rule for functions, typical ones take 0.45 to 0.7 of their JSON's tokens.
+# OpenAI's cookbook, "How to count tokens with tiktoken": 3 tokens a message and 1 its role, 1 a name, 3 that begin the
+# answer; by its rule for functions, typical ones take 0.45 to 0.7 of their JSON's tokens.
 # Anthropic's "Token counting": "Hello, world" takes 10 tokens, "Hello, Claude" with a system prompt of four 14.
 _SHAPES: Mapping[str, _Shape] = {
     "openai.chat": _Shape(
         messages="messages",
         structures=("tools", "functions", "response_format"),
-        per_message=3,
+        per_message=4,
         base=3,
         schema_share=0.55,
     ),
@@ -116,7 +116,7 @@ _SHAPES: Mapping[str, _Shape] = {
         content=("instructions",),
         structures=("tools", "text"),
         elsewhere=("previous_response_id", "conversation", "prompt"),
-        per_message=3,
+        per_message=4,
         base=3,
         schema_share=0.55,
     ),
