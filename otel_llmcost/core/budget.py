@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -95,6 +94,19 @@ class Claim:
     marks: tuple[tuple[str, int], ...] = ()
     """(level, spent nano-USD at which it is reached), rising."""
 
+    @property
+    def is_rolling(self) -> bool:
+        """Whether the balance is a sum of buckets, not one alone."""
+        return self.from_us != self.key.bucket_us
+
+    def fits(self, held_nano: int) -> bool:
+        """Say yes or no: the rule that all limits come down to.
+
+        Args:
+            held_nano: what is settled, suspected and reserved on the balance now.
+        """
+        return not self.refuses or held_nano + self.amount_nano <= self.limit_nano
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
@@ -153,19 +165,6 @@ class Refusal:
 
     claim: Claim
     held_nano: int
-
-
-def decide(claims: Sequence[Claim], held_nano: Sequence[int]) -> Refusal | None:
-    """Say whether all claims fit: None, or the first that does not.
-
-    Args:
-        claims: of one call, all or none.
-        held_nano: for each claim, what is settled, suspected and reserved on its balance now.
-    """
-    for claim, held in zip(claims, held_nano, strict=True):
-        if claim.refuses and held + claim.amount_nano > claim.limit_nano:
-            return Refusal(claim, held)
-    return None
 
 
 def projected(spent: Decimal, start: datetime, end: datetime, now: datetime) -> Decimal:

@@ -44,7 +44,7 @@ _UNSTORABLE = (
     UnicodeError,
 )
 _LAST_RESORT_CHECKPOINT_PAGES = 10_000
-_LONGEST_PAUSE_SECONDS = 0.001
+_LONGEST_PAUSE_SECONDS = 0.0005
 _FORK_PATIENCE_SECONDS = 1.0
 
 _abandoned: list[sqlite3.Connection] = []

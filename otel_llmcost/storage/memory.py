@@ -74,24 +74,15 @@ class MemoryStore:
         with self._lock:
             if hold.reservation_id in self._held:
                 return None
-            cells: list[_Cell] = []
             for claim in hold.claims:
-                cell = self._cells.get(claim.key)
-                if cell is None:
-                    cell = self._new_cell(claim, hold.at)
-                if claim.refuses:
-                    if claim.from_us == claim.key.bucket_us:
-                        held = cell.settled + cell.suspected + cell.reserved
-                    else:
-                        held = self._since(claim, _held)
-                    if held + claim.amount_nano > claim.limit_nano:
-                        return self._refuse(Refusal(claim, held), cell, hold, tell=tell)
-                cells.append(cell)
-            if cells:
+                cell = self._cells.get(claim.key) or self._new_cell(claim, hold.at)
+                held = self._since(claim, _held) if claim.is_rolling else cell.settled + cell.suspected + cell.reserved
+                if not claim.fits(held):
+                    return self._refuse(Refusal(claim, held), cell, hold, tell=tell)
+                cell.reserved += claim.amount_nano
+                cell.exposure += claim.exposure_nano
+            if hold.claims:
                 self._held[hold.reservation_id] = hold
-                for claim, cell in zip(hold.claims, cells, strict=True):
-                    cell.reserved += claim.amount_nano
-                    cell.exposure += claim.exposure_nano
         return None
 
     def settle(self, postings: Sequence[Posting]) -> list[Alert]:
@@ -222,10 +213,7 @@ class MemoryStore:
             return
         self._lock = threading.RLock()
         for hold in self._held.values():
-            for claim in hold.claims:
-                cell = self._cells[claim.key]
-                cell.reserved -= claim.amount_nano
-                cell.exposure -= claim.exposure_nano
+            self._give_back(hold.claims)
         self._held.clear()
         self._expires_at.clear()
 
@@ -236,12 +224,12 @@ class MemoryStore:
         late = self._ended_late(reservation_id) if hold is None else None
         if self._expires_at:
             self._expires_at.pop(reservation_id, None)
+        if charge is None:
+            if hold is not None:
+                self._give_back(hold.claims)
+            return
         for claim in posting.claims:
-            cell = self._cells.get(claim.key)
-            if cell is None:
-                if charge is None:
-                    continue
-                cell = self._new_cell(claim, charge.at)
+            cell = self._cells.get(claim.key) or self._new_cell(claim, charge.at)
             held = 0
             if hold is not None:
                 held = claim.amount_nano
@@ -249,8 +237,7 @@ class MemoryStore:
                 cell.exposure -= claim.exposure_nano
             elif late:
                 held = late.get(claim.key, 0)
-            if charge is not None:
-                self._book(claim, cell, charge, held, posting.assumed, alerts)
+            self._book(claim, cell, charge, held, posting.assumed, alerts)
 
     def _book(
         self, claim: Claim, cell: _Cell, charge: Charge, held: int, assumed: Mapping[str, int], alerts: list[Alert]
@@ -267,11 +254,16 @@ class MemoryStore:
         if cost > held:
             cell.overrun += cost - held
         if claim.marks:
-            is_rolling = claim.from_us != claim.key.bucket_us
-            spent = self._since(claim, _spent) if is_rolling else cell.settled + cell.suspected
+            spent = self._since(claim, _spent) if claim.is_rolling else cell.settled + cell.suspected
             if spent >= claim.marks[0][1]:
                 told = [alert_of_charge(claim, level, spent, charge) for level in reached(claim, spent)]
                 alerts += [alert for alert in told if self._outbox.fire(alert)]
+
+    def _give_back(self, claims: Sequence[Claim]) -> None:
+        for claim in claims:
+            cell = self._cells[claim.key]
+            cell.reserved -= claim.amount_nano
+            cell.exposure -= claim.exposure_nano
 
     def _ended_late(self, reservation_id: str) -> dict[BalanceKey, int]:
         """Take an expired reservation out of the suspected amounts; return what stood there."""
@@ -291,7 +283,9 @@ class MemoryStore:
             cell.suspected += sign * claim.amount_nano
 
     def _refuse(self, refusal: Refusal, cell: _Cell, hold: Hold, *, tell: bool) -> Refusal:
+        """Give back the claims that were taken before the one that does not fit."""
         claim = refusal.claim
+        self._give_back(hold.claims[: hold.claims.index(claim)])
         if tell:
             cell.refused += 1
             spent = self._since(claim, _spent)
@@ -308,7 +302,7 @@ class MemoryStore:
     def _since(self, claim: Claim, amount: Callable[[_Cell], int]) -> int:
         """Read an amount of a balance: of its one bucket, or of all that a rolling window reaches back to."""
         key = claim.key
-        if claim.from_us == key.bucket_us:
+        if not claim.is_rolling:
             return amount(self._cells[key])
         buckets = self._buckets[key.budget, key.subject]
         return sum(amount(cell) for bucket_us, cell in buckets.items() if bucket_us >= claim.from_us)

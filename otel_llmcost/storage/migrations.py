@@ -25,7 +25,7 @@ def _first_tables(connection: Connection) -> None:
         """CREATE TABLE reservations (
             reservation_id TEXT NOT NULL, budget TEXT NOT NULL, subject TEXT NOT NULL, bucket_us INTEGER NOT NULL,
             amount INTEGER NOT NULL, exposure INTEGER NOT NULL, expires_us INTEGER NOT NULL,
-            is_expired INTEGER NOT NULL DEFAULT 0, drop_us INTEGER NOT NULL,
+            is_expired INTEGER NOT NULL DEFAULT 0,
             PRIMARY KEY (reservation_id, budget, subject, bucket_us)) WITHOUT ROWID""",
         # Time first, so that reports of a period read one stretch of the file; the id says what was charged already.
         """CREATE TABLE charges (

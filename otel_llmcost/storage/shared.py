@@ -28,7 +28,7 @@ def drop_us(claim: Claim, at: datetime) -> int:
     A rolling window leaves a row behind every sixtieth of its length, of no use once it counts no more.
     """
     end = claim.window.end
-    if claim.from_us != claim.key.bucket_us and end is not None:
+    if claim.is_rolling and end is not None:
         return micros(end) + _DAY_US
     return micros(at if end is None else end) + KEPT_DAYS * _DAY_US
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from otel_llmcost.core.alert import Alert, marks_of_refusal, reached
-from otel_llmcost.core.budget import Balance, BalanceKey, Budget, Claim, Refusal, decide
+from otel_llmcost.core.budget import Balance, BalanceKey, Budget, Claim, Refusal
 from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.policy import micros
 from otel_llmcost.core.window import Span
@@ -16,6 +16,7 @@ from otel_llmcost.storage.database import Execute
 from otel_llmcost.storage.shared import KEPT_DAYS, alert_of_charge, alert_of_refusal, drop_us, empty_balance
 
 _PRUNED_AT_ONCE = 1000
+_UNLIMITED = 2**63 - 1
 _KEPT_US = KEPT_DAYS * 86_400_000_000
 
 _AMOUNTS = ("settled", "reserved", "suspected", "overrun", "exposure", "calls", "refused", "unpriced")
@@ -28,32 +29,40 @@ _ADD = f"""INSERT INTO balances (budget, subject, bucket_us, drop_us, {", ".join
     VALUES ({", ".join("?" * (4 + len(_AMOUNTS)))})
     ON CONFLICT (budget, subject, bucket_us) DO UPDATE SET
     {", ".join(f"{name} = {name} + excluded.{name}" for name in _AMOUNTS)}"""
+_TAKE_IF_IT_FITS = f"""UPDATE balances SET reserved = reserved + ?, exposure = exposure + ?
+    WHERE {_KEY} = ? AND settled + suspected + reserved <= ?"""
+_CHANGE = f"""UPDATE balances SET reserved = reserved + ?, suspected = suspected + ?, exposure = exposure + ?
+    WHERE {_KEY} = ?"""
 _KEEP_CLAIM = """INSERT OR IGNORE INTO reservations (reservation_id, budget, subject, bucket_us, amount, exposure,
-    expires_us, drop_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
-_CLAIM = "budget, subject, bucket_us, drop_us, amount, exposure, is_expired"
+    expires_us) VALUES (?, ?, ?, ?, ?, ?, ?)"""
+_CLAIM = "budget, subject, bucket_us, amount, exposure, is_expired"
 _CLAIMS_OF = f"SELECT {_CLAIM} FROM reservations WHERE reservation_id = ?"
 _PAST_THEIR_TIME = f"SELECT reservation_id, {_CLAIM} FROM reservations WHERE expires_us <= ? AND is_expired = 0"
+_DROP_RESERVATIONS = """DELETE FROM reservations WHERE is_expired = 1
+    AND (budget, subject, bucket_us) NOT IN (SELECT budget, subject, bucket_us FROM balances)"""
 _READ = f"SELECT subject, {', '.join(f'sum({name})' for name in _AMOUNTS)} FROM balances WHERE budget = ? AND bucket_us"
 _READ_ORDER = "GROUP BY subject ORDER BY sum(settled + suspected) DESC, subject LIMIT ?"
 _READ_BUCKET = f"{_READ} = ? {_READ_ORDER}"
 _READ_SINCE = f"{_READ} >= ? {_READ_ORDER}"
 
-_Row = tuple[str, str, int, int, int, int, int]
+_Row = tuple[str, str, int, int, int, int]
 """One claim of a reservation, as `_CLAIM` names its columns."""
 
 
 def take(execute: Execute, hold: Hold, *, tell: bool) -> Refusal | None:
     """Hold all claims, or none and say why."""
-    held = [_amount(execute, claim, _HELD_IN_BUCKET, _HELD_SINCE) for claim in hold.claims]
-    refusal = decide(hold.claims, held)
-    if refusal is None:
-        _keep(execute, hold)
-        return None
-    if execute(_CLAIMS_OF, (hold.reservation_id,)).fetchone() is not None:
-        return None
-    if tell:
-        _tell_refusal(execute, refusal.claim, hold)
-    return refusal
+    expires_us = micros(hold.expires_at)
+    for claim in hold.claims:
+        values = (hold.reservation_id, *claim.key, claim.amount_nano, claim.exposure_nano, expires_us)
+        if not execute(_KEEP_CLAIM, values).rowcount:
+            return None  # taken before
+        held = _take_one(execute, claim, hold)
+        if held is not None:
+            _take_back(execute, hold, claim)
+            if tell:
+                _tell_refusal(execute, claim, hold)
+            return Refusal(claim, held)
+    return None
 
 
 def post(execute: Execute, posting: Posting) -> list[Alert]:
@@ -65,18 +74,18 @@ def post(execute: Execute, posting: Posting) -> list[Alert]:
     if charge is not None and is_new:
         for claim in posting.claims:
             alerts += _book(execute, claim, charge, posting.assumed.get(claim.key.budget, 0), held.pop(claim.key, None))
-    for row in held.values():
-        _add(execute, row, **_back(row))
+    for key, row in held.items():
+        amount, exposure, is_expired = row[3:]
+        execute(_CHANGE, (0, -amount, 0, *key) if is_expired else (-amount, 0, -exposure, *key))
     return alerts
 
 
 def renew(execute: Execute, reservation_ids: Sequence[str], expires_us: int) -> None:
     """Give calls more time; one that was given up is believed in again."""
     for reservation_id in reservation_ids:
-        for row in execute(_CLAIMS_OF, (reservation_id,)).fetchall():
-            *_, amount, exposure, is_expired = row
+        for *key, amount, exposure, is_expired in execute(_CLAIMS_OF, (reservation_id,)).fetchall():
             if is_expired:
-                _add(execute, row, suspected=-amount, reserved=amount, exposure=exposure)
+                execute(_CHANGE, (amount, -amount, exposure, *key))
         execute(
             "UPDATE reservations SET is_expired = 0, expires_us = max(expires_us, ?) WHERE reservation_id = ?",
             (expires_us, reservation_id),
@@ -93,9 +102,8 @@ def is_anything_over(execute: Execute, now_us: int) -> bool:
 def expire(execute: Execute, now_us: int) -> int:
     """Suspect the calls that gave no sign of life in time, and forget what is of no use any more."""
     rows = execute(_PAST_THEIR_TIME, (now_us,)).fetchall()
-    for _, *row in rows:
-        *_, amount, exposure, _is_expired = row
-        _add(execute, row, reserved=-amount, suspected=amount, exposure=-exposure)
+    for _, *key, amount, exposure, _ in rows:
+        execute(_CHANGE, (-amount, amount, -exposure, *key))
     execute("UPDATE reservations SET is_expired = 1 WHERE expires_us <= ? AND is_expired = 0", (now_us,))
     _prune(execute, now_us)
     return len({reservation_id for reservation_id, *_ in rows})
@@ -145,19 +153,33 @@ def open_reservations(execute: Execute) -> int:
 
 def _amount(execute: Execute, claim: Claim, in_bucket: str, since: str) -> int:
     """Read an amount of a balance: of its one bucket, or of all that a rolling window reaches back to."""
-    query = in_bucket if claim.from_us == claim.key.bucket_us else since
+    query = since if claim.is_rolling else in_bucket
     row = execute(query, (claim.key.budget, claim.key.subject, claim.from_us)).fetchone()
     return (row[0] or 0) if row is not None else 0
 
 
-def _keep(execute: Execute, hold: Hold) -> None:
-    expires_us = micros(hold.expires_at)
+def _take_one(execute: Execute, claim: Claim, hold: Hold) -> int | None:
+    """Hold one claim; where it does not fit, return what is held already."""
+    amount, exposure = claim.amount_nano, claim.exposure_nano
+    if not claim.is_rolling:
+        at_most = claim.limit_nano if claim.refuses else _UNLIMITED
+        if execute(_TAKE_IF_IT_FITS, (amount, exposure, *claim.key, at_most - amount)).rowcount:
+            return None
+    # It does not fit, it is the first of its window, or its window rolls.
+    held = _amount(execute, claim, _HELD_IN_BUCKET, _HELD_SINCE)
+    if not claim.fits(held):
+        return held
+    execute(_ADD, (*claim.key, drop_us(claim, hold.at), 0, amount, 0, 0, exposure, 0, 0, 0))
+    return None
+
+
+def _take_back(execute: Execute, hold: Hold, refused: Claim) -> None:
+    """Undo what was taken before one claim did not fit."""
     for claim in hold.claims:
-        drop, amount, exposure = drop_us(claim, hold.at), claim.amount_nano, claim.exposure_nano
-        kept = execute(_KEEP_CLAIM, (hold.reservation_id, *claim.key, amount, exposure, expires_us, drop))
-        if not kept.rowcount:
-            return
-        execute(_ADD, (*claim.key, drop, 0, amount, 0, 0, exposure, 0, 0, 0))
+        if claim is refused:
+            break
+        execute(_CHANGE, (-claim.amount_nano, 0, -claim.exposure_nano, *claim.key))
+    execute("DELETE FROM reservations WHERE reservation_id = ?", (hold.reservation_id,))
 
 
 def _tell_refusal(execute: Execute, claim: Claim, hold: Hold) -> None:
@@ -172,12 +194,6 @@ def _taken_out(execute: Execute, reservation_id: str) -> dict[BalanceKey, _Row]:
     if rows:
         execute("DELETE FROM reservations WHERE reservation_id = ?", (reservation_id,))
     return {BalanceKey(*row[:3]): row for row in rows}
-
-
-def _back(row: _Row) -> dict[str, int]:
-    """Say what to add to a balance to take one claim off it."""
-    *_, amount, exposure, is_expired = row
-    return {"suspected": -amount} if is_expired else {"reserved": -amount, "exposure": -exposure}
 
 
 def _book(execute: Execute, claim: Claim, charge: Charge, assumed_nano: int, row: _Row | None) -> list[Alert]:
@@ -198,10 +214,6 @@ def _book(execute: Execute, claim: Claim, charge: Charge, assumed_nano: int, row
     return [alert for alert in alerts if outbox.fire(execute, alert)]
 
 
-def _add(execute: Execute, row: Sequence[object], **amounts: int) -> None:
-    execute(_ADD, (*row[:4], *(amounts.get(name, 0) for name in _AMOUNTS)))
-
-
 def _prune(execute: Execute, now_us: int) -> None:
     over = execute(
         "SELECT budget, subject, bucket_us FROM balances WHERE drop_us <= ? AND reserved = 0 LIMIT ?",
@@ -210,5 +222,6 @@ def _prune(execute: Execute, now_us: int) -> None:
     for key in over:
         execute(f"DELETE FROM balances WHERE {_KEY} = ?", key)
         execute(f"DELETE FROM marks_told WHERE {_KEY} = ?", key)
-    execute("DELETE FROM reservations WHERE is_expired = 1 AND drop_us <= ?", (now_us,))
+    if over:
+        execute(_DROP_RESERVATIONS)
     outbox.prune(execute, now_us - _KEPT_US)
