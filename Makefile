@@ -22,6 +22,12 @@ help: ## Show what can be made
 bench: ## Measure what we and others add to a call, about 30 minutes (BENCH=--quick: only we, 3 minutes)
 	$(PYTHON) tests/bench/run.py $(BENCH)
 
+prices: .venv/installed ## Compile the price book anew, from the versions that pyproject.toml names
+	rm -rf build/prices
+	$(BIN)/python -m pip download --quiet --no-deps --group price-judge --dest build/prices
+	$(BIN)/python -m otel_llmcost.pricebook.compile --litellm build/prices/litellm-*.whl
+	$(BIN)/python tests/pricebook/take_judge.py build/prices/litellm-*.whl
+
 clean: ## Remove everything that was made
 	rm -rf .venv .venv-* dist build .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -82,6 +82,8 @@ class ModelPrices(NamedTuple):
     """Of standard rows the last that holds counts, or the first if none does; of a tier's rows, unit by unit, the
     first that holds and has a price for it."""
     max_output_tokens: int | None = None
+    source: str = ""
+    """Where the prices are from, if not from where the book is."""
 
     def at(self, at: datetime, tier: str) -> Held:
         """Return the prices that hold at an instant; standard ones where the tier has none of its own."""

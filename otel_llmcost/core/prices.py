@@ -113,6 +113,20 @@ class PriceBook:
         known = self._look_up(provider, model)
         return [] if known is None else all_rates(known)
 
+    def history(self) -> Iterator[tuple[SoldModel, list[Rate]]]:
+        """Go through all models of the book with all their rates."""
+        for provider in self._providers:
+            for listing in self._list_of(provider):
+                prices = listing.prices()
+                known = Known(
+                    provider=provider,
+                    model=listing.model,
+                    prices=prices,
+                    overrides=tuple(row for row in self.overrides if row.fits((provider,), (listing.model.lower(),))),
+                    source=prices.source or self.source,
+                )
+                yield SoldModel(provider, listing.model), all_rates(known)
+
     def _remember(self, key: tuple[str, str, str], at: datetime) -> _Span:
         provider, model, tier = key
         known = self._look_up(provider, model)
@@ -169,7 +183,7 @@ class PriceBook:
             model=names[-1] if prices is None else prices.model,
             prices=prices,
             overrides=overrides,
-            source=self.source,
+            source=(prices and prices.source) or self.source,
         )
 
     def _provider_called(self, name: str) -> str | None:

@@ -172,10 +172,10 @@ def breakdown_nano(usage: Usage, rate: Rate) -> dict[CostClass, int]:
         for name, weight in classes.get(unit, ()):
             sums[name] = sums.get(name, 0) + count * weight
     share = rate.share
-    nanos = {name: nano for name, atto in sums.items() if (nano := _nano(atto * share))}
+    nanos: dict[CostClass, int] = {name: _nano(atto * share) for name, atto in sums.items()}
     if nanos:
-        nanos[max(nanos, key=nanos.__getitem__)] += _nano(sum(sums.values()) * share) - sum(nanos.values())
-    return nanos
+        nanos[max(sums, key=sums.__getitem__)] += _nano(sum(sums.values()) * share) - sum(nanos.values())
+    return {name: nano for name, nano in nanos.items() if nano}
 
 
 def _price_rated(usage: Usage, rate: Rate) -> Cost:

@@ -61,7 +61,8 @@ def load(refreshed: Path | None = None) -> PriceBook:
     Raises:
         ConfigError: the refreshed file is damaged; `load()` without it still works.
     """
-    return parse(newest(refreshed).read_bytes())
+    path = newest(refreshed)
+    return parse(path.read_bytes(), str(path))
 
 
 def newest(refreshed: Path | None) -> Path:
@@ -161,6 +162,7 @@ def _prices(provider: str, raw: Json) -> ModelPrices:
         model=raw["id"],
         rows=tuple(map(_row, raw["rows"])),
         max_output_tokens=raw.get("most"),
+        source=raw.get("source", ""),
     )
 
 

@@ -19,7 +19,14 @@ from otel_llmcost.core.listing import STANDARD, canonical_tier
 from otel_llmcost.core.prices import PriceBook, SoldModel
 from otel_llmcost.core.usage import Unit
 from otel_llmcost.pricebook.book import SHIPPED, parse, render
-from otel_llmcost.pricebook.sources import GENAI_PRICES, installed_prices, litellm_map
+from otel_llmcost.pricebook.sources import (
+    GENAI_PRICES,
+    corrected,
+    corrections,
+    installed_prices,
+    litellm_map,
+    provider_in_litellm,
+)
 
 Json = dict[str, Any]
 Ceilings = Mapping[SoldModel, int]
@@ -89,8 +96,8 @@ class Compiler:
 
     def _model(self, provider: str, raw: Json, ceilings: Ceilings) -> Json:
         model: Json = {"id": raw["id"], "names": _rule(raw["match"]), "rows": list(self._rows(provider, raw))}
-        most = ceilings.get(SoldModel(provider, raw["id"]))
-        return model if most is None else {**model, "most": most}
+        facts = {"most": ceilings.get(SoldModel(provider, raw["id"])), "source": raw.get("source")}
+        return {**model, **{key: value for key, value in facts.items() if value is not None}}
 
     def _rows(self, provider: str, raw: Json) -> Iterator[Json]:
         prices = cast("Json | list[Json]", raw["prices"])
@@ -131,7 +138,7 @@ def ceilings_of(book: PriceBook, models: Mapping[str, Json]) -> dict[SoldModel, 
         most = facts.get("max_output_tokens")
         if facts.get("mode") not in _TEXT_MODES or not isinstance(most, int):
             continue
-        sold = book.find(facts["litellm_provider"], name)
+        sold = book.find(provider_in_litellm(facts), name)
         if sold is not None:
             ceilings[sold] = max(most, ceilings.get(sold, 0))
     return ceilings
@@ -142,7 +149,7 @@ def compile_book(
 ) -> tuple[bytes, Counter[str]]:
     """Compile a book; return it with what was left out and how often."""
     compiler = Compiler()
-    providers = compiler.providers(raw, ceilings)
+    providers = compiler.providers(corrected(raw, corrections()), ceilings)
     data = render(providers, source=GENAI_PRICES, version=version, compiled_on=compiled_on, ceilings=ceilings_source)
     return data, compiler.left_out
 
@@ -150,8 +157,7 @@ def compile_book(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compile the book that is shipped."""
     parser = argparse.ArgumentParser(prog="make prices", description=main.__doc__)
-    parser.add_argument("--litellm", type=Path, required=True, help="LiteLLM's wheel, or its map of models")
-    parser.add_argument("--litellm-version", required=True)
+    parser.add_argument("--litellm", type=Path, required=True, help="LiteLLM's wheel")
     parser.add_argument("--out", type=Path, default=SHIPPED)
     options = parser.parse_args(arguments)
     installed = installed_prices()
@@ -160,8 +166,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     raw, version = installed
     today = datetime.now(UTC).date().isoformat()
     plain, _ = compile_book(raw, version=version, compiled_on=today, ceilings={}, ceilings_source="")
-    ceilings = ceilings_of(parse(plain), litellm_map(options.litellm))
-    source = f"litellm {options.litellm_version}"
+    models, source = litellm_map(options.litellm)
+    ceilings = ceilings_of(parse(plain), models)
     data, left_out = compile_book(raw, version=version, compiled_on=today, ceilings=ceilings, ceilings_source=source)
     if not _is_same_below_header(options.out, data):
         options.out.write_bytes(data)
