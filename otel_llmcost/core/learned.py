@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import exp, log
+from typing import NamedTuple
 
 from otel_llmcost.core.input_rules import typical_factor
 from otel_llmcost.core.tokens import InputCount
@@ -18,8 +18,7 @@ MAX_STEP = log(2)
 """One odd call is taken as at most twice or half of what was learned."""
 
 
-@dataclass(frozen=True, slots=True)
-class Learned:
+class Learned(NamedTuple):
     """The factor of one model and one way of counting. These two numbers are what a store keeps."""
 
     log_factor: float = 0.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import binascii
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 UNKNOWN_BYTES_PER_SECOND = 16_000
 """Sound of an unreadable header: 128 kbit/s, the usual bit rate of MP3."""
@@ -20,8 +20,7 @@ _MAX_SEGMENTS = 64
 """JPEG segments and WAV chunks looked at before the wanted one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(NamedTuple):
     """A file as base64 text, from the character `start` on."""
 
     text: str

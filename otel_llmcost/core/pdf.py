@@ -66,7 +66,7 @@ def _table(file: Payload) -> tuple[list[_Section], int | None]:
 
 def _read_sections(file: Payload, at: int, sections: list[_Section]) -> int:
     for _ in range(_MAX_SECTIONS):
-        if (header := _SECTION.match(file.at(at, 48))) is None:
+        if (header := re.match(_SECTION, file.at(at, 48))) is None:
             break
         section = _Section(int(header[1]), int(header[2]), at + header.end())
         sections.append(section)
@@ -82,15 +82,15 @@ def _object(file: Payload, sections: list[_Section], number: int | None, length:
     return b""
 
 
-def _number(pattern: re.Pattern[bytes], text: bytes) -> int | None:
-    found = pattern.findall(text)
+def _number(pattern: bytes, text: bytes) -> int | None:
+    found: list[bytes] = re.findall(pattern, text)
     return int(found[-1]) if found else None
 
 
-_LINEARIZED = re.compile(rb"/Linearized[^>]{0,200}?/N\s+(\d{1,9})")
-_START = re.compile(rb"startxref\s+(\d{1,12})")
-_SECTION = re.compile(rb"\s*(\d{1,9})\s+(\d{1,9})\s*[\r\n]+(?=\d{10} )")
-_ROOT = re.compile(rb"/Root\s+(\d{1,9})\s")
-_PREVIOUS = re.compile(rb"/Prev\s+(\d{1,12})")
-_PAGES = re.compile(rb"/Pages\s+(\d{1,9})\s")
-_COUNT = re.compile(rb"/Count\s+(\d{1,9})")
+_LINEARIZED = rb"/Linearized[^>]{0,200}?/N\s+(\d{1,9})"
+_START = rb"startxref\s+(\d{1,12})"
+_SECTION = rb"\s*(\d{1,9})\s+(\d{1,9})\s*[\r\n]+(?=\d{10} )"
+_ROOT = rb"/Root\s+(\d{1,9})\s"
+_PREVIOUS = rb"/Prev\s+(\d{1,12})"
+_PAGES = rb"/Pages\s+(\d{1,9})\s"
+_COUNT = rb"/Count\s+(\d{1,9})"

@@ -7,7 +7,6 @@ publish (`input_rules`). A factor learned for the model (`learned`) then correct
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import ceil
 from typing import NamedTuple
 
@@ -83,8 +82,7 @@ def count_input(
     return InputCount(walk.text, walk.fixed + shape.base, walk.images, walk.audio, walk.files, walk.is_complete)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Shape:
+class _Shape(NamedTuple):
     """Where a dialect keeps its input, and what it adds to it."""
 
     messages: str
