@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from decimal import Context, Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 from otel_llmcost.core.listing import STANDARD, canonical_tier
 from otel_llmcost.core.prices import PriceBook, SoldModel
 from otel_llmcost.core.usage import Unit
-from otel_llmcost.pricebook.book import SHIPPED, parse, render
+from otel_llmcost.pricebook.book import SHIPPED, header_of, parse, render
 from otel_llmcost.pricebook.sources import (
     GENAI_PRICES,
     corrected,
@@ -168,18 +169,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     plain, _ = compile_book(raw, version=version, compiled_on=today, ceilings={}, ceilings_source="")
     models, source = litellm_map(options.litellm)
     ceilings = ceilings_of(parse(plain), models)
-    data, left_out = compile_book(raw, version=version, compiled_on=today, ceilings=ceilings, ceilings_source=source)
-    if not _is_same_below_header(options.out, data):
+    make = partial(compile_book, raw, version=version, ceilings=ceilings, ceilings_source=source)
+    data, left_out = make(compiled_on=header_of(options.out).compiled_on if options.out.is_file() else today)
+    if not options.out.is_file() or data != options.out.read_bytes():  # an unchanged book keeps its day
+        data, _ = make(compiled_on=today)
         options.out.write_bytes(data)
     for what, count in sorted(left_out.items()):
         sys.stdout.write(f"left out: {what} ({count})\n")
     sys.stdout.write(f"{options.out.name}: {len(data)} bytes, {len(ceilings)} models with a largest answer\n")
     return 0
-
-
-def _is_same_below_header(path: Path, data: bytes) -> bool:
-    """Tell whether only the header differs: the day of an unchanged book stays, so compiling again changes nothing."""
-    return path.is_file() and path.read_bytes().partition(b"\n")[2] == data.partition(b"\n")[2]
 
 
 def _is_free(provider: str, raw: Json) -> bool:

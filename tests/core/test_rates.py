@@ -115,7 +115,8 @@ def test_a_negative_discount_is_a_surcharge():
     ],
 )
 def test_nano_usd_are_rounded_half_to_even(yocto, nano):
-    assert Cost(yocto, yocto).cost_nano == nano
+    assert Cost(0, yocto).cost_nano == nano
+    assert Cost(yocto, 0).list_cost_nano == nano
 
 
 def test_the_hosts_decimal_context_rounds_nothing():
