@@ -81,6 +81,7 @@ class Runtime:
             meters=meters,
             events=events,
             said=settings.attribution,
+            on_refusal=dispatcher.poke,
             refuse_all_reason=settings.refuse_all_reason,
         )
         runtime = cls(settings, store, writer, dispatcher, driver, meters, events)
