@@ -203,6 +203,21 @@ def test_objects_and_absent_fields_of_an_sdk_count_as_what_will_be_sent():
     assert count_input(body, "anthropic.messages") == InputCount(3.0, 7)
 
 
+def test_absent_media_count_nothing():
+    absent = chat({"image_url": None, "file_data": None, "file_id": None, "encrypted_content": None, "name": None})
+
+    assert absent == chat()
+
+
+def test_sound_that_cannot_be_seen_is_said():
+    assert not chat({"type": "input_audio", "input_audio": {"data": None}}).is_complete
+
+
+def test_odd_keys_and_long_texts_of_a_schema_are_counted():
+    assert claude({"type": "tool_use", "input": {1: "abcd", None: True}}).text_tokens > 1
+    assert claude({"type": "tool_use", "input": {"text": "abcd" * 1000}}).text_tokens == pytest.approx(1001)
+
+
 def test_a_cycle_ends_and_is_said():
     block: dict[str, object] = {"type": "text", "text": "abcd"}
     block["content"] = [block, block]

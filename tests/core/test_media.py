@@ -140,7 +140,10 @@ def test_a_file_of_megabytes_is_not_decoded(data):
             441 * 1152 / 44_100,
             id="mp3-of-variable-rate",
         ),
+        pytest.param(b"\xff\xfb\x00\x64" + bytes(31_996), "mp3", 2.0, id="mp3-that-names-no-rate"),
         pytest.param(bytes(96_000), "pcm16", 2.0, id="raw-pcm"),
+        pytest.param(b"RIFF\0\0\0\0WAVE" + bytes(8) * 2000, "wav", 16_012 / 16_000, id="wav-without-a-sound"),
+        pytest.param(b"RIFF\0\0\0\0WAVEfact\xff\xff\0\0" + bytes(15_980), "wav", 1.0, id="wav-cut-off"),
         pytest.param(bytes(32_000), "opus", 2.0, id="anything-else"),
     ],
 )
@@ -173,3 +176,4 @@ def test_a_data_url_is_read_behind_its_comma():
     assert found.at(0, 5) == b"hello"
     assert found.at(1, 3) == b"ell"
     assert found.at(99, 3) == b""
+    assert Payload("AAAA天地", 0).at(0, 6) == b""

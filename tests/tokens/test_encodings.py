@@ -65,6 +65,13 @@ def test_another_table_than_tiktoken_expects_is_refused():
         encodings._table("https://example.com/o200k_base.tiktoken", "0" * 64)
 
 
+def test_a_tiktoken_without_definitions_is_refused(unmade, monkeypatch):
+    monkeypatch.setattr(encodings.importlib.util, "find_spec", lambda name: None)
+
+    with pytest.raises(ValueError, match="no definitions"):
+        encodings.make("cl100k_base")
+
+
 def test_a_child_forked_while_a_thread_was_making_one_can_make_its_own(unmade):
     with encodings._making:
         child = os.fork()
