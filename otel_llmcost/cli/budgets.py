@@ -1,0 +1,207 @@
+"""`budgets`: what may be spent, what was, what is left, and how each window will end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import click
+from rich.text import Text
+
+from otel_llmcost.cli.output import Column, as_json, moment, percent, print_json, table, usd
+from otel_llmcost.cli.tools import Tools
+from otel_llmcost.config import Settings
+from otel_llmcost.config.kinds import unknown
+from otel_llmcost.core.alert import level_at
+from otel_llmcost.core.budget import Balance, Budget, Status, projection, status
+from otel_llmcost.core.money import format_usd, from_nano
+from otel_llmcost.core.window import Life
+
+AT_RISK = 3
+"""Exit code where it was asked whether all is well, and it is not."""
+_STYLES: dict[Status, str] = {"over": "bold red", "at_risk": "yellow", "on_track": "green"}
+_NUMBERS = ("limit", "spent", "reserved", "remaining", "share", "projected", "bound")
+_DETAILS = ("settled", "suspected", "overrun", "exposure", "calls", "refused", "unpriced")
+_COLUMNS = (
+    Column("budget"),
+    Column("of"),
+    Column("window"),
+    *(Column(name, is_number=True) for name in _NUMBERS),
+    Column("status"),
+    Column("ends (UTC)"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A budget's balance as it is now."""
+
+    budget: Budget
+    balance: Balance
+    now: datetime
+
+    @property
+    def status(self) -> Status:
+        """How the window will end at its present pace."""
+        return status(self.balance, self.now)
+
+    @property
+    def level(self) -> str:
+        """The highest mark that was reached."""
+        return level_at(from_nano(self.balance.spent_nano), self.budget.limit, self.budget.marks)
+
+
+@click.group()
+def budgets() -> None:
+    """Look at budgets and their balances."""
+
+
+@budgets.command("list")
+@click.option("--check", is_flag=True, help="Exit with 3 if a budget is over, or will be at its present pace.")
+@as_json
+@click.pass_obj
+def list_(tools: Tools, check: bool, as_json: bool) -> None:
+    """List the balances of all present windows, fullest first."""
+    found = standings(tools, tools.settings.budgets)
+    if as_json:
+        print_json({"balances": [record(each) for each in found]})
+    elif not found:
+        click.echo(f"No budgets: {tools.settings.config_path or 'there is no llmcost.toml'}.")
+    else:
+        table(_COLUMNS, [_row(each) for each in found], title=f"Budgets at {moment(found[0].now)} UTC")
+    if check and any(each.status != "on_track" for each in found):
+        raise click.exceptions.Exit(AT_RISK)
+
+
+@budgets.command()
+@click.argument("name")
+@as_json
+@click.pass_obj
+def show(tools: Tools, name: str, as_json: bool) -> None:
+    """Show what a budget says, and all about its balances."""
+    budget = named(tools.settings, name)
+    found = standings(tools, [budget])
+    if as_json:
+        print_json({**terms(budget), "limit_usd": budget.limit, "balances": [record(each) for each in found]})
+        return
+    for key, value in terms(budget).items():
+        if value is not None:
+            click.echo(f"{key:<15} {value}")
+    table(_COLUMNS[1:], [_row(each)[1:] for each in found])
+    columns = [Column("of"), *(Column(name, is_number=True) for name in _DETAILS), Column("level")]
+    table(columns, [_details(each) for each in found])
+
+
+@budgets.command()
+@click.argument("name")
+@click.option("--subject", metavar="TEXT", help="Only this balance, such as user=u-7; all of the budget's if left out.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@as_json
+@click.pass_obj
+def reset(tools: Tools, name: str, subject: str | None, yes: bool, as_json: bool) -> None:
+    """Set what was spent of a budget to 0 and re-arm its alerts; the ledger keeps every charge."""
+    named(tools.settings, name)
+    which = f"budget {name!r}" if subject is None else f"budget {name!r} of {subject}"
+    if not yes:
+        click.confirm(f"Set {which} in {tools.settings.store} to 0?", abort=True, err=True)
+    count = tools.store().reset(name, subject)
+    if as_json:
+        print_json({"budget": name, "subject": subject, "reset": count})
+    else:
+        click.echo(f"{count} balance{'' if count == 1 else 's'} of {which} set to 0.")
+
+
+def standings(tools: Tools, wanted: Sequence[Budget]) -> list[Standing]:
+    """Read the balances of budgets, fullest first."""
+    now = tools.now()
+    by_name = {budget.name: budget for budget in wanted}
+    balances = tools.store().balances([(budget, budget.window.at(now)) for budget in wanted]) if wanted else []
+    return [Standing(by_name[balance.budget], balance, now) for balance in balances]
+
+
+def named(settings: Settings, name: str) -> Budget:
+    """Find a budget.
+
+    Raises:
+        BadParameter: there is none of that name.
+    """
+    for budget in settings.budgets:
+        if budget.name == name:
+            return budget
+    known = tuple(budget.name for budget in settings.budgets)
+    raise click.BadParameter(f"{unknown('budget', name, known)}.", param_hint="NAME")
+
+
+def terms(budget: Budget) -> dict[str, object]:
+    """Say what a budget is, in the words of the settings."""
+    return {
+        "name": budget.name,
+        "limit": format_usd(budget.limit),
+        "window": str(budget.window),
+        "timezone": str(getattr(budget.window, "zone", "")) or None,
+        "scope": str(budget.scope) or None,
+        "per": ", ".join(budget.per) or None,
+        "on_limit": budget.on_limit,
+        "marks": ", ".join(f"{mark.level} {mark.share}" for mark in budget.marks),
+        "reserve": budget.reserve,
+        "unpriced": budget.unpriced,
+        "on_store_error": budget.on_store_error,
+    }
+
+
+def whose(standing: Standing) -> str:
+    """Say whose balance it is; of a budget with one for each of something, that nobody has one yet."""
+    is_shared = not standing.budget.per and not isinstance(standing.budget.window, Life)
+    return standing.balance.subject or ("(all)" if is_shared else "(nobody yet)")
+
+
+def record(standing: Standing) -> dict[str, object]:
+    """Make a balance's figures as programs read them."""
+    budget, balance = standing.budget, standing.balance
+    return {
+        "budget": balance.budget,
+        "subject": balance.subject,
+        "window": {"kind": str(budget.window), "start": balance.window_start, "end": balance.window_end},
+        "status": standing.status,
+        "level": standing.level,
+        "limit_usd": from_nano(balance.limit_nano),
+        "spent_usd": from_nano(balance.spent_nano),
+        "reserved_usd": from_nano(balance.reserved_nano),
+        "remaining_usd": from_nano(balance.remaining_nano),
+        "share": round(balance.share, 6),
+        "projected_usd": round(projection(balance, standing.now), 9),
+        "bound_usd": from_nano(balance.bound_nano),
+        "settled_usd": from_nano(balance.settled_nano),
+        "suspected_usd": from_nano(balance.suspected_nano),
+        "overrun_usd": from_nano(balance.overrun_nano),
+        "exposure_usd": from_nano(balance.exposure_nano),
+        "calls": balance.calls,
+        "refused_calls": balance.refused,
+        "unpriced_calls": balance.unpriced,
+    }
+
+
+def _row(standing: Standing) -> list[str | Text]:
+    balance = standing.balance
+    return [
+        balance.budget,
+        whose(standing),
+        str(standing.budget.window),
+        usd(balance.limit_nano),
+        usd(balance.spent_nano),
+        usd(balance.reserved_nano),
+        usd(balance.remaining_nano),
+        percent(balance.share),
+        format_usd(projection(balance, standing.now)),
+        usd(balance.bound_nano),
+        Text(standing.status.replace("_", " "), style=_STYLES[standing.status]),
+        moment(balance.window_end),
+    ]
+
+
+def _details(standing: Standing) -> list[str]:
+    balance = standing.balance
+    amounts = (balance.settled_nano, balance.suspected_nano, balance.overrun_nano, balance.exposure_nano)
+    counts = (balance.calls, balance.refused, balance.unpriced)
+    return [whose(standing), *map(usd, amounts), *(f"{count:,}" for count in counts), standing.level]

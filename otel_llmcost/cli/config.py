@@ -1,0 +1,47 @@
+"""`config check`: what the settings say, and what is wrong with them."""
+
+from __future__ import annotations
+
+import click
+
+from otel_llmcost.alerting.webhook import problem_of
+from otel_llmcost.cli.output import as_json, print_json
+from otel_llmcost.cli.tools import Tools
+from otel_llmcost.config import Settings
+
+COUNTED = ("budgets", "channels", "prices")
+
+
+@click.group()
+def config() -> None:
+    """Look at the settings."""
+
+
+@config.command()
+@as_json
+@click.pass_obj
+def check(tools: Tools, as_json: bool) -> None:
+    """Say what is wrong with the settings, without running anything.
+
+    Exits with 1 if something is.
+    """
+    settings = tools.settings
+    problems = [*map(str, settings.problems), *undeliverable(settings)]
+    if as_json:
+        facts = {"file": settings.config_path, "problems": problems, "notices": settings.notices}
+        print_json({**facts, **{name: len(getattr(settings, name)) for name in COUNTED}})
+    else:
+        click.echo("\n".join([*problems, *settings.notices, _summary(settings, len(problems))]))
+    if problems:
+        raise click.exceptions.Exit(1)
+
+
+def undeliverable(settings: Settings) -> list[str]:
+    """Say of which channels nothing can be delivered to, and why."""
+    found = ((channel.name, problem_of(channel)) for channel in settings.channels)
+    return [f'alert "{name}": {problem}; no alerts go there' for name, problem in found if problem is not None]
+
+
+def _summary(settings: Settings, problems: int) -> str:
+    said = ", ".join(f"{name}: {len(getattr(settings, name))}" for name in COUNTED)
+    return f"{settings.config_path or 'no llmcost.toml'}: problems: {problems}, {said}"

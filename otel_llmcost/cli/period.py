@@ -1,0 +1,50 @@
+"""Instants as people name them on a command line."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from otel_llmcost.core.window import CALENDAR, Calendar, Rolling, parse_window
+
+EXPECTED = (
+    "a length such as 7d or 24h, today, hour, day, week, month, quarter, year (since they began, in UTC), "
+    "or a date such as 2026-11-01"
+)
+
+
+def instant(text: str, now: datetime, option: str) -> datetime:
+    """Read an instant that is not after `now` unless it is a date.
+
+    Raises:
+        BadParameter: it cannot be read.
+    """
+    try:
+        window = parse_window("day" if text == "today" else text)
+    except (ValueError, OverflowError):
+        return _date(text, option)
+    if isinstance(window, Rolling):
+        return _before(now, window, option)
+    if isinstance(window, Calendar) and window.unit in CALENDAR:
+        return window.at(now).start
+    raise _wrong(text, option)
+
+
+def _before(now: datetime, window: Rolling, option: str) -> datetime:
+    try:
+        return now - window.length
+    except OverflowError:
+        raise _wrong(str(window), option) from None
+
+
+def _date(text: str, option: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise _wrong(text, option) from None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def _wrong(text: str, option: str) -> click.BadParameter:
+    return click.BadParameter(f"{text!r} is not {EXPECTED}.", param_hint=option)

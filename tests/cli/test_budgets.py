@@ -1,0 +1,174 @@
+"""`budgets` shows what may still be spent."""
+
+# ruff: noqa: E501 -- tables stand here as they are printed
+
+import json
+from datetime import timedelta
+
+import pytest
+from inline_snapshot import snapshot
+
+from tests.cli.conftest import NOW, Shell
+
+CONFIG = """
+[[budget]]
+name = "team"
+limit = 10
+window = "day"
+timezone = "Europe/Berlin"
+scope = { team = "support", model = ["gpt-*", "o3"] }
+
+[[budget]]
+name = "user"
+limit = 4
+window = "month"
+per = ["user"]
+on_limit = "alert"
+marks = { half = 0.5, full = 1 }
+
+[[budget]]
+name = "session"
+limit = 1
+window = "session"
+"""
+
+
+@pytest.fixture
+def spent(shell: Shell) -> Shell:
+    shell.configure(CONFIG)
+    shell.spend("3.00", team="support", user="ada")
+    shell.spend("1.25", team="support", user="lin")
+    shell.spend(None, team="support", user="lin", model="gpt-home")
+    shell.spend("0", reserved="0.75", team="support", user="lin")
+    return shell
+
+
+def test_the_fullest_balance_comes_first(spent):
+    result = spent.run("budgets", "list")
+
+    assert result.exit_code == 0
+    assert [line.rstrip() for line in result.stdout.splitlines()] == snapshot(
+        [
+            "Budgets at 2026-11-22 12:00 UTC",
+            "",
+            " budget   of            window    limit  spent  reserved  remaining   share  projected  bound  status    ends (UTC)",
+            " ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────",
+            " user     user=ada      month     $4.00  $3.00     $0.00      $1.00  75.0 %      $4.19  $0.00  at risk   2026-12-01 00:00",
+            " team     (all)         day      $10.00  $4.25   $0.7500      $5.00  42.5 %      $7.85  $0.00  on track  2026-11-22 23:00",
+            " user     user=lin      month     $4.00  $1.25   $0.7500      $2.00  31.2 %      $1.74  $0.00  on track  2026-12-01 00:00",
+            " session  (nobody yet)  session   $1.00  $0.00     $0.00      $1.00   0.0 %      $0.00  $0.00  on track",
+            "",
+        ]
+    )
+
+
+def test_json_holds_the_stated_bound_and_the_window(spent):
+    result = spent.run("budgets", "list", "--json")
+
+    assert json.loads(result.stdout)["balances"][0] == snapshot(
+        {
+            "budget": "user",
+            "subject": "user=ada",
+            "window": {"kind": "month", "start": "2026-11-01T00:00:00Z", "end": "2026-12-01T00:00:00Z"},
+            "status": "at_risk",
+            "level": "half",
+            "limit_usd": 4.0,
+            "spent_usd": 3.0,
+            "reserved_usd": 0.0,
+            "remaining_usd": 1.0,
+            "share": 0.75,
+            "projected_usd": 4.186046512,
+            "bound_usd": 0.0,
+            "settled_usd": 3.0,
+            "suspected_usd": 0.0,
+            "overrun_usd": 0.0,
+            "exposure_usd": 0.0,
+            "calls": 1,
+            "refused_calls": 0,
+            "unpriced_calls": 0,
+        }
+    )
+
+
+def test_show_says_what_the_budget_is(spent):
+    result = spent.run("budgets", "show", "team")
+
+    assert [line.rstrip() for line in result.stdout.splitlines()] == snapshot(
+        [
+            "name            team",
+            "limit           $10.00",
+            "window          day",
+            "timezone        Europe/Berlin",
+            "scope           team=support model=gpt-*|o3",
+            "on_limit        refuse",
+            "marks           warning 0.75, critical 0.95, exceeded 1",
+            "unpriced        allow",
+            "on_store_error  open",
+            "",
+            " of     window   limit  spent  reserved  remaining   share  projected  bound  status    ends (UTC)",
+            " ───────────────────────────────────────────────────────────────────────────────────────────────────────",
+            " (all)  day     $10.00  $4.25   $0.7500      $5.00  42.5 %      $7.85  $0.00  on track  2026-11-22 23:00",
+            "",
+            "",
+            " of     settled  suspected  overrun  exposure  calls  refused  unpriced  level",
+            " ─────────────────────────────────────────────────────────────────────────────",
+            " (all)    $4.25      $0.00    $0.00     $0.00      3        0         1  ok",
+            "",
+        ]
+    )
+
+
+def test_show_in_json(spent):
+    found = json.loads(spent.run("budgets", "show", "user", "--json").stdout)
+
+    assert (found["limit_usd"], found["on_limit"], found["marks"]) == (4.0, "alert", "half 0.5, full 1")
+    assert [(each["subject"], each["level"]) for each in found["balances"]] == [
+        ("user=ada", "half"),
+        ("user=lin", "ok"),
+    ]
+
+
+def test_an_unknown_budget_names_the_one_likely_meant(spent):
+    result = spent.run("budgets", "show", "tem")
+
+    assert result.exit_code == 2
+    assert 'no budget is called "tem", perhaps "team" is meant' in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("usd", "hours", "code"),
+    [
+        pytest.param("1", 1, 0, id="on-track"),
+        pytest.param("6", 1, 3, id="at-risk-at-this-pace"),
+        pytest.param("11", 1, 3, id="over"),
+    ],
+)
+def test_check_exits_with_3_where_a_budget_will_not_last(shell, usd, hours, code):
+    shell.configure('[[budget]]\nname = "b"\nlimit = 10\nwindow = "day"\non_limit = "alert"')
+    shell.spend(usd, at=NOW - timedelta(hours=hours))
+
+    assert shell.run("budgets", "list", "--check").exit_code == code
+    assert shell.run("budgets", "list").exit_code == 0
+
+
+def test_reset_asks_first(spent):
+    refused = spent.run("budgets", "reset", "team", stdin="n\n")
+    done = spent.run("budgets", "reset", "team", stdin="y\n")
+
+    assert refused.exit_code == 1
+    assert "Set budget 'team' in sqlite://" in refused.stderr
+    assert done.stdout == "1 balance of budget 'team' set to 0.\n"
+    assert json.loads(spent.run("budgets", "show", "team", "--json").stdout)["balances"][0]["spent_usd"] == 0
+
+
+def test_reset_of_one_subject_leaves_the_others(spent):
+    result = spent.run("budgets", "reset", "user", "--subject", "user=ada", "--yes", "--json")
+
+    assert json.loads(result.stdout) == {"budget": "user", "subject": "user=ada", "reset": 1}
+    balances = json.loads(spent.run("budgets", "show", "user", "--json").stdout)["balances"]
+    assert {each["subject"]: each["spent_usd"] for each in balances} == {"user=lin": 1.25, "user=ada": 0}
+
+
+def test_no_budgets_is_said(shell):
+    assert shell.run("budgets", "list").stdout == "No budgets: there is no llmcost.toml.\n"
+    assert json.loads(shell.run("budgets", "list", "--json").stdout) == {"balances": []}
