@@ -94,7 +94,7 @@ class Producer:
         made: list[Metric] = []
         for reading in readings:
             is_histogram = isinstance(reading.points[0][1], Histogram)
-            kind = temporality[HistogramInstrument if is_histogram else Counter]
+            kind = _temporality_of(HistogramInstrument if is_histogram else Counter, temporality)
             is_delta = kind == AggregationTemporality.DELTA and not reading.is_gauge
             points = [
                 self._point(attributes, _since(last, (reading.name, attributes), value) if is_delta else value, now)
@@ -125,6 +125,12 @@ class Producer:
                 max=value.high,
             )
         return NumberDataPoint(attributes=named, start_time_unix_nano=self._started_ns, time_unix_nano=now, value=value)
+
+
+def _temporality_of(instrument: type, temporality: dict[type, AggregationTemporality]) -> AggregationTemporality:
+    """Look an instrument up; the SDK's keys are private classes below the public ones."""
+    found = (each for kind, each in temporality.items() if issubclass(kind, instrument))
+    return next(found, AggregationTemporality.CUMULATIVE)
 
 
 def _data(resource: Resource, scopes: Sequence[ScopeMetrics]) -> MetricsData:
