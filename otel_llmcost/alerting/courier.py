@@ -6,11 +6,12 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
-from urllib.parse import urlsplit
 from uuid import uuid4
 
-from otel_llmcost.alerting.log import SCHEME, log
+from otel_llmcost.alerting.channels import is_log
+from otel_llmcost.alerting.log import log
 from otel_llmcost.alerting.schedule import DELIVERED, Letter, Notice, Outcome, after
+from otel_llmcost.alerting.send import send as post
 from otel_llmcost.alerting.top import AgentCost
 from otel_llmcost.alerting.webhook import body, notice, problem_of
 from otel_llmcost.core.alert import Alert, Channel, Delivery
@@ -65,17 +66,17 @@ class Courier:
         channels: Sequence[Channel],
         *,
         clock: Callable[[], datetime],
-        top: Top,
-        send: Send,
+        top: Top | None,
+        send: Send | None,
         jitter: Callable[[], float],
     ) -> None:
         self._outbox = outbox
         self._channels = {each.name: each for each in channels if _is_deliverable(each)}
-        self._logs = [each for each in self._channels.values() if _is_log(each)]
-        self._webhooks = [each for each in self._channels.values() if not _is_log(each)]
+        self._logs = [each for each in self._channels.values() if is_log(each)]
+        self._webhooks = [each for each in self._channels.values() if not is_log(each)]
         self._clock = clock
-        self._top = top
-        self._send = send
+        self._top = top or _no_top
+        self._send = send or post
         self._jitter = jitter
         self._notices: list[Notice] = []
 
@@ -151,7 +152,7 @@ class Courier:
         channel = self._channels[letter.channel]
         if isinstance(letter, Notice):
             message = notice(letter.kind, letter.at, letter.text)
-        elif _is_log(channel):
+        elif is_log(channel):
             log(letter.alert)
             return DELIVERED
         else:
@@ -167,12 +168,12 @@ class Courier:
             return ()  # better told without it than not told
 
 
-def _is_log(channel: Channel) -> bool:
-    return urlsplit(channel.url).scheme == SCHEME
+def _no_top(_alert: Alert) -> Sequence[AgentCost]:
+    return ()
 
 
 def _is_deliverable(channel: Channel) -> bool:
-    problem = None if _is_log(channel) else problem_of(channel)
+    problem = None if is_log(channel) else problem_of(channel)
     if problem is not None:
         _logger.error("alert channel %r gets no alerts: %s", channel.name, problem)
     return problem is None

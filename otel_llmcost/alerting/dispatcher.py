@@ -1,4 +1,7 @@
-"""When alerts are delivered: in a thread of its own, started by the first alert, bounded at exit."""
+"""When alerts are delivered: in a thread that lives while there is something to deliver, bounded at exit.
+
+Every agent loads this at its start, so what delivers is loaded only when there is something to deliver (20 ms).
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,18 @@ import random
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import Context
 from datetime import datetime
+from queue import Empty, SimpleQueue
 from time import monotonic
+from typing import TYPE_CHECKING
 
-from otel_llmcost.alerting.courier import Courier, Outbox, Send, Top
-from otel_llmcost.alerting.schedule import Outcome
-from otel_llmcost.alerting.top import AgentCost
-from otel_llmcost.core.alert import Alert, Channel
+from otel_llmcost.alerting.channels import is_log
+from otel_llmcost.core.alert import Channel
+
+if TYPE_CHECKING:
+    from otel_llmcost.alerting.courier import Courier, Outbox, Send, Top
 
 CLOSE_SECONDS = 2.0
 LOOK_AGAIN_SECONDS = 60.0
@@ -27,18 +33,31 @@ _REST_SECONDS = 0.5
 
 _logger = logging.getLogger("otel_llmcost")
 
+_loading = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    # A child that is forked amid an import has half a module for ever; ours may be the host's `ssl`.
+    os.register_at_fork(before=_loading.acquire, after_in_parent=_loading.release, after_in_child=_loading.release)
+
 
 class _Life:
     """What a process has of its own; a forked child gets a new one."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.wake = threading.Event()
+        # Both may be used amid their own use: a stream that the garbage collector ends may poke at any point.
+        self.lock = threading.RLock()
+        self.pokes: SimpleQueue[None] = SimpleQueue()
         self.closing = threading.Event()
         self.thread: threading.Thread | None = None
         self.is_poked = False
         self.ends_at: float | None = None
         """By the monotonic clock; None: not closing."""
+
+    def wait(self, seconds: float | None) -> None:
+        """Wait for a poke, and take all that came as one."""
+        with suppress(Empty):
+            self.pokes.get(timeout=seconds)
+            while True:
+                self.pokes.get_nowait()
 
 
 class Dispatcher:
@@ -59,13 +78,13 @@ class Dispatcher:
         around: Callable[[], AbstractContextManager[object]] = nullcontext,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Start nothing yet; channels that nothing can be delivered to are logged and left out.
+        """Start nothing yet.
 
         Args:
             outbox: the store.
-            channels: where to; `log_channel` among them for a line in the log.
+            channels: where to. One that nothing can be delivered to is logged when deliveries begin, and left out.
             clock: the time now, aware.
-            top: lists the agents that spent most of an alert's balance; None: webhooks are sent without.
+            top: lists the agents that spent most of an alert's balance; None: webhooks say nothing of them.
             send: None: posts webhooks.
             around: entered around every pass; the place to contain faults and to suppress tracing.
             jitter: 0 to 1, at random.
@@ -73,25 +92,27 @@ class Dispatcher:
         self._outbox = outbox
         self._clock = clock
         self._around = around
-        self._courier = Courier(outbox, channels, clock=clock, top=top or _no_top, send=send or _send, jitter=jitter)
+        self._channels = tuple(channels)
+        self._top = top
+        self._send = send
+        self._jitter = jitter
+        self._courier: Courier | None = None
         self._told: set[str] = set()
         self._life = _Life()
         self._watch_forks()
 
     def poke(self) -> None:
         """Say that there may be something to deliver. Cheap; never waits for a delivery, never raises."""
-        self._life.is_poked = True
-        self._life.wake.set()
-        if self._life.thread is None:
-            self._start()
+        life = self._life
+        with life.lock:
+            life.is_poked = True
+            life.pokes.put(None)
+            if life.ends_at is None and (life.thread is None or not life.thread.is_alive()):
+                self._start(life)
 
     def resume(self) -> None:
-        """Take up what earlier runs left.
-
-        Raises:
-            StoreError: the outbox cannot be read.
-        """
-        if self._outbox.pending_deliveries():
+        """Take up, in the thread, what earlier runs left; without channels there is nothing to take up."""
+        if not all(map(is_log, self._channels)):
             self.poke()
 
     def run_once(self) -> datetime | None:
@@ -100,7 +121,7 @@ class Dispatcher:
         Raises:
             StoreError: the outbox cannot be read or written.
         """
-        return self._courier.run(self._seconds_left)
+        return self._loaded().run(self._seconds_left)
 
     def tell_directly(self, kind: str, text: str) -> None:
         """Tell of a fault of the store itself, past the outbox, to channels that want `critical`; once per outage.
@@ -114,7 +135,7 @@ class Dispatcher:
                 return
             self._told.add(kind)
         _logger.error("%s: %s", kind, text)
-        if self._courier.take(kind, text):
+        if self._loaded().take(kind, text):
             self.poke()
 
     def is_over(self, kind: str) -> None:
@@ -128,39 +149,38 @@ class Dispatcher:
             if life.ends_at is not None:
                 return
             life.ends_at = monotonic() + timeout_seconds
-        life.wake.set()
+            thread = life.thread
+        life.pokes.put(None)
         life.closing.set()
-        if life.thread is not None:
-            life.thread.join(timeout_seconds)
+        if thread is not None:
+            thread.join(timeout_seconds)
         elif life.is_poked:
             # No thread could be started any more: Python refuses to, once it is shutting down.
             Context().run(self._pass)
 
-    def _start(self) -> None:
-        life = self._life
-        with life.lock:
-            if life.thread is not None or life.ends_at is not None:
-                return
-            # In a context of its own: else baggage and trace of whoever poked first would stay with the thread.
-            thread = threading.Thread(
-                target=Context().run, args=(self._loop, life), name="otel-llmcost-alerts", daemon=True
-            )
-            try:
-                thread.start()
-            except RuntimeError:
-                _logger.debug("no thread can be started; alerts are delivered at close, or by the next process")
-            else:
-                life.thread = thread
+    def _start(self, life: _Life) -> None:
+        # In a context of its own: else baggage and trace of whoever poked first would stay with the thread.
+        life.thread = threading.Thread(
+            target=Context().run, args=(self._loop, life), name="otel-llmcost-alerts", daemon=True
+        )
+        try:
+            life.thread.start()
+        except RuntimeError:
+            life.thread = None
+            _logger.debug("no thread can be started; alerts are delivered at close, or by the next process")
 
     def _loop(self, life: _Life) -> None:
         pause_seconds: float | None = 0
-        is_last = False
-        while not is_last:
-            life.wake.wait(pause_seconds)
-            life.wake.clear()
+        while True:
+            life.wait(pause_seconds)
             is_last = life.ends_at is not None
             pause_seconds = self._pass()
             life.closing.wait(_REST_SECONDS)
+            with life.lock:
+                if is_last or (pause_seconds is None and life.pokes.empty()):
+                    life.thread = None
+                    life.is_poked = False
+                    return
 
     def _pass(self) -> float | None:
         """Deliver what is due; return after how many seconds to look again; None: when poked."""
@@ -188,15 +208,20 @@ class Dispatcher:
     def _begin_anew(self) -> None:
         """Leave to the parent what is the parent's: its thread, and the notices that it brings."""
         self._life = _Life()
-        self._courier.drop_notices()
+        if self._courier is not None:
+            self._courier.drop_notices()
 
+    def _loaded(self) -> Courier:
+        with _loading:
+            if self._courier is None:
+                from otel_llmcost.alerting.courier import Courier  # noqa: PLC0415 -- see the module's docstring
 
-def _no_top(_alert: Alert) -> Sequence[AgentCost]:
-    return ()
-
-
-def _send(channel: Channel, message_id: str, body: bytes, *, now: datetime, timeout_seconds: float) -> Outcome:
-    # Most runs send nothing, so most runs need not load TLS and HTTP (20 ms).
-    from otel_llmcost.alerting.send import send  # noqa: PLC0415
-
-    return send(channel, message_id, body, now=now, timeout_seconds=timeout_seconds)
+                self._courier = Courier(
+                    self._outbox,
+                    self._channels,
+                    clock=self._clock,
+                    top=self._top,
+                    send=self._send,
+                    jitter=self._jitter,
+                )
+            return self._courier

@@ -1,27 +1,15 @@
-"""Alerts as one line of the program's log: a channel like the others, there without being asked for."""
+"""Alerts as one line of the program's log."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from decimal import Decimal
 
 from otel_llmcost.alerting.webhook import projection
-from otel_llmcost.core.alert import Alert, Channel
+from otel_llmcost.core.alert import Alert
 from otel_llmcost.core.money import format_usd, from_nano
 
-SCHEME = "log"
-
 _logger = logging.getLogger("otel_llmcost")
-
-
-def log_channel(levels: Iterable[str]) -> Channel:
-    """Make the channel that logs alerts of these levels.
-
-    It takes its alerts from the outbox like any other, so in a whole fleet each is logged once, also those that
-    a refusal fired inside the store.
-    """
-    return Channel(name="(log)", url=f"{SCHEME}:", secret=None, levels=frozenset(levels))
 
 
 def log(alert: Alert) -> None:

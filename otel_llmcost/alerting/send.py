@@ -6,6 +6,7 @@ import io
 import re
 import socket
 from base64 import b64encode
+from codecs import lookup
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,9 @@ from urllib.request import getproxies, proxy_bypass
 from otel_llmcost.alerting.schedule import DELIVERED, Outcome
 from otel_llmcost.alerting.webhook import sign
 from otel_llmcost.core.alert import Channel
+
+# The socket module imports it with the first name it looks up: in our thread, where a fork may come between.
+lookup("idna")
 
 _READ_AT_MOST_BYTES = 16 * 1024
 _PORTS = {"http": 80, "https": 443}

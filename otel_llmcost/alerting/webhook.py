@@ -24,6 +24,8 @@ TOLERANCE = timedelta(minutes=5)
 _PREFIX = "whsec_"
 _ID, _TIMESTAMP, _SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 _SECONDS = re.compile("[0-9]{1,12}")
+_LABEL = 64
+"""No part of a host's name is as long as this."""
 _PLAIN = re.compile("[!-~]+")
 _SHARE = Decimal("1e-6")
 
@@ -135,12 +137,16 @@ def problem_of(channel: Channel) -> str | None:
     """Say why nothing can be delivered to a channel; None: nothing stands against it. Shows no secret."""
     try:
         url = urlsplit(channel.url)
-        port, host = url.port, (url.hostname or "").encode("idna")
+        port, host = url.port, url.hostname or ""
     except ValueError:
         return "its URL cannot be read"
     if url.scheme not in SCHEMES:
         return f"{url.scheme or 'a URL without scheme'}: cannot be delivered by this version, only http and https"
-    if not host or port == 0 or not _PLAIN.fullmatch(channel.url):
+    if (
+        port == 0
+        or not _PLAIN.fullmatch(channel.url)
+        or not all(0 < len(part) < _LABEL for part in host.removesuffix(".").split("."))
+    ):
         return "its URL needs a host, and to be ASCII without spaces"
     try:
         sign(channel.secret, "", datetime.now(UTC), b"")

@@ -30,7 +30,7 @@ class Handler(BaseHTTPRequestHandler):
         receiver.has_come.set()
         answer(self)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         pass
 
 
