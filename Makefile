@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format test-oldest test-slow test-real bench prices dashboards clean
+.PHONY: help demo test check format test-oldest test-slow test-real bench prices docs dashboards clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ prices: .venv/installed ## Compile the price book anew, from the versions that p
 	$(BIN)/python -m pip download --quiet --no-deps --group price-judge --dest build/prices
 	$(BIN)/python -m otel_llmcost.pricebook.compile --litellm build/prices/litellm-*.whl
 	$(BIN)/python tests/pricebook/take_judge.py build/prices/litellm-*.whl
+
+docs: .venv/installed ## Write docs/cli.md and docs/settings.md anew
+	$(BIN)/python -m tests.cli.pages
 
 clean: ## Remove everything that was made
 	rm -rf .venv .venv-* dist build .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

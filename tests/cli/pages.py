@@ -1,0 +1,67 @@
+"""Write the pages that say what the command's help and the table of settings say: `python -m tests.cli.pages`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from otel_llmcost.cli.main import cli
+from otel_llmcost.config import SETTINGS, Setting
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+_COMMANDS = """# The command `otel-llmcost`
+
+Written by `make docs` from the command's own help.
+"""
+_SETTINGS = """# Settings
+
+Written by `make docs` from the table of settings.
+An argument wins over a variable, a variable over `llmcost.toml`, that over the default.
+`opentelemetry-instrument` takes each variable as an argument too: `--llmcost_store memory://` is `OTEL_LLMCOST_STORE`.
+A value that cannot be used is said with file, line and key, and passed over; `otel-llmcost config check` says the same.
+Switches may be said as 1, true, yes, on or 0, false, no, off in a variable, and as true or false in the file.
+
+| variable | in `llmcost.toml` | value | default | what it does |
+|---|---|---|---|---|
+"""
+
+
+def commands_page() -> str:
+    """The help of every command."""
+    root = click.Context(cli, info_name="otel-llmcost", **{**cli.context_settings, "terminal_width": 100})
+    parts = [f"## `{context.command_path}`\n```\n{cli_help(context)}\n```\n" for context in _contexts(root)]
+    return "\n".join([_COMMANDS, *parts])
+
+
+def cli_help(context: click.Context) -> str:
+    return "\n".join(line.rstrip() for line in context.command.get_help(context).splitlines())
+
+
+def settings_page() -> str:
+    """One row for every setting."""
+    return _SETTINGS + "".join(_row(setting) for setting in SETTINGS)
+
+
+def _row(setting: Setting[object]) -> str:
+    key = f"`{setting.key}`" if setting.key else ""
+    default = setting.default_text or (f"`{str(setting.default).lower()}`" if setting.default != "" else "")
+    cells = (f"`{setting.variable}`", key, setting.kind.expected, default, setting.help)
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _contexts(context: click.Context) -> Iterator[click.Context]:
+    yield context
+    if isinstance(context.command, click.Group):
+        for name, command in context.command.commands.items():
+            yield from _contexts(click.Context(command, info_name=name, parent=context))
+
+
+PAGES = {"cli.md": commands_page, "settings.md": settings_page}
+
+
+if __name__ == "__main__":
+    for name, page in PAGES.items():
+        (DOCS / name).write_text(page(), encoding="utf-8")
