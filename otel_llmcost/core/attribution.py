@@ -42,7 +42,7 @@ def merged(*layers: Tags) -> dict[Dimension, str]:
 
 
 def subject_of(per: tuple[Dimension, ...], tags: Tags) -> str | None:
-    """Name whose balance a call counts on, such as `team=support,user=u-7`.
+    """Name whose balance a call counts on, such as `team=support,user=u-7`; no two name the same.
 
     Returns:
         An empty string where one balance serves all calls; None where the call lacks one of the dimensions.
@@ -51,14 +51,19 @@ def subject_of(per: tuple[Dimension, ...], tags: Tags) -> str | None:
         return ""
     if len(per) == 1:
         value = tags.get(per[0])
-        return None if value is None else f"{per[0]}={value}"
+        return None if value is None else f"{per[0]}={encodable(value)}"
     parts: list[str] = []
     for dimension in per:
         value = tags.get(dimension)
         if value is None:
             return None
-        parts.append(f"{dimension}={value}")
+        parts.append(f"{dimension}={encodable(value).replace('%', '%25').replace(',', '%2C')}")
     return ",".join(parts)
+
+
+def encodable(text: str) -> str:
+    """Spell out what is no character (such as a stray byte of the environment), which no file or wire would take."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 @dataclass(frozen=True, slots=True)

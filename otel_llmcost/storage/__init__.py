@@ -30,7 +30,7 @@ def open_store(url: str, *, deadline_seconds: float = 5.0) -> Store:
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in _OPENERS:
-        problem = f"no store for {url.partition('@')[0]!r}"
+        problem = f"no store for {scheme + separator!r}"  # what stands behind may hold a password
         raise ConfigError(problem, key="store", expected="memory://, sqlite:///absolute/path or sqlite://relative/path")
     module, _, name = _OPENERS[scheme].partition(":")
     store: Store = getattr(import_module(module), name)(rest, deadline_seconds)

@@ -35,6 +35,8 @@ _PROBLEMS = {
     sqlite3.SQLITE_PERM: "access is denied",
     sqlite3.SQLITE_IOERR: "reading or writing failed",
 }
+_BROKEN = {sqlite3.SQLITE_IOERR}
+"""The connection may have lost its file: the next act opens it anew."""
 _UNSTORABLE = (
     sqlite3.InterfaceError,
     sqlite3.ProgrammingError,
@@ -43,7 +45,7 @@ _UNSTORABLE = (
     OverflowError,
     UnicodeError,
 )
-_LAST_RESORT_CHECKPOINT_PAGES = 10_000
+_LAST_RESORT_CHECKPOINT_PAGES = 4_000
 _LONGEST_PAUSE_SECONDS = 0.0005
 _FORK_PATIENCE_SECONDS = 1.0
 
@@ -131,6 +133,8 @@ class Database:
                 self._move_aside(error)
                 return self._transaction(begin, work, wait, until)
         except (sqlite3.Error, OSError, OverflowError, UnicodeError) as error:
+            if _is(error, _BROKEN):
+                self._let_go()
             self._fail(error)
         finally:
             lock.release()
@@ -233,14 +237,14 @@ class Database:
         raise StoreError(msg) from error
 
 
-def _is(error: sqlite3.Error, codes: set[int]) -> bool:
+def _is(error: Exception, codes: set[int]) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in codes  # the higher bits tell a finer kind
 
 
 def _inode(path: Path) -> int:
     try:
         return path.stat().st_ino
-    except FileNotFoundError:
+    except OSError:
         return 0
 
 

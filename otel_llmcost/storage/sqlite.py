@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from otel_llmcost.core.budget import Balance, Budget, Refusal
 from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.policy import micros
 from otel_llmcost.core.window import Span
-from otel_llmcost.errors import ConfigError
+from otel_llmcost.errors import ConfigError, StoreError
 from otel_llmcost.storage import sqlite_balances as balances
 from otel_llmcost.storage import sqlite_ledger as ledger
 from otel_llmcost.storage import sqlite_outbox as outbox
@@ -72,7 +73,8 @@ class SqliteStore:
         self._posted += len(postings)
         if self._posted >= _POSTINGS_BETWEEN_CHECKPOINTS:
             self._posted = 0
-            self._reader.checkpoint()
+            with suppress(StoreError):  # what was written is safe in the log, and the next one will do
+                self._reader.checkpoint()
         return alerts
 
     def renew(self, reservation_ids: Sequence[str], expires_at: datetime) -> None:

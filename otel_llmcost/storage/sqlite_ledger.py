@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-from otel_llmcost.core.attribution import DIMENSIONS, Dimension
+from otel_llmcost.core.attribution import DIMENSIONS, Dimension, encodable
 from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.policy import micros
 from otel_llmcost.core.usage import Unit, Usage
@@ -62,7 +62,12 @@ _GROUPS: Mapping[GroupBy, str] = {
 
 def insert(execute: Execute, charge: Charge) -> bool:
     """Append a charge; False: it is there already, by its id."""
-    return execute(_INSERT, _row(charge)).rowcount > 0
+    row = _row(charge)
+    try:
+        return execute(_INSERT, row).rowcount > 0
+    except UnicodeEncodeError:
+        cleaned = [encodable(value) if isinstance(value, str) else value for value in row]
+        return execute(_INSERT, cleaned).rowcount > 0
 
 
 def page(execute: Execute, after: tuple[int, str], until_us: int) -> list[Charge]:

@@ -22,6 +22,7 @@ LOGGER = logging.getLogger("otel_llmcost")
 _COALESCED_SECONDS = 0.01
 _GROUP = 100
 """Postings per transaction: as long as it lasts, no call of this process can reserve."""
+_PATIENCE_SECONDS = 5.0
 _MOST_WAITING = 100_000
 _UPKEEP = timedelta(minutes=1)
 _FIRST_PAUSE_SECONDS = 0.1
@@ -101,15 +102,9 @@ class Writer:
             return self.store.reserve(hold)
         if self._thread is None:
             self._start()
-        self._open[hold.reservation_id] = None
-        refusal = None
-        try:
-            refusal = self._reserve(hold, wait=wait)
-        except BaseException:
-            self._open.pop(hold.reservation_id, None)
-            raise
-        if refusal is not None:
-            self._open.pop(hold.reservation_id, None)
+        refusal = self._reserve(hold, wait=wait)
+        if refusal is None:
+            self._open[hold.reservation_id] = None
         return refusal
 
     def _reserve(self, hold: Hold, *, wait: bool) -> Refusal | None:
@@ -122,7 +117,7 @@ class Writer:
         if not wait:
             msg = "settlements of this process are to be written first"
             raise StoreBusyError(msg)
-        self.flush()
+        self._write_all(_PATIENCE_SECONDS)
         return self.store.reserve(hold, wait=wait)
 
     def settle(self, posting: Posting) -> None:
@@ -147,26 +142,23 @@ class Writer:
 
     def flush(self, timeout_seconds: float = 5.0) -> bool:
         """Write what is waiting now, in this thread; False: some of it could not be written in time."""
-        until = time.monotonic() + timeout_seconds
-        while self._waiting and time.monotonic() < until:
-            if not self._write(timeout_seconds=max(until - time.monotonic(), 0)):
-                break
-        return not self._waiting
+        is_written = self._write_all(timeout_seconds)
+        if is_written:
+            self._write_learned()
+        return is_written
 
     def keep_up(self) -> None:
         """Do the housekeeping: renew long calls, suspect those of dead processes, write what was learned."""
         now = self._now()
         still_open = self._aged.intersection(self._open)
         self._aged = frozenset(self._open)
-        learned, self._learned = self._learned, {}
         try:
             self.store.renew(sorted(still_open), now + self._lease)
             self.store.expire(now)
-            if learned:
-                self.store.learn(learned)
         except StoreError as error:
-            self._learned = {**learned, **self._learned}
             self._failed(error)
+        else:
+            self._write_learned()
 
     def close(self, timeout_seconds: float = 5.0) -> bool:
         """Write what is left and close the store; False: some of it could not be written in time."""
@@ -175,8 +167,6 @@ class Writer:
         is_written = self.flush(timeout_seconds)
         if self._thread is not None:
             self._thread.join(timeout_seconds)
-        if self._learned:
-            self.keep_up()
         self.lost += len(self._waiting)
         self.store.close()
         return is_written
@@ -194,10 +184,10 @@ class Writer:
 
     def _settle_here(self, posting: Posting) -> None:
         try:
-            alerts = self.store.settle((posting,))
+            alerts = self._try((posting,))
         except StoreError as error:
             self.lost += 1
-            self._failed(error)
+            self._on_problem(error)
         else:
             if alerts:
                 self._on_alerts(alerts)
@@ -245,6 +235,22 @@ class Writer:
                 return
             self._is_awake = False
 
+    def _write_all(self, timeout_seconds: float) -> bool:
+        until = time.monotonic() + timeout_seconds
+        while self._waiting and time.monotonic() < until:
+            if not self._write(max(until - time.monotonic(), 0)):
+                break
+        return not self._waiting
+
+    def _write_learned(self) -> None:
+        learned, self._learned = self._learned, {}
+        try:
+            if learned:
+                self.store.learn(dict(learned))  # a copy: another thread may be learning still
+        except StoreError as error:
+            self._learned = {**learned, **self._learned}
+            self._failed(error)
+
     def _write(self, timeout_seconds: float = -1) -> bool:
         """Write one group; False: it could not be."""
         if not self._writing.acquire(timeout=timeout_seconds):
@@ -268,7 +274,7 @@ class Writer:
         if not group:
             return []
         try:
-            alerts = self.store.settle(group)
+            alerts = self._try(group)
         except UnstorableError as error:
             if len(group) > 1:
                 return [alert for posting in group for alert in self._write_group((posting,))]
@@ -278,6 +284,15 @@ class Writer:
         for _ in group:
             self._waiting.popleft()
         return alerts
+
+    def _try(self, group: Sequence[Posting]) -> list[Alert]:
+        try:
+            return self.store.settle(group)
+        except StoreError:
+            raise
+        except Exception as error:  # a fault of ours in one posting must not hold up the others for ever
+            msg = f"a settlement cannot be written: {error!r}"
+            raise UnstorableError(msg) from error
 
     def _failed(self, error: StoreError) -> None:
         if not self._is_failing:

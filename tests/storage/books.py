@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -23,8 +23,6 @@ DAY = Calendar("day")
 LEASE = timedelta(minutes=15)
 USD = 1_000_000_000
 """One, in nano-USD."""
-
-_numbers = itertools.count()
 
 
 def budget(name: str = "all", limit: str = "10", *, window: Window = DAY, **more: Any) -> Budget:
@@ -51,7 +49,7 @@ def charge(at: datetime = NOW, **changes: Any) -> Charge:
 
 
 def new_id(at: datetime) -> str:
-    return uuid7(int(at.timestamp() * 1000), next(_numbers).to_bytes(10, "big"))
+    return uuid7(int(at.timestamp() * 1000), os.urandom(10))
 
 
 @dataclass

@@ -11,7 +11,7 @@ from otel_llmcost.core.attribution import DIMENSIONS
 from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.usage import UNITS, Usage
 from otel_llmcost.storage.base import GroupBy, Posting, Store
-from tests.storage.books import NOW, USD, charge
+from tests.storage.books import NOW, USD, Books, budget, charge
 
 HOUR = timedelta(hours=1)
 FOREVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
@@ -61,6 +61,18 @@ def test_a_charge_comes_back_whole(store: Store, written: Charge) -> None:
     write(store, written)
 
     assert list(store.charges(*FOREVER)) == [written]
+
+
+def test_a_stray_byte_in_a_name_loses_no_money(store: Store) -> None:
+    """The environment hands them over as half characters, which no file takes."""
+    books = Books(store, [budget(per=("user",))])
+
+    hold = books.reserve(1, {"user": "J\udcf6rg"})
+    store.settle([books.posting(hold, 1, tags={"user": "J\udcf6rg"})])
+
+    assert books.balance().settled_nano == USD
+    (total,) = store.totals([], *FOREVER)
+    assert total.cost_nano == USD
 
 
 def test_charges_come_in_order_of_time_whatever_order_they_were_written_in(store: Store) -> None:
