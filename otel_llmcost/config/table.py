@@ -67,7 +67,7 @@ SPANS: Setting[Spans] = Setting(
     name="spans",
     kind=_SPANS,
     default="auto",
-    help="`own` spans, the cost on spans of another instrumentation (`enrich`), whichever fits (`auto`), or none (`off`).",
+    help="`own` spans, the cost on another instrumentation's (`enrich`), whichever fits (`auto`), or none (`off`).",
 )
 COUNT: Setting[Count] = Setting(
     name="count",
