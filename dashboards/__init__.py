@@ -1,0 +1,1 @@
+"""Grafana dashboards, their provisioning, and the code that builds them."""

@@ -1,0 +1,1 @@
+"""Builds the Grafana dashboards: `python -m dashboards.builder` writes `dashboards/*.json`."""
