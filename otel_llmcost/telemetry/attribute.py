@@ -53,7 +53,9 @@ class attribute:  # noqa: N801 -- used as a word: `with attribute(agent="planner
         if unknown:
             msg = f"attribute() has no dimension {unknown[0]!r}; it knows {', '.join(SAID)}"
             raise TypeError(msg)
-        self._said = {cast("Dimension", name): str(value) for name, value in said.items() if value is not None}
+        self._said: dict[Dimension, str] = {
+            cast("Dimension", name): str(value) for name, value in said.items() if value is not None
+        }
         self._tokens: list[Token[Context]] = []
 
     def __enter__(self) -> None:

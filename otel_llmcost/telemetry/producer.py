@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from opentelemetry.sdk.metrics import Counter
 from opentelemetry.sdk.metrics import Histogram as HistogramInstrument
@@ -59,7 +59,7 @@ class Producer:
         storages = getattr(getattr(provider, "_measurement_consumer", None), "_reader_storages", None)
         if not isinstance(storages, dict):
             return False
-        for storage in storages.values():
+        for storage in cast("dict[object, object]", storages).values():
             if not hasattr(storage, _MARK):
                 self._join(storage, provider)
         return True
