@@ -13,7 +13,7 @@ from otel_llmcost.alerting.courier import TIMEOUT_SECONDS
 from otel_llmcost.alerting.schedule import Outcome
 from otel_llmcost.alerting.send import send
 from otel_llmcost.alerting.webhook import body, problem_of
-from otel_llmcost.cli.output import Column, as_json, moment, print_json, table, usd
+from otel_llmcost.cli.output import Column, as_json, moment, print_json, print_table, table, usd
 from otel_llmcost.cli.tools import Tools
 from otel_llmcost.config.kinds import unknown
 from otel_llmcost.core.alert import Alert, Channel, Delivery, DeliveryState
@@ -54,7 +54,7 @@ def list_(tools: Tools, state: str | None, most: int, as_json: bool) -> None:
     elif not found:
         click.echo("No alerts.")
     else:
-        table(_COLUMNS, [_row(each) for each in found])
+        print_table(table(_COLUMNS, [_row(each) for each in found]))
 
 
 @alerts.command()

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import click
+from rich.table import Table
 from rich.text import Text
 
-from otel_llmcost.cli.output import Column, as_json, moment, percent, print_json, table, usd
+from otel_llmcost.cli.output import Column, as_json, moment, percent, print_json, print_table, table, usd
 from otel_llmcost.cli.tools import Tools
 from otel_llmcost.config import Settings
 from otel_llmcost.config.kinds import unknown
@@ -17,6 +18,7 @@ from otel_llmcost.core.alert import level_at
 from otel_llmcost.core.budget import Balance, Budget, Status, projection, status
 from otel_llmcost.core.money import format_usd, from_nano
 from otel_llmcost.core.window import Life
+from otel_llmcost.storage.base import Store
 
 AT_RISK = 3
 """Exit code where it was asked whether all is well, and it is not."""
@@ -63,13 +65,13 @@ def budgets() -> None:
 @click.pass_obj
 def list_(tools: Tools, check: bool, as_json: bool) -> None:
     """List the balances of all present windows, fullest first."""
-    found = standings(tools, tools.settings.budgets)
+    found = standings(tools.store(), tools.settings.budgets, tools.now())
     if as_json:
         print_json({"balances": [record(each) for each in found]})
     elif not found:
         click.echo(f"No budgets: {tools.settings.config_path or 'there is no llmcost.toml'}.")
     else:
-        table(_COLUMNS, [_row(each) for each in found], title=f"Budgets at {moment(found[0].now)} UTC")
+        print_table(drawn(found))
     if check and any(each.status != "on_track" for each in found):
         raise click.exceptions.Exit(AT_RISK)
 
@@ -81,16 +83,16 @@ def list_(tools: Tools, check: bool, as_json: bool) -> None:
 def show(tools: Tools, name: str, as_json: bool) -> None:
     """Show what a budget says, and all about its balances."""
     budget = named(tools.settings, name)
-    found = standings(tools, [budget])
+    found = standings(tools.store(), [budget], tools.now())
     if as_json:
         print_json({**terms(budget), "limit_usd": budget.limit, "balances": [record(each) for each in found]})
         return
     for key, value in terms(budget).items():
         if value is not None:
             click.echo(f"{key:<15} {value}")
-    table(_COLUMNS[1:], [_row(each)[1:] for each in found])
+    print_table(table(_COLUMNS[1:], [_row(each)[1:] for each in found]))
     columns = [Column("of"), *(Column(name, is_number=True) for name in _DETAILS), Column("level")]
-    table(columns, [_details(each) for each in found])
+    print_table(table(columns, [_details(each) for each in found]))
 
 
 @budgets.command()
@@ -112,11 +114,15 @@ def reset(tools: Tools, name: str, subject: str | None, yes: bool, as_json: bool
         click.echo(f"{count} balance{'' if count == 1 else 's'} of {which} set to 0.")
 
 
-def standings(tools: Tools, wanted: Sequence[Budget]) -> list[Standing]:
+def drawn(found: Sequence[Standing]) -> Table:
+    """Draw balances; there must be one."""
+    return table(_COLUMNS, [_row(each) for each in found], title=f"Budgets at {moment(found[0].now)} UTC")
+
+
+def standings(store: Store, wanted: Sequence[Budget], now: datetime) -> list[Standing]:
     """Read the balances of budgets, fullest first."""
-    now = tools.now()
     by_name = {budget.name: budget for budget in wanted}
-    balances = tools.store().balances([(budget, budget.window.at(now)) for budget in wanted]) if wanted else []
+    balances = store.balances([(budget, budget.window.at(now)) for budget in wanted])
     return [Standing(by_name[balance.budget], balance, now) for balance in balances]
 
 

@@ -37,8 +37,15 @@ class Column:
 
 def table(
     columns: Sequence[Column], rows: Iterable[Sequence[str | Text]], *, title: str = "", total: Sequence[str] = ()
-) -> None:
-    """Print a table."""
+) -> Table:
+    """Draw a table.
+
+    Args:
+        columns: their titles and kinds.
+        rows: a text for each column.
+        title: stands above it.
+        total: a last row below a line; empty: none.
+    """
     drawn = Table(
         title=title or None,
         title_justify="left",
@@ -59,6 +66,11 @@ def table(
         )
     for row in rows:
         drawn.add_row(*row)
+    return drawn
+
+
+def print_table(drawn: Table) -> None:
+    """Print a table."""
     console().print(drawn)
 
 

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from otel_llmcost.cli.output import Column, as_json, print_json, table
+from otel_llmcost.cli.output import Column, as_json, print_json, print_table, table
 from otel_llmcost.cli.tools import Tools
 from otel_llmcost.config.kinds import unknown
 from otel_llmcost.core.overrides import PRICE_KEYS
@@ -52,7 +52,7 @@ def list_(tools: Tools, pattern: str, provider: str, as_json: bool) -> None:
         return
     columns = [Column("provider"), Column("model"), *(Column(_QUOTED[unit][0], is_number=True) for unit in _SHOWN)]
     rows = [[rate.provider, rate.model, *(_shown(rate.prices.get(unit), unit) for unit in _SHOWN)] for rate in found]
-    table(columns, rows, title=f"USD per 1M tokens, {book.source} of {book.compiled_on}")
+    print_table(table(columns, rows, title=f"USD per 1M tokens, {book.source} of {book.compiled_on}"))
     click.echo(f"{len(found)} models")
 
 
@@ -105,7 +105,7 @@ def diff_(tools: Tools, file: Path | None, as_json: bool) -> None:
         click.echo("No price would change.")
     else:
         columns = [Column("rate"), Column("price"), Column("now", is_number=True), Column("then", is_number=True)]
-        table(columns, [_change_row(change) for change in changes])
+        print_table(table(columns, [_change_row(change) for change in changes]))
 
 
 def seller_of(book: PriceBook, provider: str, model: str) -> str:

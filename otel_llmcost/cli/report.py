@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import click
+from rich.table import Table
 
-from otel_llmcost.cli.output import Column, as_json, moment, percent, print_csv, print_json, table, usd
+from otel_llmcost.cli.output import Column, as_json, moment, percent, print_csv, print_json, print_table, table, usd
 from otel_llmcost.cli.period import EXPECTED, instant
 from otel_llmcost.cli.tools import Tools
 from otel_llmcost.core.attribution import DIMENSIONS
@@ -53,7 +54,7 @@ def report(tools: Tools, by: tuple[GroupBy, ...], since: str, until: str | None,
     elif not found:
         click.echo(f"No calls between {moment(start)} and {moment(end)} UTC in {tools.settings.store}.")
     else:
-        _print(by, found, total, f"Cost by {', '.join(by)} from {moment(start)} to {moment(end)} UTC")
+        print_table(drawn(by, found, f"Cost by {', '.join(by)} from {moment(start)} to {moment(end)} UTC"))
 
 
 def ordered(totals: Sequence[Total], by: Sequence[GroupBy]) -> list[Total]:
@@ -103,7 +104,9 @@ def record(part: Total, whole: Total) -> dict[str, object]:
     }
 
 
-def _print(by: Sequence[GroupBy], found: Sequence[Total], total: Total, title: str) -> None:
+def drawn(by: Sequence[GroupBy], found: Sequence[Total], title: str) -> Table:
+    """Draw totals and their sum; what is not sure has columns of its own where there is any."""
+    total = sum_of(found)
     unsure: list[ChargeStatus] = [status for status in _STATUSES[1:] if total.by_status_nano.get(status)]
     columns = [
         *(Column(name) for name in by),
@@ -127,4 +130,4 @@ def _print(by: Sequence[GroupBy], found: Sequence[Total], total: Total, title: s
         ]
 
     rows = [[*(_NOBODY if value is None else value for value in each.group), *figures(each)] for each in found]
-    table(columns, rows, title=title, total=["total", *[""] * (len(by) - 1), *figures(total)])
+    return table(columns, rows, title=title, total=["total", *[""] * (len(by) - 1), *figures(total)])
