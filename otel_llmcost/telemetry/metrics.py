@@ -18,6 +18,8 @@ Attributes = tuple[tuple[str, AttributeValue], ...]
 USD = "USD"
 _CALL = "{call}"
 _TOKEN = "{token}"  # noqa: S105 -- a unit
+_PER_CALL = {semconv.PROVIDER, semconv.REQUEST_MODEL, semconv.TAGS["agent"], semconv.OVERFLOW}
+"""What the distribution of cost per call is split by: its buckets cost a series each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,8 @@ def _calls(meters: Meters) -> list[Reading]:
         _add(calls, (*dimensions, (semconv.CALL_OUTCOME, key.outcome)), cell.calls)
         if cell.cost_per_call.count:
             _add(cost, (*dimensions, (semconv.COST_STATUS, key.outcome)), cell.cost_nano)
-            per_call.setdefault(dimensions[:3], []).append(cell.cost_per_call)
+            by_agent = tuple(pair for pair in dimensions if pair[0] in _PER_CALL)
+            per_call.setdefault(by_agent, []).append(cell.cost_per_call)
         for name, count in zip(TOKEN_CLASSES, cell.tokens, strict=True):
             if count:
                 _add(tokens, (*dimensions, (semconv.TOKEN_CLASS, name)), count)
