@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +12,23 @@ from otel_llmcost.core.usage import Unit, Usage, canonical
 Getter = Callable[[Any], Any]
 
 
+def fields_of(value: Any) -> Mapping[str, Any]:
+    """Return the fields of a mapping or of an SDK's model, those included that this version of it does not know.
+
+    Looking into a model's own dict is many times cheaper than asking it for what it may not have.
+    """
+    if isinstance(value, dict):
+        return value
+    fields: dict[str, Any] = getattr(value, "__dict__", _NOTHING)
+    extra = getattr(value, "__pydantic_extra__", None)
+    return {**fields, **extra} if extra else fields
+
+
+_NOTHING: dict[str, Any] = {}
+
+
 def getter(path: str) -> Getter:
-    """Compile a dotted path through attributes, mappings and list positions.
+    """Compile a dotted path through fields and list positions.
 
     The getter gives None where the path breaks, and for an empty path the value itself.
     """
@@ -22,17 +37,41 @@ def getter(path: str) -> Getter:
     def get(value: Any) -> Any:
         for name in names:
             if isinstance(name, int):
-                try:
-                    value = value[name]
-                except (IndexError, KeyError, TypeError):
-                    return None
+                value = value[name] if isinstance(value, (list, tuple)) and name < len(value) else None
             else:
-                value = value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+                value = fields_of(value).get(name)
             if value is None:
                 return None
         return value
 
     return get
+
+
+_Tree = tuple[tuple[str, str | None, "_Tree"], ...]
+"""(field, its whole path if it is a count, what lies below it)"""
+
+
+def _tree(paths: Iterable[str], before: str = "") -> _Tree:
+    below: dict[str, list[str]] = {}
+    for path in paths:
+        name, _, rest = path.partition(".")
+        below.setdefault(name, []).append(rest)
+    return tuple(
+        (name, before + name if "" in rests else None, _tree([rest for rest in rests if rest], f"{before}{name}."))
+        for name, rests in below.items()
+    )
+
+
+def _note(tree: _Tree, value: Any, seen: dict[str, int]) -> None:
+    fields = fields_of(value)
+    for name, path, below in tree:
+        found = fields.get(name)
+        if found is None:
+            continue
+        if below:
+            _note(below, found, seen)
+        if path is not None and type(found) is int:
+            seen[path] = found
 
 
 class UsageAt:
@@ -53,8 +92,8 @@ class UsageAt:
         lengths: Mapping[Unit, tuple[str, str]] | None = None,
     ) -> None:
         self._where = tuple(getter(path) for path in where)
-        self._counts = tuple((unit, tuple((path, getter(path)) for path in paths)) for unit, paths in counts.items())
-        self._paths = tuple({path: get for _, paths in self._counts for path, get in paths}.items())
+        self._counts = tuple(counts.items())
+        self._tree = _tree(dict.fromkeys(path for paths in counts.values() for path in paths))
         self._lengths = tuple((unit, getter(path), kind) for unit, (path, kind) in (lengths or {}).items())
 
     def note(self, answer: Any, seen: dict[str, int]) -> bool:
@@ -65,14 +104,11 @@ class UsageAt:
                 break
         else:
             return False
-        for path, get in self._paths:
-            count = get(usage)
-            if type(count) is int:
-                seen[path] = count
+        _note(self._tree, usage, seen)
         for unit, get, kind in self._lengths:
             items = get(answer)
             if items:
-                seen[unit] = sum(1 for item in items if getter("type")(item) == kind)
+                seen[unit] = sum(1 for item in items if fields_of(item).get("type") == kind)
         return True
 
     def usage(self, seen: Mapping[str, int]) -> Usage | None:
@@ -82,7 +118,7 @@ class UsageAt:
         counts: dict[Unit, int] = {}
         for unit, paths in self._counts:
             total = 0
-            for path, _ in paths:
+            for path in paths:
                 total += seen.get(path, 0)
             if total:
                 counts[unit] = total
@@ -108,13 +144,14 @@ class Endpoint:
     choices: str | None = None
     """Body field that asks for several answers, each paid."""
     has_output: bool = True
-    model: str = "model"
-    """Path of the served model in an answer."""
-    response_id: str = "id"
     tier: tuple[str, ...] = ()
     """Paths of the service tier that was really used."""
     chunk: ChunkShape | None = None
     """None: cannot stream."""
+    tiers: tuple[Getter, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tiers", tuple(getter(path) for path in self.tier))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

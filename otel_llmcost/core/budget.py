@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from otel_llmcost.core.attribution import Dimension, Scope, Tags, subject_of
 from otel_llmcost.core.money import from_nano, to_nano
+from otel_llmcost.core.value import value
 from otel_llmcost.core.window import Life, Span, Window
 
 OnLimit = Literal["refuse", "alert"]
@@ -76,7 +77,7 @@ class BalanceKey(NamedTuple):
     bucket_us: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Claim:
     """What one call wants of one balance."""
 

@@ -13,10 +13,11 @@ from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.policy import Estimate, Policy, amount, assumed_model
 from otel_llmcost.core.tokens import InputCount
 from otel_llmcost.core.usage import Usage
+from otel_llmcost.core.value import value
 from otel_llmcost.errors import BudgetExceededError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Call:
     """A request as it is about to be sent."""
 
@@ -39,7 +40,7 @@ class Call:
     span_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Answer:
     """What came back. `usage` is None where nothing was reported."""
 
@@ -56,7 +57,7 @@ class Answer:
     duration_seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Failure:
     """How a call ended that brought no answer."""
 
@@ -66,7 +67,7 @@ class Failure:
     duration_seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reserve:
     """Take all of these claims, or raise `RefusedError`."""
 
@@ -79,7 +80,7 @@ class Send:
     """Let the SDK do its call. Resumed with an `Answer` when the answer, or the stream, is over, or a `Failure`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Settle:
     """Book the charge on what was reserved; without one, give everything back."""
 
@@ -122,9 +123,9 @@ def call_flow(call: Call, prices: Prices, policy: Policy) -> Generator[Step, Any
     """
     matching = policy.matching(call.tags)
     estimate = prices.estimate(call)
-    claims = tuple(_claims(call, prices, policy, matching, estimate)) if matching else ()
+    claims = _claims(call, prices, policy, matching, estimate) if matching else ()
     if claims:
-        yield Reserve(call, claims)
+        yield Reserve(call=call, claims=claims)
     end: Answer | Failure = yield Send()
     if isinstance(end, Failure):
         charge = prices.charge_of_failure(call, end, estimate)
@@ -137,13 +138,15 @@ def call_flow(call: Call, prices: Prices, policy: Policy) -> Generator[Step, Any
 
 def _claims(
     call: Call, prices: Prices, policy: Policy, matching: list[tuple[int, str]], estimate: Estimate | None
-) -> Generator[Claim]:
+) -> tuple[Claim, ...]:
+    claims: list[Claim] = []
     for position, subject in matching:
         budget = policy.budgets[position]
         counted = estimate if estimate is not None else _estimate_unpriced(call, prices, budget, subject)
         held = 0 if counted is None else amount(budget, counted)
         exposure = 0 if counted is None else max(counted.worst_nano - held, 0)
-        yield policy.claim(position, subject, call.at, amount_nano=held, exposure_nano=exposure)
+        claims.append(policy.claim(position, subject, call.at, amount_nano=held, exposure_nano=exposure))
+    return tuple(claims)
 
 
 def _estimate_unpriced(call: Call, prices: Prices, budget: Budget, subject: str) -> Estimate | None:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Literal
 
 from otel_llmcost.core.attribution import Tags
-from otel_llmcost.core.rates import CostClass
+from otel_llmcost.core.rates import CostClass, Rate, breakdown_nano
 from otel_llmcost.core.usage import Usage
+from otel_llmcost.core.value import value
 
 ChargeStatus = Literal["confirmed", "estimated", "suspected", "unpriced"]
 """confirmed: priced from what the provider reported · estimated: the answer came without (all of) its usage ·
 suspected: nobody saw the answer, the provider may have billed it · unpriced: used, but no rate is known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Charge:
     """One entry of the ledger. Amounts in nano-USD; None where no rate is known, never 0 in its place."""
 
@@ -45,8 +45,13 @@ class Charge:
     span_id: str | None = None
     response_id: str | None = None
     error_type: str | None = None
-    cost_by_class: Mapping[CostClass, int] = field(default_factory=dict[CostClass, int], compare=False)
-    """Effective cost split into input, output, cache_read, …; not kept in the ledger, where rate and usage tell it."""
+    rate: Rate | None = field(default=None, compare=False, repr=False)
+    """What it was priced by; not kept in the ledger, where its id and source stand."""
+
+    @property
+    def cost_by_class(self) -> dict[CostClass, int]:
+        """Effective cost in nano-USD, split into input, output, cache_read, …; empty where the rate is not at hand."""
+        return {} if self.rate is None or self.cost_nano is None else breakdown_nano(self.usage, self.rate)
 
     @property
     def model(self) -> str:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from otel_llmcost.core.attribution import Tags
 from otel_llmcost.core.budget import BalanceKey, Budget, Claim
+from otel_llmcost.core.value import value
 from otel_llmcost.core.window import Span
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -15,7 +16,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _ASSUME = "assume:"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Estimate:
     """What a request may come to before it is sent, in nano-USD."""
 

@@ -10,12 +10,14 @@ from otel_llmcost.core.ledger import Charge, ChargeStatus
 from otel_llmcost.core.outputs import Outputs
 from otel_llmcost.core.policy import Estimate
 from otel_llmcost.core.prices import PriceBook
-from otel_llmcost.core.rates import Cost, Rate, breakdown_nano, price
+from otel_llmcost.core.rates import Cost, Rate, costs_with_output, price
 from otel_llmcost.core.usage import Unit, Usage
 from otel_llmcost.errors import UnknownPriceError
 
 _NO_CEILING = 4096
 """Output tokens assumed at most where neither the request nor the book has a limit."""
+_MUCH = 50
+_EVERY = 8
 _FACTOR = "factor:"
 _OUTPUTS = "outputs:"
 
@@ -40,22 +42,26 @@ class Pricing:
         self._book = book
         self._learned = dict(learned or {})
         self._keep = keep
+        self._seen = 0
+        self._factors: dict[str, float] = {}
+        self._highs: dict[str, int] = {}
 
     def factor(self, model: str) -> float:
         """Return by how much the cheap rule is off for a model's tokeniser."""
-        return self._factor(model).factor
+        factor = self._factors.get(model)
+        if factor is None:
+            factor = self._factors[model] = self._factor(model).factor
+        return factor
 
     def estimate(self, call: Call, model: str | None = None) -> Estimate | None:
         """Estimate a call, if need be at another model's price; None: no rate is known."""
         usage = call.input.usage(self.factor(call.model))
-        priced_model = model or call.model
         try:
-            rate = self._rate(call, priced_model, usage.input_tokens, call.tier)
+            rate = self._rate(call, model or call.model, usage.input_tokens, call.tier)
             ceiling = call.max_output_tokens or rate.max_output_tokens or _NO_CEILING
             worst = ceiling * call.choices if call.has_output else 0
-            expected = min(self._outputs(call).high() * call.choices, worst)
-            worst_nano = price(_with_output(usage, worst), rate).cost_nano
-            expected_nano = price(_with_output(usage, expected), rate).cost_nano
+            expected = min(self._expected(call) * call.choices, worst)
+            expected_nano, worst_nano = costs_with_output(usage, (expected, worst), rate)
         except UnknownPriceError:
             return None
         return Estimate(
@@ -108,6 +114,9 @@ class Pricing:
             cost = price(usage, rate)
         except UnknownPriceError:
             status = "unpriced"
+        cost_nano = list_cost_nano = None if cost is None else cost.cost_nano
+        if cost is not None and cost.list_yocto != cost.effective_yocto:
+            list_cost_nano = cost.list_cost_nano
         return Charge(
             charge_id=call.charge_id,
             at=call.at,
@@ -120,8 +129,8 @@ class Pricing:
             usage=usage,
             status=status,
             method=method,
-            cost_nano=None if cost is None else cost.cost_nano,
-            list_cost_nano=None if cost is None else cost.list_cost_nano,
+            cost_nano=cost_nano,
+            list_cost_nano=list_cost_nano,
             rate_id=None if rate is None else rate.rate_id,
             rate_source=None if rate is None else rate.source,
             tier=tier if rate is None else rate.tier,
@@ -130,7 +139,7 @@ class Pricing:
             span_id=call.span_id,
             response_id=answer.response_id,
             error_type=answer.error_type,
-            cost_by_class={} if rate is None or cost is None else breakdown_nano(usage, rate),
+            rate=rate,
         )
 
     def _rate_of_answer(self, call: Call, answer: Answer, usage: Usage, tier: str) -> Rate:
@@ -145,20 +154,35 @@ class Pricing:
     def _rate(self, call: Call, model: str, input_tokens: int, tier: str) -> Rate:
         return self._book.rate_at(call.provider, model, call.at, input_tokens=input_tokens, tier=tier)
 
-    def _outputs(self, call: Call) -> Outputs:
-        state = self._learned.get(_outputs_key(call))
-        return Outputs() if state is None else Outputs(int(state[0]), state[1], state[2])
-
     def _learn(self, call: Call, usage: Usage) -> None:
+        """Learn of a call; once much is known, of every eighth."""
+        outputs = self._outputs(call)
+        self._seen += 1
+        if outputs.answers >= _MUCH and self._seen % _EVERY:
+            return
         taught: dict[str, tuple[float, ...]] = {}
         if call.has_output:
-            taught[_outputs_key(call)] = self._outputs(call).seen(usage.output_tokens // call.choices)
+            taught[_outputs_key(call)] = outputs.seen(usage.output_tokens // call.choices)
         before = self._factor(call.model)
         after = learn(before, call.input, usage.input_tokens)
         if after is not before:
             taught[_FACTOR + call.model] = (after.log_factor, float(after.calls))
         self._learned.update(taught)
+        self._factors.pop(call.model, None)
+        self._highs.pop(_outputs_key(call), None)
         self._keep(taught)
+
+    def _expected(self, call: Call) -> int:
+        key = _outputs_key(call)
+        high = self._highs.get(key)
+        if high is None:
+            high = self._highs[key] = self._outputs(call).high()
+        return high
+
+    def _outputs(self, call: Call) -> Outputs:
+        key = _outputs_key(call)
+        state = self._learned.get(key)
+        return Outputs() if state is None else Outputs(int(state[0]), state[1], state[2])
 
     def _factor(self, model: str) -> Learned:
         state = self._learned.get(_FACTOR + model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
@@ -161,6 +161,25 @@ def price(usage: Usage, rate: Rate) -> Cost:
     return Cost(total * _WHOLE, total * rate.share)
 
 
+def costs_with_output(usage: Usage, outputs: Sequence[int], rate: Rate) -> list[int]:
+    """Price one input together with each of several sizes of output, in nano-USD: what an estimate asks.
+
+    Raises:
+        UnknownPriceError: see `price`.
+    """
+    weights = rate.weights
+    total = 0
+    try:
+        for unit, count in usage.counts.items():
+            total += count * weights[unit]
+        per_token = weights["output_tokens"] if any(outputs) else 0
+    except KeyError as missing:
+        msg = f"no price for {missing.args[0]} in {rate.rate_id}"
+        raise UnknownPriceError(rate.provider, rate.model, msg) from None
+    share = rate.share
+    return [_nano((total + output * per_token) * share) for output in outputs]
+
+
 def breakdown_nano(usage: Usage, rate: Rate) -> dict[CostClass, int]:
     """Split the effective cost of a usage by class, in nano-USD; the classes add up to `Cost.cost_nano`.
 
@@ -171,10 +190,13 @@ def breakdown_nano(usage: Usage, rate: Rate) -> dict[CostClass, int]:
     for unit, count in usage.counts.items():
         for name, weight in classes.get(unit, ()):
             sums[name] = sums.get(name, 0) + count * weight
+    if not sums:
+        return {}
     share = rate.share
-    nanos: dict[CostClass, int] = {name: _nano(atto * share) for name, atto in sums.items()}
-    if nanos:
-        nanos[max(sums, key=sums.__getitem__)] += _nano(sum(sums.values()) * share) - sum(nanos.values())
+    nanos = {name: atto * share // _YOCTO_PER_NANO for name, atto in sums.items()}
+    missing = _nano(sum(sums.values()) * share) - sum(nanos.values())
+    if missing:
+        nanos[max(sums, key=sums.__getitem__)] += missing
     return {name: nano for name, nano in nanos.items() if nano}
 
 

@@ -18,6 +18,7 @@ _HOUR = timedelta(hours=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ROLLING = re.compile(r"(\d+)\s*(s|m|h|d|w)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_MOST_SECONDS = 10 * 366 * 86400
 _BUCKETS = 60
 
 
@@ -68,13 +69,9 @@ class Rolling:
     def at(self, instant: datetime) -> Span:
         """Return the window that ends with `instant` (aware), in UTC."""
         bucket = max(self.length // _BUCKETS, _MICROSECOND)
-        bucket_start = _EPOCH + (instant - _EPOCH) // bucket * bucket
-        return Span(
-            bucket_start,
-            bucket_start + bucket,
-            bucket_start - (-(-self.length // bucket)) * bucket,
-            bucket_start + bucket + self.length,
-        )
+        start = _EPOCH + (instant - _EPOCH) // bucket * bucket
+        reach = -(-self.length // bucket) * bucket
+        return Span(start, start + bucket, start - reach, start + bucket + reach)
 
     def __str__(self) -> str:
         return self.text
@@ -110,9 +107,9 @@ def parse_window(text: str, timezone: str = "UTC") -> Window:
         if text == life:
             return Life(life)
     if found := _ROLLING.fullmatch(text):
-        length = timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
-        if length:
-            return Rolling(length, text)
+        seconds = int(found[1]) * _SECONDS[found[2]]
+        if 0 < seconds <= _MOST_SECONDS:
+            return Rolling(timedelta(seconds=seconds), text)
     msg = f"not a window: {text!r}"
     raise ValueError(msg)
 
@@ -134,7 +131,8 @@ def zone(name: str) -> tzinfo:
 
 def _days(instant: datetime, unit: CalendarUnit, where: tzinfo) -> tuple[datetime, datetime]:
     """Cut at local midnights; where a clock skips midnight, the day begins at the skip."""
-    today = instant.astimezone(where).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    # fold=0: where midnight comes twice, the day begins with the first
+    today = instant.astimezone(where).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None, fold=0)
     match unit:
         case "day":
             first, after = today, today + timedelta(days=1)
@@ -154,7 +152,9 @@ def _days(instant: datetime, unit: CalendarUnit, where: tzinfo) -> tuple[datetim
             raise AssertionError(unit)
         case _:
             assert_never(unit)
-    return first.replace(tzinfo=where).astimezone(UTC), after.replace(tzinfo=where).astimezone(UTC)
+    start, end = first.replace(tzinfo=where).astimezone(UTC), after.replace(tzinfo=where).astimezone(UTC)
+    # A clock set back over midnight shows the end of yesterday again: that belongs to today, which has begun.
+    return (start, end) if instant < end else _days(end, unit, where)
 
 
 def _add_months(first: datetime, months: int) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -25,6 +26,7 @@ from otel_llmcost.core.policy import Policy
 from otel_llmcost.core.pricing import Pricing
 from otel_llmcost.core.tokens import CountText, count_input, text_tokens
 from otel_llmcost.core.uuid7 import uuid7
+from otel_llmcost.core.value import value
 from otel_llmcost.errors import BudgetExceededError, RefusedError, StoreBusyError, StoreError
 from otel_llmcost.instrumentation.outage import Outage
 from otel_llmcost.instrumentation.turn import Flow, Turn
@@ -35,10 +37,12 @@ from otel_llmcost.telemetry.meters import Meters
 from otel_llmcost.telemetry.spans import CALL_KEY, CallMark, Spans, is_instrumented_by_others, link_of
 
 RESERVATION_LIFE = timedelta(minutes=15)
-_RANDOM_BYTES = 10
+_RANDOM_BITS = 74
+_RANDOM = random.Random()  # noqa: S311 -- for ids; asking the system for each would be a system call
+os.register_at_fork(after_in_child=_RANDOM.seed)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Ask:
     """What an SDK's client was asked for, as the wrapper found it."""
 
@@ -88,9 +92,6 @@ class Driver:
         if link is not None:
             mark.links.append(link)
         span = self.spans.start(call, ctx, is_foreign=is_foreign)
-        inner = baggage.without_tags(ctx)
-        if span is not None:
-            inner = trace.set_span_in_context(span, inner)
         return Turn(
             call=call,
             endpoint=ask.endpoint,
@@ -98,7 +99,7 @@ class Driver:
             performer=self,
             mark=mark,
             span=span,
-            ctx=otel_context.set_value(CALL_KEY, mark, inner),
+            ctx=baggage.inner(ctx, span, CALL_KEY, mark),
             is_foreign=is_foreign,
             is_async=ask.is_async,
         )
@@ -112,7 +113,7 @@ class Driver:
         if identity.is_valid:
             tags["trace"] = f"{identity.trace_id:032x}"
         return Call(
-            charge_id=uuid7(time.time_ns() // 1_000_000, os.urandom(_RANDOM_BYTES)),
+            charge_id=uuid7(time.time_ns() // 1_000_000, _RANDOM.getrandbits(_RANDOM_BITS)),
             at=self.now(),
             provider=provider,
             operation=endpoint.operation,
@@ -225,7 +226,7 @@ class Driver:
         turn.leave()
         self.spans.settled(turn.mark, None)
         if turn.span is not None:
-            self.spans.end(turn.span, None, error)
+            self.spans.end(turn.span, turn.call, None, error)
 
     def settle(self, step: Settle, turn: Turn) -> None:
         """Book the end of a call and tell everybody who shows it."""
@@ -235,7 +236,7 @@ class Driver:
         self.spans.settled(turn.mark, charge)
         self.meters.ended(turn.call, charge, step.error, is_foreign=turn.is_foreign)
         if turn.span is not None:
-            self.spans.end(turn.span, charge, step.error)
+            self.spans.end(turn.span, turn.call, charge, step.error)
         if step.claims or charge is not None:
             self.writer.settle(
                 Posting(reservation_id=step.call.charge_id, claims=step.claims, charge=charge, assumed=step.assumed)

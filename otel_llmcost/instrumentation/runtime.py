@@ -6,11 +6,16 @@ import atexit
 import os
 import sys
 from collections import deque
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
 from otel_llmcost.adapters.base import ClientSdk
+from otel_llmcost.alerting.channels import log_channel
 from otel_llmcost.alerting.dispatcher import Dispatcher
 from otel_llmcost.alerting.top import top_agents
 from otel_llmcost.config import Settings
@@ -57,8 +62,13 @@ class Runtime:
         now = _now()
         store = _open(settings)
         meters = tracing.meters
+        levels = {mark.level for budget in settings.budgets for mark in budget.marks}
         dispatcher = Dispatcher(
-            store, settings.channels, clock=_now, top=lambda alert: top_agents(alert, settings.budgets, store)
+            store,
+            (log_channel(levels), *settings.channels),
+            clock=_now,
+            top=lambda alert: top_agents(alert, settings.budgets, store),
+            around=_around_deliveries,
         )
 
         def on_alerts(alerts: list[Alert]) -> None:
@@ -130,6 +140,13 @@ def wrapper(sdk: ClientSdk, *, is_async: bool) -> ClientWrapper:
 def _driver() -> Driver | None:
     runtime = state.runtime
     return None if runtime is None else runtime.driver
+
+
+@contextmanager
+def _around_deliveries() -> Generator[None]:
+    """Keep our own sending out of the host's traces, and our faults out of its threads."""
+    with contained("deliver alerts"), suppress_instrumentation():
+        yield
 
 
 def _now() -> datetime:

@@ -38,7 +38,7 @@ class Tracing:
     def start(cls, settings: Settings) -> Tracing:
         """Join the providers that are set now."""
         own = own_version()
-        spans = Spans(trace.get_tracer(semconv.SCOPE, own), settings.spans, own)
+        spans = Spans(trace.get_tracer(semconv.SCOPE, own), settings.spans)
         meters = Meters()
         producer = Producer(lambda: _read(meters), own)
         provider = trace.get_tracer_provider()

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 from opentelemetry import trace
 from opentelemetry.context import Context
 
-from otel_llmcost.adapters.base import Endpoint, getter
+from otel_llmcost.adapters.base import Endpoint, fields_of
 from otel_llmcost.core.flow import Answer, Call, Failure, Reserve, Send, Settle, Step
 from otel_llmcost.core.tokens import text_tokens
-from otel_llmcost.instrumentation.contain import contained
+from otel_llmcost.instrumentation.contain import contained, guard
 from otel_llmcost.telemetry.spans import CallMark
 
 Flow = Generator[Step, Any, None]
@@ -111,22 +111,24 @@ class Turn:
     def note(self, answer: Any) -> bool:
         """Take what an answer, or a chunk's part of it, tells; return whether it told a usage."""
         endpoint = self.endpoint
-        model = _model(answer, endpoint.model)
-        if model is not None:
+        fields = fields_of(answer)
+        model, response_id = fields.get("model"), fields.get("id")
+        if isinstance(model, str):
             self.served_model = model
-        response_id = _model(answer, endpoint.response_id)
-        if response_id is not None:
+        if isinstance(response_id, str):
             self.response_id = response_id
-        for path in endpoint.tier:
-            tier = getter(path)(answer)
+        for get in endpoint.tiers:
+            tier = get(answer)
             if isinstance(tier, str) and tier != "standard":
                 self.tier = tier
         return endpoint.usage.note(answer, self.seen)
 
     def answered(self, answer: Any) -> None:
         """Finish with a whole answer."""
-        with contained("read the answer's usage"):
+        try:
             self.note(answer)
+        except Exception as error:  # noqa: BLE001 -- ours; settled by estimate then
+            guard("read the answer's usage", error)
         self.finish()
 
     def finish(self, *, is_complete: bool = True, error: BaseException | None = None) -> None:
@@ -171,10 +173,12 @@ class Turn:
     def _end(self, end: Answer | Failure) -> None:
         self.done = True
         self.at_cut = None
-        with contained("settle a call"):
+        try:
             step = self._performer.flows.pop(self.call.charge_id).send(end)
             assert isinstance(step, Settle)  # noqa: S101 -- the flow's own order
             self._performer.settle(step, self)
+        except Exception as error:  # noqa: BLE001 -- ours; the reservation expires then, as suspected spend
+            guard("settle a call", error)
 
     def leave(self) -> None:
         """Let go of a call that was not sent."""
@@ -185,8 +189,3 @@ class Turn:
         """Settle a stream that was dropped without being closed."""
         if not self.done:
             self.finish(is_complete=False)
-
-
-def _model(answer: Any, path: str) -> str | None:
-    value = answer.get(path) if isinstance(answer, dict) else getattr(answer, path, None)
-    return value if isinstance(value, str) else None

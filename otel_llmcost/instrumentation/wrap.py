@@ -31,6 +31,7 @@ class ClientWrapper:
         self._endpoints: dict[str, Endpoint | None] = {}
         self._without_usage: set[str] = set()
         """Hosts that do not know `stream_options`."""
+        self._models: set[type] = set()
 
     def __call__(
         self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -134,13 +135,25 @@ class ClientWrapper:
                     return
             turn.fail(error, may_be_billed=may_be_billed(self._sdk, error))
 
+    def _http(self, answer: Any, *, is_stream: bool) -> Any:
+        """Find the HTTP response behind an answer; None: the answer is a model of what was in it."""
+        kind = type(answer)
+        if kind in self._models:  # asking a model for what it lacks is slow
+            return None
+        for name in ("response", "http_response") if is_stream else ("http_response",):
+            http = getattr(answer, name, None)
+            if http is not None:
+                return http
+        if hasattr(answer, "iter_bytes"):
+            return answer
+        self._models.add(kind)
+        return None
+
     def _deliver(self, paid: _Paid, answer: Any) -> None:
         """Read the usage of an answer, now or as its reader takes it in."""
         turn = paid.turn
         try:
-            http = getattr(answer, "response" if paid.is_stream else "http_response", None)
-            if http is None:
-                http = getattr(answer, "http_response", None) or (answer if hasattr(answer, "iter_bytes") else None)
+            http = self._http(answer, is_stream=paid.is_stream)
             if http is None:
                 turn.answered(answer)
             elif paid.is_stream or not tap.read_whole(http, turn):

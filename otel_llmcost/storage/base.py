@@ -11,6 +11,7 @@ from otel_llmcost.core.alert import Alert, Delivery, DeliveryState
 from otel_llmcost.core.attribution import Dimension
 from otel_llmcost.core.budget import Balance, Budget, Claim, Refusal
 from otel_llmcost.core.ledger import Charge, ChargeStatus
+from otel_llmcost.core.value import value
 from otel_llmcost.core.window import Span
 
 __all__ = ["Delivery", "DeliveryState", "GroupBy", "Hold", "Posting", "Store", "Total"]
@@ -18,7 +19,7 @@ __all__ = ["Delivery", "DeliveryState", "GroupBy", "Hold", "Posting", "Store", "
 GroupBy = Dimension | Literal["day", "hour", "month", "status", "operation"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Hold:
     """The claims of one call, taken together or not at all."""
 
@@ -30,7 +31,7 @@ class Hold:
     trace_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Posting:
     """How a call ended: what it came to is booked, what was held for it is given back."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from opentelemetry import baggage, context
+from opentelemetry import baggage, context, trace
 from opentelemetry.context import Context
 
 from otel_llmcost.core.attribution import Dimension
@@ -33,13 +33,21 @@ def with_tags(said: Mapping[Dimension, str], ctx: Context | None = None) -> Cont
     return result
 
 
-def without_tags(ctx: Context) -> Context:
-    """Return the context with our keys taken out of its baggage, everybody else's kept."""
+def inner(ctx: Context, span: trace.Span | None, key: str, value: object) -> Context:
+    """Return the context an SDK is called in.
+
+    Our keys are taken out of its baggage and everybody else's kept; `span` is current; `key` holds `value`.
+    Made in one copy, where the API would make one for each of the three.
+    """
+    fields: dict[str, object] = {**ctx, key: value}
     carried = baggage.get_all(ctx)
-    if not carried:
-        return ctx
-    result = baggage.clear(ctx)
-    for name, value in carried.items():
-        if name not in BAGGAGE:
-            result = baggage.set_baggage(name, value, result)
-    return result
+    if carried:
+        fields[_BAGGAGE_KEY] = {name: each for name, each in carried.items() if name not in BAGGAGE}
+    if span is not None:
+        fields[_SPAN_KEY] = span
+    return Context(fields)
+
+
+# The API's own keys are made at random in each process; a context that holds nothing else tells them.
+(_BAGGAGE_KEY,) = baggage.set_baggage("a", "b", Context())
+(_SPAN_KEY,) = trace.set_span_in_context(trace.INVALID_SPAN, Context())

@@ -62,7 +62,8 @@ class Histogram:
         self.buckets[bisect_left(self.bounds, value)] += 1
         self.count += 1
         self.total += value
-        self.low = min(self.low, value)
+        if value < self.low:  # two comparisons, where min() and max() are two calls
+            self.low = value
         self.high = max(self.high, value)
 
     def copy(self) -> Histogram:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from otel_llmcost.core.attribution import Dimension
+from otel_llmcost.core.rates import COST_CLASSES as _CLASSES
 
 SCOPE: Final = "otel_llmcost"
 
@@ -31,8 +32,8 @@ ERROR_TYPE: Final = "error.type"
 
 CHARGE_ID: Final = "llmcost.charge.id"
 COST_STATUS: Final = "llmcost.cost.status"
-COST_CLASS: Final = "llmcost.cost."
-"""Followed by the class: input, output, cache_read, … ; and `total`."""
+COST_CLASSES: Final = {name: f"llmcost.cost.{name}" for name in _CLASSES}
+"""Class of cost → name of its attribute."""
 PRICE_ID: Final = "llmcost.price.id"
 PRICE_SOURCE: Final = "llmcost.price.source"
 PRICE_TIER: Final = "llmcost.price.tier"
@@ -42,7 +43,6 @@ BUDGET_NAME: Final = "llmcost.budget.name"
 BUDGET_SUBJECT: Final = "llmcost.budget.subject"
 BUDGET_WINDOW: Final = "llmcost.budget.window"
 BUDGET_DECISION: Final = "llmcost.budget.decision"
-VERSION: Final = "llmcost.version"
 
 # Metrics
 COST: Final = "llmcost.cost"
@@ -57,7 +57,8 @@ BUDGET_RESERVED: Final = "llmcost.budget.reserved"
 BUDGET_REMAINING: Final = "llmcost.budget.remaining"
 BUDGET_PROJECTED: Final = "llmcost.budget.projected"
 BUDGET_BOUND: Final = "llmcost.budget.bound"
-BUDGET_UTILIZATION: Final = "llmcost.budget.utilization"
+BUDGET_UTILIZATION: Final = "llmcost.budget.utilization.ratio"
+"""Exporters to Prometheus differ in whether they add `_ratio` to a unit of 1; none adds it twice."""
 BUDGET_WINDOW_START: Final = "llmcost.budget.window.start"
 BUDGET_WINDOW_END: Final = "llmcost.budget.window.end"
 REFUSED: Final = "llmcost.requests.refused"

@@ -61,10 +61,10 @@ FOREIGN_INSTRUMENTORS: Mapping[str, tuple[tuple[str, str], ...]] = {
 
 def is_instrumented_by_others(sdk: str) -> bool:
     """Tell whether another instrumentor is at work on this SDK in this process."""
+    modules = sys.modules
     for module, name in FOREIGN_INSTRUMENTORS.get(sdk, ()):
-        loaded = sys.modules.get(module)
-        if loaded is not None:
-            instance = getattr(getattr(loaded, name, None), "_instance", None)
+        if module in modules:
+            instance = getattr(getattr(modules[module], name, None), "_instance", None)
             if getattr(instance, "is_instrumented_by_opentelemetry", False):
                 return True
     return False
@@ -98,22 +98,22 @@ class CallMark:
         self.is_open = True
 
 
-def request_attributes(call: Call, tags: Tags) -> dict[str, Any]:
+def first_attributes(call: Call) -> dict[str, Any]:
+    """Say what a sampler may want to know."""
+    return {semconv.OPERATION: call.operation, semconv.PROVIDER: call.provider, semconv.REQUEST_MODEL: call.model}
+
+
+def request_attributes(call: Call) -> dict[str, Any]:
     """Say what is asked, and for whom."""
-    attributes: dict[str, Any] = {
-        semconv.OPERATION: call.operation,
-        semconv.PROVIDER: call.provider,
-        semconv.REQUEST_MODEL: call.model,
-        semconv.CHARGE_ID: call.charge_id,
-    }
+    attributes: dict[str, Any] = {semconv.CHARGE_ID: call.charge_id}
     if call.is_stream:
         attributes[semconv.REQUEST_STREAM] = True
     if call.max_output_tokens is not None:
         attributes[semconv.REQUEST_MAX_TOKENS] = call.max_output_tokens
-    for dimension, value in tags.items():
-        name = semconv.TAGS.get(dimension)
-        if name is not None:
-            attributes[name] = value
+    names = semconv.TAGS
+    for dimension, value in call.tags.items():
+        if dimension in names:
+            attributes[names[dimension]] = value
     return attributes
 
 
@@ -123,7 +123,7 @@ def cost_attributes(charge: Charge) -> dict[str, Any]:
     if charge.cost_nano is not None:
         attributes[semconv.USAGE_COST] = charge.cost_nano / NANO_PER_USD
         for name, nano in charge.cost_by_class.items():
-            attributes[semconv.COST_CLASS + name] = nano / NANO_PER_USD
+            attributes[semconv.COST_CLASSES[name]] = nano / NANO_PER_USD
     if charge.rate_id is not None:
         attributes[semconv.PRICE_ID] = charge.rate_id
         attributes[semconv.PRICE_SOURCE] = charge.rate_source
@@ -162,34 +162,31 @@ _PARTS: tuple[tuple[Unit, str], ...] = (
 class Spans:
     """Makes our spans and finds those of others."""
 
-    def __init__(self, tracer: Tracer, mode: SpanMode, version: str) -> None:
+    def __init__(self, tracer: Tracer, mode: SpanMode) -> None:
         self._tracer = tracer
         self._mode = mode
-        self._version = version
         self._recent: OrderedDict[str, Charge] = OrderedDict()
 
     def start(self, call: Call, ctx: Context, *, is_foreign: bool) -> trace.Span | None:
         """Start our span for a call, unless somebody else makes one."""
         if self._mode in ("enrich", "off") or (is_foreign and self._mode == "auto"):
             return None
-        return self._tracer.start_span(
-            f"{call.operation} {call.model}",
-            ctx,
-            SpanKind.CLIENT,
-            {semconv.VERSION: self._version, **request_attributes(call, call.tags)},
-        )
+        return self._tracer.start_span(f"{call.operation} {call.model}", ctx, SpanKind.CLIENT, first_attributes(call))
 
-    def end(self, span: trace.Span, charge: Charge | None, error: BaseException | None) -> None:
-        """Write the charge on our span, and how the call ended."""
+    def end(self, span: trace.Span, call: Call, charge: Charge | None, error: BaseException | None) -> None:
+        """Write all on our span at once, and how the call ended."""
         if span.is_recording():
+            attributes = request_attributes(call)
             if charge is not None:
-                span.set_attributes({**usage_attributes(charge), **cost_attributes(charge)})
+                attributes.update(usage_attributes(charge))
+                attributes.update(cost_attributes(charge))
             if error is not None:
-                span.set_attributes(_error_attributes(error))
+                attributes.update(_error_attributes(error))
                 span.set_status(Status(StatusCode.ERROR, str(error)))
             elif charge is not None and charge.error_type is not None:
-                span.set_attribute(semconv.ERROR_TYPE, charge.error_type)
+                attributes[semconv.ERROR_TYPE] = charge.error_type
                 span.set_status(Status(StatusCode.ERROR, "the stream broke off"))
+            span.set_attributes(attributes)
         span.end()
 
     def settled(self, mark: CallMark, charge: Charge | None) -> None:

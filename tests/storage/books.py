@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -49,7 +49,7 @@ def charge(at: datetime = NOW, **changes: Any) -> Charge:
 
 
 def new_id(at: datetime) -> str:
-    return uuid7(int(at.timestamp() * 1000), os.urandom(10))
+    return uuid7(int(at.timestamp() * 1000), random.getrandbits(74))
 
 
 @dataclass
