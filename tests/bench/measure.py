@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +73,7 @@ class Worker:
 
 
 @contextlib.contextmanager
-def workers(subjects: Sequence[Subject], workload: str, failed: dict[Subject, str]) -> Iterator[dict[Subject, Worker]]:
+def workers(subjects: Sequence[Subject], workload: str, failed: dict[Subject, str]) -> Generator[dict[Subject, Worker]]:
     """Start a worker for each subject that works at all; note the others."""
     started = {subject: Worker(subject, workload) for subject in subjects}
     try:

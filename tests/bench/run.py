@@ -102,10 +102,15 @@ def facts(base: dict[str, str]) -> str:
     model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
     now, load = datetime.now(UTC), os.getloadavg()[0]
     found = [f"{now:%Y-%m-%d}, {os.cpu_count()} cores ({model}), load {load:.1f}, Python {platform.python_version()}"]
-    for environment in dict.fromkeys(base.values()):
-        packages = ", ".join(f"{name} {version}" for name, version in versions(environment).items())
-        found.append(packages if environment == "sdk" else f"{environment} has its own: {packages}")
-    return "\n".join(f"- {line}" for line in found)
+    floors = dict.fromkeys(base.values())
+    found += [("" if name == "sdk" else f"{name} has its own: ") + _listed(versions(name)) for name in floors]
+    candidates = [one for one in CANDIDATES.values() if one.packages and one.environment in base]
+    found.append(", ".join(_listed(versions(one.environment, *one.packages)) for one in candidates))
+    return "\n".join(f"- {line}" for line in found if line)
+
+
+def _listed(versions_found: dict[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions_found.items())
 
 
 def token_accuracy() -> str:

@@ -12,6 +12,8 @@ class Candidate:
     title: str
     environment: str
     sdks: tuple[str, ...] = ("openai", "anthropic")
+    packages: tuple[str, ...] = ()
+    """Distributions whose versions say what was measured, beside the SDKs."""
     launched: bool = True
     """Whether `opentelemetry-instrument` alone turns it on, so that its start-up can be measured there."""
 
@@ -38,11 +40,23 @@ CANDIDATES = {
     "anthropic-native": Candidate(
         title="anthropic's own spans", environment="sdk", sdks=("anthropic",), launched=False
     ),
-    "genai": Candidate(title="opentelemetry-instrumentation-genai", environment="genai"),
-    "openinference": Candidate(title="openinference", environment="openinference"),
-    "traceloop": Candidate(title="traceloop", environment="traceloop"),
-    "logfire": Candidate(title="logfire", environment="logfire", launched=False),
-    "openlit": Candidate(title="openlit, with cost", environment="openlit", launched=False),
+    "genai": Candidate(
+        title="opentelemetry-instrumentation-genai",
+        environment="genai",
+        packages=("opentelemetry-instrumentation-genai-openai", "opentelemetry-instrumentation-genai-anthropic"),
+    ),
+    "openinference": Candidate(
+        title="openinference",
+        environment="openinference",
+        packages=("openinference-instrumentation-openai", "openinference-instrumentation-anthropic"),
+    ),
+    "traceloop": Candidate(
+        title="traceloop",
+        environment="traceloop",
+        packages=("opentelemetry-instrumentation-openai", "opentelemetry-instrumentation-anthropic"),
+    ),
+    "logfire": Candidate(title="logfire", environment="logfire", packages=("logfire",), launched=False),
+    "openlit": Candidate(title="openlit, with cost", environment="openlit", packages=("openlit",), launched=False),
 }
 QUICK = ("bare", "floor", "ours-memory", "ours-sqlite")
 

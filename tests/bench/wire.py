@@ -26,7 +26,13 @@ USAGE_ANTHROPIC = {
     "service_tier": "standard",
 }
 
-OPENAI_CHAT = json.dumps(
+
+def packed(value: Any) -> bytes:
+    """Return JSON without spaces, as the providers send it."""
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+OPENAI_CHAT = packed(
     {
         "id": "chatcmpl-bench",
         "object": "chat.completion",
@@ -44,9 +50,9 @@ OPENAI_CHAT = json.dumps(
         ],
         "usage": USAGE_OPENAI,
     }
-).encode()
+)
 
-ANTHROPIC_MESSAGE = json.dumps(
+ANTHROPIC_MESSAGE = packed(
     {
         "id": "msg_bench",
         "type": "message",
@@ -57,10 +63,10 @@ ANTHROPIC_MESSAGE = json.dumps(
         "stop_sequence": None,
         "usage": USAGE_ANTHROPIC,
     }
-).encode()
+)
 
 
-def openai_stream(chunks: int) -> bytes:
+def openai_stream(chunks: int) -> list[bytes]:
     """Return a chat stream of `chunks` events, the last with the usage that the caller asked for."""
     head = {
         "id": "chatcmpl-bench",
@@ -78,10 +84,10 @@ def openai_stream(chunks: int) -> bytes:
     events = [event({"role": "assistant", "content": ""})]
     events += [event({"content": " nine"}) for _ in range(chunks - 3)]
     events += [event({}, "stop"), {**head, "choices": [], "usage": USAGE_OPENAI}]
-    return b"".join(b"data: %s\n\n" % json.dumps(one).encode() for one in events) + b"data: [DONE]\n\n"
+    return [*(b"data: %s\n\n" % packed(one) for one in events), b"data: [DONE]\n\n"]
 
 
-def anthropic_stream(chunks: int) -> bytes:
+def anthropic_stream(chunks: int) -> list[bytes]:
     """Return a message stream of `chunks` events."""
     message = json.loads(ANTHROPIC_MESSAGE) | {"content": [], "stop_reason": None}
     message["usage"] = USAGE_ANTHROPIC | {"output_tokens": 1}
@@ -98,14 +104,21 @@ def anthropic_stream(chunks: int) -> bytes:
         },
         {"type": "message_stop"},
     ]
-    return b"".join(b"event: %s\ndata: %s\n\n" % (one["type"].encode(), json.dumps(one).encode()) for one in events)
+    return [b"event: %s\ndata: %s\n\n" % (one["type"].encode(), packed(one)) for one in events]
 
 
-def client_in_memory(sdk: Any, body: bytes, content_type: str) -> Any:
-    """Return the HTTP client this SDK's major version uses, answering every request with `body`."""
+def client_in_memory(sdk: Any, body: bytes | list[bytes]) -> Any:
+    """Return the HTTP client this SDK's major version uses, answering every request with `body`.
+
+    A list is a stream that arrives one event at a time, as a model writes it.
+    """
     http = sys.modules["httpx2" if hasattr(sdk._base_client, "httpx2") else "httpx"]
-    headers = {"content-type": content_type}
-    return http.Client(transport=http.MockTransport(lambda _: http.Response(200, headers=headers, content=body)))
+    headers = {"content-type": "application/json" if isinstance(body, bytes) else "text/event-stream"}
+
+    def answer(_: Any) -> Any:
+        return http.Response(200, headers=headers, content=body if isinstance(body, bytes) else iter(body))
+
+    return http.Client(transport=http.MockTransport(answer))
 
 
 def call(sdk: str, chunks: int = 0, *, native_spans: bool = False) -> Callable[[], Any]:
@@ -122,8 +135,8 @@ def call(sdk: str, chunks: int = 0, *, native_spans: bool = False) -> Callable[[
 def _openai_call(chunks: int) -> Callable[[], Any]:
     import openai
 
-    body, kind = (openai_stream(chunks), "text/event-stream") if chunks else (OPENAI_CHAT, "application/json")
-    client = openai.OpenAI(api_key="none", max_retries=0, http_client=client_in_memory(openai, body, kind))
+    http_client = client_in_memory(openai, openai_stream(chunks) if chunks else OPENAI_CHAT)
+    client = openai.OpenAI(api_key="none", max_retries=0, http_client=http_client)
     messages: Any = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": QUESTION}]
     # The caller asks for usage, so that every candidate has the same bytes to read and usage to report.
     more: Any = {"stream": True, "stream_options": {"include_usage": True}} if chunks else {}
@@ -133,8 +146,7 @@ def _openai_call(chunks: int) -> Callable[[], Any]:
 def _anthropic_call(chunks: int, *, native_spans: bool) -> Callable[[], Any]:
     import anthropic
 
-    body, kind = (anthropic_stream(chunks), "text/event-stream") if chunks else (ANTHROPIC_MESSAGE, "application/json")
-    http_client = client_in_memory(anthropic, body, kind)
+    http_client = client_in_memory(anthropic, anthropic_stream(chunks) if chunks else ANTHROPIC_MESSAGE)
     quiet: Any = {} if native_spans or not hasattr(anthropic.Anthropic, "open_telemetry") else {"open_telemetry": False}
     client = anthropic.Anthropic(api_key="none", max_retries=0, http_client=http_client, **quiet)
     messages: Any = [{"role": "user", "content": QUESTION}]

@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -32,7 +32,7 @@ class Counter:
         self._library = ctypes.CDLL(library) if library else None
 
     @contextlib.contextmanager
-    def counting(self) -> Iterator[None]:
+    def counting(self) -> Generator[None]:
         """Count what happens inside, and write it out."""
         if self._library is None:
             yield
