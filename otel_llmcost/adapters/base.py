@@ -107,7 +107,7 @@ class UsageAt:
         _note(self._tree, usage, seen)
         for unit, get, kind in self._lengths:
             items = get(answer)
-            if items:
+            if isinstance(items, list) and items:
                 seen[unit] = sum(1 for item in items if fields_of(item).get("type") == kind)
         return True
 
