@@ -14,6 +14,7 @@ import click
 from otel_llmcost.cli.alerts import alerts
 from otel_llmcost.cli.budgets import budgets
 from otel_llmcost.cli.config import config
+from otel_llmcost.cli.demo import demo
 from otel_llmcost.cli.doctor import doctor
 from otel_llmcost.cli.estimate import estimate
 from otel_llmcost.cli.prices import prices
@@ -84,5 +85,5 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-for _command in (doctor, config, report, budgets, prices, estimate, alerts):
+for _command in (doctor, config, report, budgets, prices, estimate, alerts, demo):
     cli.add_command(_command)
