@@ -16,9 +16,10 @@ from otel_llmcost.cli.main import cli
 from otel_llmcost.cli.tools import Tools
 from otel_llmcost.config import Settings, load
 from otel_llmcost.core.attribution import Dimension
+from otel_llmcost.core.budget import BalanceKey, Budget, Claim
 from otel_llmcost.core.ledger import Charge, ChargeStatus
 from otel_llmcost.core.money import to_nano
-from otel_llmcost.core.policy import Policy
+from otel_llmcost.core.policy import micros
 from otel_llmcost.core.usage import Usage
 from otel_llmcost.pricebook.book import load as load_prices
 from otel_llmcost.storage.base import Hold, Posting
@@ -75,11 +76,11 @@ class Shell:
         self.calls += 1
         method, usage = facts.pop("method", "reported"), facts.pop("usage", {"input_tokens": 100, "output_tokens": 10})
         tags: Mapping[Dimension, str] = {**facts, "provider": "openai", "model": model}
-        policy = Policy(self.settings.budgets, at)
         amount = to_nano(Decimal(reserved or usd or 0))
         claims = tuple(
-            policy.claim(position, subject, at, amount_nano=amount, exposure_nano=0)
-            for position, subject in policy.matching(tags)
+            _claim(budget, subject, at, amount)
+            for budget in self.settings.budgets
+            if (subject := budget.subject(tags)) is not None
         )
         charge_id = f"charge-{self.calls}"
         self.store.reserve(Hold(reservation_id=charge_id, claims=claims, at=at, expires_at=at + timedelta(days=1)))
@@ -101,6 +102,19 @@ class Shell:
             list_cost_nano=None if usd is None else amount,
         )
         self.store.settle([Posting(reservation_id=charge_id, claims=claims, charge=charge, assumed={})])
+
+
+def _claim(budget: Budget, subject: str, at: datetime, amount_nano: int) -> Claim:
+    span = budget.window.at(at)
+    return Claim(
+        key=BalanceKey(budget.name, subject, micros(span.bucket_start)),
+        from_us=micros(span.start),
+        window=span,
+        limit_nano=budget.limit_nano,
+        refuses=budget.on_limit == "refuse",
+        amount_nano=amount_nano,
+        marks=tuple((mark.level, int(mark.share * budget.limit_nano)) for mark in budget.marks),
+    )
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 # ruff: noqa: E501 -- tables stand here as they are printed
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from inline_snapshot import snapshot
@@ -149,6 +149,34 @@ def test_check_exits_with_3_where_a_budget_will_not_last(shell, usd, hours, code
 
     assert shell.run("budgets", "list", "--check").exit_code == code
     assert shell.run("budgets", "list").exit_code == 0
+
+
+def test_a_month_half_over_is_projected_to_its_end(shell):
+    """The worked example: 452.34 of 1000 dollars after 15 of 30 days are on track to 904.68."""
+    shell.configure('[[budget]]\nname = "b"\nlimit = 1000\nwindow = "month"')
+    shell.now = datetime(2026, 11, 16, tzinfo=UTC)
+    shell.spend("452.34", at=shell.now - timedelta(days=3))
+
+    (found,) = json.loads(shell.run("budgets", "list", "--json").stdout)["balances"]
+
+    assert (found["remaining_usd"], found["share"], found["projected_usd"]) == (547.66, 0.45234, 904.68)
+    assert found["status"] == "on_track"
+
+
+@pytest.mark.parametrize(
+    ("marks", "spent", "limit", "level"),
+    [
+        pytest.param("{ warning = 0.75, critical = 0.95, exceeded = 1.0 }", "7.5", "10", "warning", id="at-the-mark"),
+        pytest.param("{ info = 0.5, warning = 0.8, exceeded = 1.0 }", "850", "1000", "warning", id="other-names"),
+    ],
+)
+def test_the_level_is_the_highest_mark_reached(shell, marks, spent, limit, level):
+    shell.configure(f'[[budget]]\nname = "b"\nlimit = {limit}\nwindow = "day"\nmarks = {marks}')
+    shell.spend(spent)
+
+    (found,) = json.loads(shell.run("budgets", "list", "--json").stdout)["balances"]
+
+    assert found["level"] == level
 
 
 def test_reset_asks_first(spent):

@@ -43,13 +43,23 @@ def test_what_was_not_said_is_assumed_and_called_so(shell):
     )
 
 
-def test_a_month_of_requests_comes_to_thirty_days_of_them(shell):
-    """The worked example: 100 queries a day on Sonnet, 1500 tokens in and 500 out, are 36 dollars a month."""
-    arguments = ["--input-tokens", "1500", "--output-tokens", "500", "--per-day", "100", "--json"]
+@pytest.mark.parametrize(
+    ("prices", "tokens", "per_day", "month"),
+    [
+        pytest.param("input = 3\noutput = 15", (1500, 500), 100, 36.00, id="100-queries-on-sonnet"),
+        pytest.param("input = 0.075\noutput = 0.30", (1500, 500), 100, 0.7875, id="100-queries-on-gemini-flash"),
+        pytest.param("input = 2.50\noutput = 10", (200, 200), 10_000, 750, id="1000-users-with-10-messages"),
+        pytest.param("input = 2\noutput = 6", (900, 150), 10_000, 810, id="10000-requests-on-mistral-large"),
+    ],
+)
+def test_a_month_of_requests_comes_to_thirty_days_of_them(shell, prices, tokens, per_day, month):
+    shell.configure(f'[[price]]\nmodel = "m"\n{prices}')
+    arguments = ["--input-tokens", str(tokens[0]), "--output-tokens", str(tokens[1]), "--per-day", str(per_day)]
 
-    found = json.loads(shell.run("estimate", "claude-sonnet-4-5", *arguments).stdout)
+    found = json.loads(shell.run("estimate", "m", *arguments, "--json").stdout)
 
-    assert (found["cost_usd"], found["per_day_usd"], found["per_month_usd"]) == (0.012, 1.2, 36.0)
+    assert found["per_month_usd"] == pytest.approx(month, rel=1e-12)
+    assert found["per_day_usd"] == pytest.approx(month / 30, rel=1e-12)
 
 
 @pytest.mark.parametrize("option", ["--file", "--body"])

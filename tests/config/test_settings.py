@@ -125,6 +125,22 @@ def test_a_tier_becomes_a_budget_per_user_and_period(full):
     )
 
 
+@pytest.mark.parametrize(
+    ("tier", "daily", "monthly"),
+    [("free", "0.10", "2.00"), ("pro", "1.00", "25.00"), ("enterprise", "10.00", "500.00")],
+)
+def test_tiers_are_read_as_written(tmp_path, tier, daily, monthly):
+    (tmp_path / "llmcost.toml").write_text(f"[tiers.{tier}]\ndaily = {daily}\nmonthly = {monthly}")
+
+    settings = load({}, cwd=tmp_path, home=tmp_path)
+
+    assert settings.problems == ()
+    assert [(budget.name, budget.limit) for budget in settings.budgets] == [
+        (f"{tier}-daily", Decimal(daily)),
+        (f"{tier}-monthly", Decimal(monthly)),
+    ]
+
+
 def test_channels_take_their_secrets_from_the_environment(full):
     assert full.channels == (
         Channel(
