@@ -1,0 +1,34 @@
+"""The configuration of Prometheus and Alertmanager, read by their own checkers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.real.servers import run
+
+pytestmark = pytest.mark.real
+
+COLLECTOR = Path(__file__).parents[2] / "collector"
+
+
+def test_promtool_takes_the_configuration_and_the_rules_in_it() -> None:
+    """`check config` reads the rule files that the configuration names."""
+    output = run("promtool", "check", "config", str(COLLECTOR / "prometheus" / "prometheus.yml"))
+
+    assert "SUCCESS: 1 rule files found" in output
+    assert "14 rules found" in output
+
+
+def test_rules_record_and_alert_as_their_tests_say() -> None:
+    """`rules_test.yml` says what the rules make of given series."""
+    assert "SUCCESS" in run("promtool", "test", "rules", "rules_test.yml", cwd=COLLECTOR / "prometheus")
+
+
+def test_amtool_takes_the_routes() -> None:
+    """A worse alert of a budget mutes the lesser ones, and all go to one webhook."""
+    output = run("amtool", "check-config", str(COLLECTOR / "alertmanager" / "alertmanager.yml"))
+
+    assert "3 inhibit rules" in output
+    assert "1 receivers" in output
