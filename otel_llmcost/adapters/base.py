@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from otel_llmcost.core.usage import Unit, Usage, canonical
 
@@ -18,7 +18,7 @@ def fields_of(value: Any) -> Mapping[str, Any]:
     Looking into a model's own dict is many times cheaper than asking it for what it may not have.
     """
     if isinstance(value, dict):
-        return value
+        return value  # pyright: ignore[reportUnknownVariableType] -- a guard of our own would cost each call ten times
     fields: dict[str, Any] = getattr(value, "__dict__", _NOTHING)
     extra = getattr(value, "__pydantic_extra__", None)
     return {**fields, **extra} if extra else fields
@@ -36,15 +36,21 @@ def getter(path: str) -> Getter:
 
     def get(value: Any) -> Any:
         for name in names:
-            if isinstance(name, int):
-                value = value[name] if isinstance(value, (list, tuple)) and name < len(value) else None
-            else:
-                value = fields_of(value).get(name)
+            value = _item(value, name) if isinstance(name, int) else fields_of(value).get(name)
             if value is None:
                 return None
         return value
 
     return get
+
+
+def _item(value: Any, position: int) -> Any:
+    return value[position] if is_list(value) and position < len(value) else None
+
+
+def is_list(value: Any) -> TypeGuard[list[Any]]:
+    """Tell whether a value is a list."""
+    return isinstance(value, list)
 
 
 _Tree = tuple[tuple[str, str | None, "_Tree"], ...]
@@ -92,9 +98,14 @@ class UsageAt:
         lengths: Mapping[Unit, tuple[str, str]] | None = None,
     ) -> None:
         self._where = tuple(getter(path) for path in where)
-        self._counts = tuple(counts.items())
+        self._units: dict[str, list[Unit]] = {}
+        for unit, paths in counts.items():
+            for path in paths:
+                self._units.setdefault(path, []).append(unit)
         self._tree = _tree(dict.fromkeys(path for paths in counts.values() for path in paths))
         self._lengths = tuple((unit, getter(path), kind) for unit, (path, kind) in (lengths or {}).items())
+        for unit in lengths or {}:
+            self._units[unit] = [unit]
 
     def note(self, answer: Any, seen: dict[str, int]) -> bool:
         """Note what this answer or chunk reports; a later report of a field replaces the earlier one."""
@@ -107,7 +118,7 @@ class UsageAt:
         _note(self._tree, usage, seen)
         for unit, get, kind in self._lengths:
             items = get(answer)
-            if isinstance(items, list) and items:
+            if is_list(items) and items:
                 seen[unit] = sum(1 for item in items if fields_of(item).get("type") == kind)
         return True
 
@@ -116,15 +127,10 @@ class UsageAt:
         if not seen:
             return None
         counts: dict[Unit, int] = {}
-        for unit, paths in self._counts:
-            total = 0
-            for path in paths:
-                total += seen.get(path, 0)
-            if total:
-                counts[unit] = total
-        for unit, _, _ in self._lengths:
-            if seen.get(unit):
-                counts[unit] = seen[unit]
+        for path, count in seen.items():
+            if count:
+                for unit in self._units[path]:
+                    counts[unit] = counts.get(unit, 0) + count
         return canonical(counts)
 
 

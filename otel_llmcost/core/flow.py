@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from otel_llmcost.core.attribution import Tags
 from otel_llmcost.core.budget import Budget, Claim
 from otel_llmcost.core.ledger import Charge
-from otel_llmcost.core.policy import Estimate, Policy, amount, assumed_model
+from otel_llmcost.core.policy import Estimate, Policy, assumed_model
 from otel_llmcost.core.tokens import InputCount
 from otel_llmcost.core.usage import Usage
 from otel_llmcost.core.value import value
@@ -38,6 +38,8 @@ class Call:
     tier: str = "standard"
     trace_id: str | None = None
     span_id: str | None = None
+    learning_key: str = ""
+    """Calls of one key tend to have answers of like sizes."""
 
 
 @value
@@ -121,9 +123,10 @@ def call_flow(call: Call, prices: Prices, policy: Policy) -> Generator[Step, Any
     Raises:
         RefusedError: thrown in by whoever performs `Reserve`, or because a budget refuses unpriced calls.
     """
-    matching = policy.matching(call.tags)
     estimate = prices.estimate(call)
-    claims = _claims(call, prices, policy, matching, estimate) if matching else ()
+    claims = policy.claims(
+        call.tags, call.at, estimate, lambda budget, subject: _estimate_unpriced(call, prices, budget, subject)
+    )
     if claims:
         yield Reserve(call=call, claims=claims)
     end: Answer | Failure = yield Send()
@@ -131,22 +134,11 @@ def call_flow(call: Call, prices: Prices, policy: Policy) -> Generator[Step, Any
         charge = prices.charge_of_failure(call, end, estimate)
     else:
         charge = prices.charge(call, end, estimate)
-    assumed = _assumed(prices, policy, matching, charge) if charge is not None and charge.cost_nano is None else {}
+    assumed: dict[str, int] = {}
+    if charge is not None and charge.cost_nano is None:
+        assumed = _assumed(prices, policy, claims, charge)
     error = end.error if isinstance(end, Failure) else None
     yield Settle(call=call, claims=claims, charge=charge, error=error, assumed=assumed)
-
-
-def _claims(
-    call: Call, prices: Prices, policy: Policy, matching: list[tuple[int, str]], estimate: Estimate | None
-) -> tuple[Claim, ...]:
-    claims: list[Claim] = []
-    for position, subject in matching:
-        budget = policy.budgets[position]
-        counted = estimate if estimate is not None else _estimate_unpriced(call, prices, budget, subject)
-        held = 0 if counted is None else amount(budget, counted)
-        exposure = 0 if counted is None else max(counted.worst_nano - held, 0)
-        claims.append(policy.claim(position, subject, call.at, amount_nano=held, exposure_nano=exposure))
-    return tuple(claims)
 
 
 def _estimate_unpriced(call: Call, prices: Prices, budget: Budget, subject: str) -> Estimate | None:
@@ -158,11 +150,11 @@ def _estimate_unpriced(call: Call, prices: Prices, budget: Budget, subject: str)
     return None if model is None else prices.estimate(call, model)
 
 
-def _assumed(prices: Prices, policy: Policy, matching: list[tuple[int, str]], charge: Charge) -> dict[str, int]:
+def _assumed(prices: Prices, policy: Policy, claims: tuple[Claim, ...], charge: Charge) -> dict[str, int]:
     """Price an unpriced charge for those budgets that assume another model's price."""
     result: dict[str, int] = {}
-    for position, _ in matching:
-        budget = policy.budgets[position]
-        if (model := assumed_model(budget)) and (cost := prices.cost_at(model, charge)) is not None:
-            result[budget.name] = cost
+    for claim in claims:
+        model = assumed_model(policy.named(claim.key.budget))
+        if model is not None and (cost := prices.cost_at(model, charge)) is not None:
+            result[claim.key.budget] = cost
     return result

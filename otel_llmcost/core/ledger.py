@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from otel_llmcost.core.attribution import Tags
-from otel_llmcost.core.rates import CostClass, Rate, breakdown_nano
+from otel_llmcost.core.rates import Rate
 from otel_llmcost.core.usage import Usage
 from otel_llmcost.core.value import value
 
@@ -47,11 +47,6 @@ class Charge:
     error_type: str | None = None
     rate: Rate | None = field(default=None, compare=False, repr=False)
     """What it was priced by; not kept in the ledger, where its id and source stand."""
-
-    @property
-    def cost_by_class(self) -> dict[CostClass, int]:
-        """Effective cost in nano-USD, split into input, output, cache_read, …; empty where the rate is not at hand."""
-        return {} if self.rate is None or self.cost_nano is None else breakdown_nano(self.usage, self.rate)
 
     @property
     def model(self) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from otel_llmcost.core.attribution import Tags
@@ -14,6 +14,7 @@ from otel_llmcost.core.window import Span
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _ASSUME = "assume:"
+_MOST_KEYS = 1000
 
 
 @value
@@ -34,35 +35,64 @@ def assumed_model(budget: Budget) -> str | None:
     return budget.unpriced.removeprefix(_ASSUME) if budget.unpriced.startswith(_ASSUME) else None
 
 
-def amount(budget: Budget, estimate: Estimate) -> int:
-    """Choose how much to hold, in nano-USD: all it may cost, or what it will likely cost."""
-    mode = budget.reserve or ("worst" if budget.on_limit == "refuse" and estimate.is_capped else "expected")
-    return estimate.worst_nano if mode == "worst" else estimate.expected_nano
-
-
 def micros(instant: datetime) -> int:
     """Count microseconds since 1970, as stores key their windows."""
     return (instant - _EPOCH) // _MICROSECOND
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Current:
-    """A budget in the window of now; made anew when that window is over."""
+    """A budget in the window of now. Replaced as a whole when that is over: threads share it without a lock."""
 
     budget: Budget
     limit_nano: int
     marks: tuple[tuple[str, int], ...]
+    refuses: bool
+    wants_worst: bool
     span: Span
-    bucket_us: int = 0
-    from_us: int = 0
+    bucket_us: int
+    from_us: int
+    keys: dict[str, BalanceKey] = field(default_factory=dict[str, BalanceKey])
+    """Subject → key, so that calls for the same subject share it."""
+
+    @classmethod
+    def at(cls, budget: Budget, now: datetime) -> _Current:
+        limit_nano, span = budget.limit_nano, budget.window.at(now)
+        return cls(
+            budget,
+            limit_nano,
+            tuple((mark.level, int(mark.share * limit_nano)) for mark in budget.marks),
+            budget.on_limit == "refuse",
+            budget.reserve == "worst",
+            span,
+            micros(span.bucket_start),
+            micros(span.start),
+        )
 
     def is_current(self, now: datetime) -> bool:
         return self.span.bucket_start <= now and (self.span.bucket_end is None or now < self.span.bucket_end)
 
-    def move_to(self, now: datetime) -> None:
-        self.span = self.budget.window.at(now)
-        self.bucket_us = micros(self.span.bucket_start)
-        self.from_us = micros(self.span.start)
+    def claim(self, subject: str, counted: Estimate | None) -> Claim:
+        held = exposure = 0
+        if counted is not None:
+            is_worst = self.wants_worst or (self.budget.reserve is None and self.refuses and counted.is_capped)
+            held = counted.worst_nano if is_worst else counted.expected_nano
+            exposure = counted.worst_nano - held
+        key = self.keys.get(subject)
+        if key is None:
+            if len(self.keys) >= _MOST_KEYS:
+                self.keys.clear()
+            key = self.keys[subject] = BalanceKey(self.budget.name, subject, self.bucket_us)
+        return Claim(
+            key=key,
+            from_us=self.from_us,
+            window=self.span,
+            limit_nano=self.limit_nano,
+            refuses=self.refuses,
+            amount_nano=held,
+            exposure_nano=exposure,
+            marks=self.marks,
+        )
 
 
 class Policy:
@@ -70,40 +100,38 @@ class Policy:
 
     def __init__(self, budgets: Sequence[Budget], now: datetime) -> None:
         self.budgets = tuple(budgets)
-        self._current = [_current(budget, now) for budget in self.budgets]
+        self._current = [_Current.at(budget, now) for budget in self.budgets]
 
-    def matching(self, tags: Tags) -> list[tuple[int, str]]:
-        """List the budgets that a call counts on, as (position, subject)."""
-        return [
-            (position, subject)
-            for position, budget in enumerate(self.budgets)
-            if (subject := budget.subject(tags)) is not None
-        ]
+    def claims(
+        self,
+        tags: Tags,
+        now: datetime,
+        estimate: Estimate | None,
+        unpriced: Callable[[Budget, str], Estimate | None],
+    ) -> tuple[Claim, ...]:
+        """List what a call wants of each budget that it counts on.
 
-    def claim(self, position: int, subject: str, now: datetime, *, amount_nano: int, exposure_nano: int) -> Claim:
-        """Make the claim on one matching budget."""
-        current = self._current[position]
-        if not current.is_current(now):
-            current.move_to(now)
-        return Claim(
-            key=BalanceKey(current.budget.name, subject, current.bucket_us),
-            from_us=current.from_us,
-            window=current.span,
-            limit_nano=current.limit_nano,
-            refuses=current.budget.on_limit == "refuse",
-            amount_nano=amount_nano,
-            exposure_nano=exposure_nano,
-            marks=current.marks,
-        )
+        Args:
+            tags: who the call is for, and what it asks.
+            now: when it begins.
+            estimate: what it may cost; None: no rate is known.
+            unpriced: asked then, per budget and subject; None again: nothing is held.
+        """
+        claims: list[Claim] = []
+        for position, current in enumerate(self._current):
+            subject = current.budget.subject(tags)
+            if subject is None:
+                continue
+            if not current.is_current(now):
+                current = self._current[position] = _Current.at(current.budget, now)  # noqa: PLW2901
+            counted = estimate if estimate is not None else unpriced(current.budget, subject)
+            claims.append(current.claim(subject, counted))
+        return tuple(claims)
+
+    def named(self, name: str) -> Budget:
+        """Find a budget by its name."""
+        return next(budget for budget in self.budgets if budget.name == name)
 
     def spans(self, now: datetime) -> list[tuple[Budget, Span]]:
         """List every budget with its window of now."""
         return [(budget, budget.window.at(now)) for budget in self.budgets]
-
-
-def _current(budget: Budget, now: datetime) -> _Current:
-    limit_nano = budget.limit_nano
-    marks = tuple((mark.level, int(mark.share * limit_nano)) for mark in budget.marks)
-    current = _Current(budget, limit_nano, marks, budget.window.at(now))
-    current.move_to(now)
-    return current

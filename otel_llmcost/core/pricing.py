@@ -10,7 +10,7 @@ from otel_llmcost.core.ledger import Charge, ChargeStatus
 from otel_llmcost.core.outputs import Outputs
 from otel_llmcost.core.policy import Estimate
 from otel_llmcost.core.prices import PriceBook
-from otel_llmcost.core.rates import Cost, Rate, costs_with_output, price
+from otel_llmcost.core.rates import Rate, cost_nano, costs_with_output
 from otel_llmcost.core.usage import Unit, Usage
 from otel_llmcost.errors import UnknownPriceError
 
@@ -45,6 +45,7 @@ class Pricing:
         self._seen = 0
         self._factors: dict[str, float] = {}
         self._highs: dict[str, int] = {}
+        self._well_known: set[str] = set()
 
     def factor(self, model: str) -> float:
         """Return by how much the cheap rule is off for a model's tokeniser."""
@@ -61,7 +62,7 @@ class Pricing:
             ceiling = call.max_output_tokens or rate.max_output_tokens or _NO_CEILING
             worst = ceiling * call.choices if call.has_output else 0
             expected = min(self._expected(call) * call.choices, worst)
-            expected_nano, worst_nano = costs_with_output(usage, (expected, worst), rate)
+            expected_nano, worst_nano = costs_with_output(usage, expected, worst, rate)
         except UnknownPriceError:
             return None
         return Estimate(
@@ -99,7 +100,7 @@ class Pricing:
         """Price a charge's usage at another model's rate, in nano-USD; None: that one has no price either."""
         try:
             rate = self._book.rate_at(charge.provider, model, charge.at, input_tokens=charge.usage.input_tokens)
-            return price(charge.usage, rate).cost_nano
+            return cost_nano(charge.usage, rate)[0]
         except UnknownPriceError:
             return None
 
@@ -108,15 +109,13 @@ class Pricing:
     ) -> Charge:
         tier = answer.tier or call.tier
         rate: Rate | None = None
-        cost: Cost | None = None
+        effective: int | None = None
+        listed: int | None = None
         try:
             rate = self._rate_of_answer(call, answer, usage, tier)
-            cost = price(usage, rate)
+            effective, listed = cost_nano(usage, rate)
         except UnknownPriceError:
             status = "unpriced"
-        cost_nano = list_cost_nano = None if cost is None else cost.cost_nano
-        if cost is not None and cost.list_yocto != cost.effective_yocto:
-            list_cost_nano = cost.list_cost_nano
         return Charge(
             charge_id=call.charge_id,
             at=call.at,
@@ -129,8 +128,8 @@ class Pricing:
             usage=usage,
             status=status,
             method=method,
-            cost_nano=cost_nano,
-            list_cost_nano=list_cost_nano,
+            cost_nano=effective,
+            list_cost_nano=listed,
             rate_id=None if rate is None else rate.rate_id,
             rate_source=None if rate is None else rate.source,
             tier=tier if rate is None else rate.tier,
@@ -156,41 +155,37 @@ class Pricing:
 
     def _learn(self, call: Call, usage: Usage) -> None:
         """Learn of a call; once much is known, of every eighth."""
-        outputs = self._outputs(call)
         self._seen += 1
-        if outputs.answers >= _MUCH and self._seen % _EVERY:
+        if call.learning_key in self._well_known and self._seen % _EVERY:
             return
+        outputs = self._outputs(call)
+        if outputs.answers >= _MUCH:
+            self._well_known.add(call.learning_key)
         taught: dict[str, tuple[float, ...]] = {}
         if call.has_output:
-            taught[_outputs_key(call)] = outputs.seen(usage.output_tokens // call.choices)
+            taught[_OUTPUTS + call.learning_key] = outputs.seen(usage.output_tokens // call.choices)
         before = self._factor(call.model)
         after = learn(before, call.input, usage.input_tokens)
         if after is not before:
             taught[_FACTOR + call.model] = (after.log_factor, float(after.calls))
         self._learned.update(taught)
         self._factors.pop(call.model, None)
-        self._highs.pop(_outputs_key(call), None)
+        self._highs.pop(call.learning_key, None)
         self._keep(taught)
 
     def _expected(self, call: Call) -> int:
-        key = _outputs_key(call)
-        high = self._highs.get(key)
+        high = self._highs.get(call.learning_key)
         if high is None:
-            high = self._highs[key] = self._outputs(call).high()
+            high = self._highs[call.learning_key] = self._outputs(call).high()
         return high
 
     def _outputs(self, call: Call) -> Outputs:
-        key = _outputs_key(call)
-        state = self._learned.get(key)
+        state = self._learned.get(_OUTPUTS + call.learning_key)
         return Outputs() if state is None else Outputs(int(state[0]), state[1], state[2])
 
     def _factor(self, model: str) -> Learned:
         state = self._learned.get(_FACTOR + model)
         return prior(model) if state is None else Learned(state[0], int(state[1]))
-
-
-def _outputs_key(call: Call) -> str:
-    return f"{_OUTPUTS}{call.model}:{call.tags.get('agent', '')}:{call.tags.get('feature', '')}"
 
 
 def _with_output(usage: Usage, output_tokens: int) -> Usage:

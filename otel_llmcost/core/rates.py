@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
@@ -107,12 +107,17 @@ class Rate:
     """How one more of a unit moves each class of cost, in atto-USD."""
     share: int = field(init=False, repr=False, compare=False)
     """Millionths of the list price that are paid."""
+    usd_classes: Mapping[Unit, tuple[tuple[CostClass, float], ...]] = field(init=False, repr=False, compare=False)
+    """How one more of a unit moves each class of effective cost, in USD."""
 
     def __post_init__(self) -> None:
         weights = _weights(self.prices)
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "classes", {unit: _moves(unit, weights) for unit in weights})
         object.__setattr__(self, "share", _WHOLE - int(_shifted(self.discount, _DISCOUNT_DIGITS)))
+        scale = self.share / 10**_DIGITS
+        in_usd = {unit: tuple((name, weight * scale) for name, weight in moves) for unit, moves in self.classes.items()}
+        object.__setattr__(self, "usd_classes", in_usd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +166,8 @@ def price(usage: Usage, rate: Rate) -> Cost:
     return Cost(total * _WHOLE, total * rate.share)
 
 
-def costs_with_output(usage: Usage, outputs: Sequence[int], rate: Rate) -> list[int]:
-    """Price one input together with each of several sizes of output, in nano-USD: what an estimate asks.
+def cost_nano(usage: Usage, rate: Rate) -> tuple[int, int]:
+    """Price a usage in nano-USD, after and before discounts: what `price` says, rounded, without its exact sums.
 
     Raises:
         UnknownPriceError: see `price`.
@@ -172,12 +177,42 @@ def costs_with_output(usage: Usage, outputs: Sequence[int], rate: Rate) -> list[
     try:
         for unit, count in usage.counts.items():
             total += count * weights[unit]
-        per_token = weights["output_tokens"] if any(outputs) else 0
+    except KeyError:
+        cost = _price_rated(usage, rate)
+        return cost.cost_nano, cost.list_cost_nano
+    if rate.share == _WHOLE:
+        nano = _nano(total * _WHOLE)
+        return nano, nano
+    return _nano(total * rate.share), _nano(total * _WHOLE)
+
+
+def costs_with_output(usage: Usage, first: int, second: int, rate: Rate) -> tuple[int, int]:
+    """Price one input together with each of two sizes of output, in nano-USD: what an estimate asks.
+
+    Raises:
+        UnknownPriceError: see `price`.
+    """
+    weights = rate.weights
+    total = 0
+    try:
+        for unit, count in usage.counts.items():
+            total += count * weights[unit]
+        per_token = weights["output_tokens"] if first or second else 0
     except KeyError as missing:
         msg = f"no price for {missing.args[0]} in {rate.rate_id}"
         raise UnknownPriceError(rate.provider, rate.model, msg) from None
     share = rate.share
-    return [_nano((total + output * per_token) * share) for output in outputs]
+    return _nano((total + first * per_token) * share), _nano((total + second * per_token) * share)
+
+
+def breakdown_usd(usage: Usage, rate: Rate) -> dict[CostClass, float]:
+    """Split the effective cost of a usage by class, in USD as floats: for showing, and cheap enough for every call."""
+    sums: dict[CostClass, float] = {}
+    classes = rate.usd_classes
+    for unit, count in usage.counts.items():
+        for name, usd in classes.get(unit, ()):
+            sums[name] = sums.get(name, 0.0) + count * usd
+    return sums
 
 
 def breakdown_nano(usage: Usage, rate: Rate) -> dict[CostClass, int]:
@@ -193,7 +228,7 @@ def breakdown_nano(usage: Usage, rate: Rate) -> dict[CostClass, int]:
     if not sums:
         return {}
     share = rate.share
-    nanos = {name: atto * share // _YOCTO_PER_NANO for name, atto in sums.items()}
+    nanos: dict[CostClass, int] = {name: atto * share // _YOCTO_PER_NANO for name, atto in sums.items()}
     missing = _nano(sum(sums.values()) * share) - sum(nanos.values())
     if missing:
         nanos[max(sums, key=sums.__getitem__)] += missing

@@ -45,11 +45,12 @@ class InputCount(NamedTuple):
 
     def usage(self, factor: float = 1.0) -> Usage:
         """Return the count as a usage to be priced: the total, and the parts that may have a rate of their own."""
-        counts: dict[Unit, int] = {"input_tokens": self.scaled(factor)}
-        if self.image_tokens:
-            counts["input_image_tokens"] = self.image_tokens
-        if self.audio_tokens:
-            counts["input_audio_tokens"] = self.audio_tokens
+        text, fixed, images, audio, files, _ = self
+        counts: dict[Unit, int] = {"input_tokens": ceil(text * factor) + fixed + images + audio + files}
+        if images:
+            counts["input_image_tokens"] = images
+        if audio:
+            counts["input_audio_tokens"] = audio
         return Usage(counts)
 
 

@@ -85,21 +85,15 @@ class Usage:
         return self.counts.get("output_tokens", 0)
 
 
-_ORDER = {unit: position for position, unit in enumerate(UNITS)}
+_PARTS_LAST_FIRST: tuple[Unit, ...] = tuple(unit for unit in reversed(UNITS) if unit in PARENTS)
 
 
 def canonical(counts: Mapping[Unit, int]) -> Usage:
     """Make a usage of counts as a provider reported them: no negative count, no part above its total."""
     kept: dict[Unit, int] = {unit: count for unit, count in counts.items() if count > 0}
-    parts = [unit for unit in kept if unit in PARENTS]
-    if len(parts) > 1:  # parts stand behind their totals, so a raised part raises its own total next
-        parts.sort(key=_ORDER.__getitem__, reverse=True)
-    while parts:
-        raised: list[Unit] = []
-        for unit in parts:
-            for total in PARENTS.get(unit, ()):
-                if kept.get(total, 0) < kept[unit]:
+    for unit in _PARTS_LAST_FIRST:
+        if unit in kept:
+            for total in PARENTS[unit]:
+                if kept.get(total, 0) < kept[unit]:  # a raised part raises its own total, which comes later
                     kept[total] = kept[unit]
-                    raised.append(total)
-        parts = raised
     return Usage(kept)

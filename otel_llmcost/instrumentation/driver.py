@@ -127,6 +127,7 @@ class Driver:
             tier=str(body.get("service_tier") or "standard"),
             trace_id=tags.get("trace"),
             span_id=f"{identity.span_id:016x}" if identity.is_valid else None,
+            learning_key=f"{model}:{tags.get('agent', '')}:{tags.get('feature', '')}",
         )
 
     def reserve(self, turn: Turn) -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Mapping
 from typing import Any, Protocol
 
-from otel_llmcost.adapters.base import ChunkShape, getter
+from otel_llmcost.adapters.base import ChunkShape, fields_of, getter
 from otel_llmcost.instrumentation.contain import contained
 from otel_llmcost.instrumentation.turn import Turn
 
@@ -214,7 +214,7 @@ class SseTap:
         if not is_hidden:
             shown.append(event)
 
-    def _take(self, chunk: dict[str, Any]) -> bool:
+    def _take(self, chunk: Mapping[str, Any]) -> bool:
         """Note what a chunk tells; return whether it is the one we asked for ourselves."""
         turn = self._turn
         for get in self._answers:
@@ -250,9 +250,9 @@ def _data(event: bytes) -> bytes:
     return b"\n".join(line[5:].strip() for line in lines if line.startswith(b"data:"))
 
 
-def _json(text: bytes) -> dict[str, Any] | None:
+def _json(text: bytes) -> Mapping[str, Any] | None:
     try:
         value = json.loads(text)
     except ValueError:
         return None
-    return value if isinstance(value, dict) else None
+    return fields_of(value) if isinstance(value, dict) else None

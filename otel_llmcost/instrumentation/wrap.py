@@ -9,6 +9,7 @@ from typing import Any
 from opentelemetry import context as otel_context
 
 from otel_llmcost.adapters.base import ClientSdk, Endpoint, getter
+from otel_llmcost.core.body import is_fields
 from otel_llmcost.errors import RefusedError
 from otel_llmcost.instrumentation import tap
 from otel_llmcost.instrumentation.contain import contained, guard
@@ -91,7 +92,7 @@ class ClientWrapper:
         if endpoint is None:
             return None
         body = options.json_data
-        if not isinstance(body, Mapping):
+        if not is_fields(body):
             return None
         is_stream = bool(kwargs.get("stream"))
         host = instance.base_url.host
@@ -137,7 +138,7 @@ class ClientWrapper:
 
     def _http(self, answer: Any, *, is_stream: bool) -> Any:
         """Find the HTTP response behind an answer; None: the answer is a model of what was in it."""
-        kind = type(answer)
+        kind = answer.__class__
         if kind in self._models:  # asking a model for what it lacks is slow
             return None
         for name in ("response", "http_response") if is_stream else ("http_response",):
@@ -212,7 +213,7 @@ class _Paid:
     def ask_usage(self, body: Mapping[str, Any]) -> None:
         """Ask for a stream's usage where the caller did not; then its event is ours, and hidden."""
         asked = body.get("stream_options")
-        known: Mapping[str, Any] = asked if isinstance(asked, Mapping) else {}
+        known: Mapping[str, Any] = asked if is_fields(asked) else dict[str, Any]()
         if known.get("include_usage"):
             return
         self._body = body

@@ -14,14 +14,21 @@ MOST_CHARACTERS = 256
 """A value from outside is cut here, so that nobody fills the ledger through a header."""
 
 
-def tags(ctx: Context | None = None) -> dict[Dimension, str]:
+def tags(ctx: Context) -> Mapping[Dimension, str]:
     """Read who the current work is for."""
-    carried = baggage.get_all(ctx)
+    global _last  # noqa: PLW0603 -- calls in one `with attribute(...)` carry the very same baggage, so it is read once
+    carried = ctx.get(_BAGGAGE_KEY)
+    if not carried:
+        return _NOBODY
+    last, known = _last
+    if carried is last:
+        return known
     found: dict[Dimension, str] = {}
-    for name, value in carried.items():
+    for name, value in baggage.get_all(ctx).items():
         dimension = BAGGAGE.get(name)
         if dimension is not None and value and (name == TAGS[dimension] or dimension not in found):
             found[dimension] = str(value)[:MOST_CHARACTERS]
+    _last = carried, found
     return found
 
 
@@ -51,3 +58,5 @@ def inner(ctx: Context, span: trace.Span | None, key: str, value: object) -> Con
 # The API's own keys are made at random in each process; a context that holds nothing else tells them.
 (_BAGGAGE_KEY,) = baggage.set_baggage("a", "b", Context())
 (_SPAN_KEY,) = trace.set_span_in_context(trace.INVALID_SPAN, Context())
+_NOBODY: Mapping[Dimension, str] = {}
+_last: tuple[object, Mapping[Dimension, str]] = (None, _NOBODY)

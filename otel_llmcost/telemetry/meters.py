@@ -179,13 +179,17 @@ class Meters:
 
 def _add_tokens(tokens: list[int], usage: Usage) -> None:
     counts = usage.counts
-    read, written = counts.get("cache_read_tokens", 0), counts.get("cache_write_tokens", 0)
-    reasoning = counts.get("reasoning_tokens", 0)
-    tokens[0] += max(counts.get("input_tokens", 0) - read - written, 0)
-    tokens[1] += read
-    tokens[2] += written
-    tokens[3] += max(counts.get("output_tokens", 0) - reasoning, 0)
-    tokens[4] += reasoning
+    if "cache_read_tokens" in counts or "cache_write_tokens" in counts:
+        read, written = counts.get("cache_read_tokens", 0), counts.get("cache_write_tokens", 0)
+        tokens[1] += read
+        tokens[2] += written
+        tokens[0] -= min(read + written, counts.get("input_tokens", 0))
+    if "reasoning_tokens" in counts:
+        reasoning = counts["reasoning_tokens"]
+        tokens[4] += reasoning
+        tokens[3] -= reasoning
+    tokens[0] += counts.get("input_tokens", 0)
+    tokens[3] += counts.get("output_tokens", 0)
 
 
 def merge(histograms: list[Histogram]) -> Histogram:

@@ -32,12 +32,11 @@ ERROR_TYPE: Final = "error.type"
 
 CHARGE_ID: Final = "llmcost.charge.id"
 COST_STATUS: Final = "llmcost.cost.status"
+"""Left out of spans where the cost is confirmed."""
 COST_CLASSES: Final = {name: f"llmcost.cost.{name}" for name in _CLASSES}
 """Class of cost → name of its attribute."""
 PRICE_ID: Final = "llmcost.price.id"
-PRICE_SOURCE: Final = "llmcost.price.source"
 PRICE_TIER: Final = "llmcost.price.tier"
-TOKENS_ESTIMATED: Final = "llmcost.tokens.estimated"
 TOKENS_METHOD: Final = "llmcost.tokens.method"
 BUDGET_NAME: Final = "llmcost.budget.name"
 BUDGET_SUBJECT: Final = "llmcost.budget.subject"

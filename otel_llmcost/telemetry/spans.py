@@ -14,10 +14,11 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 
-from otel_llmcost.core.attribution import Tags
+from otel_llmcost.core.attribution import Tags, merged
 from otel_llmcost.core.flow import Call
 from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.money import NANO_PER_USD
+from otel_llmcost.core.rates import breakdown_usd
 from otel_llmcost.core.usage import Unit
 from otel_llmcost.errors import BudgetExceededError, RefusedError
 from otel_llmcost.telemetry import baggage, semconv
@@ -119,18 +120,19 @@ def request_attributes(call: Call) -> dict[str, Any]:
 
 def cost_attributes(charge: Charge) -> dict[str, Any]:
     """Say what a call cost, and by which rate; nothing at all of a cost that is not known."""
-    attributes: dict[str, Any] = {semconv.COST_STATUS: charge.status}
+    attributes: dict[str, Any] = {}
     if charge.cost_nano is not None:
         attributes[semconv.USAGE_COST] = charge.cost_nano / NANO_PER_USD
-        for name, nano in charge.cost_by_class.items():
-            attributes[semconv.COST_CLASSES[name]] = nano / NANO_PER_USD
-    if charge.rate_id is not None:
+    if charge.rate is not None:
+        for name, usd in breakdown_usd(charge.usage, charge.rate).items():
+            if usd:
+                attributes[semconv.COST_CLASSES[name]] = usd
         attributes[semconv.PRICE_ID] = charge.rate_id
-        attributes[semconv.PRICE_SOURCE] = charge.rate_source
         if charge.tier != "standard":
             attributes[semconv.PRICE_TIER] = charge.tier
+    if charge.status != "confirmed":
+        attributes[semconv.COST_STATUS] = charge.status
     if charge.method != "reported":
-        attributes[semconv.TOKENS_ESTIMATED] = True
         attributes[semconv.TOKENS_METHOD] = charge.method
     return attributes
 
@@ -245,8 +247,7 @@ class CostProcessor(SpanProcessor):
             return
         ctx = otel_context.get_current() if parent_context is None else parent_context
         mark = ctx.get(CALL_KEY)
-        tags = baggage.tags(ctx)
-        for dimension, value in {**self._said, **tags}.items():
+        for dimension, value in merged(self._said, baggage.tags(ctx)).items():
             attribute = semconv.TAGS[dimension]
             if attribute not in (span.attributes or {}):
                 span.set_attribute(attribute, value)
