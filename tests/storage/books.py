@@ -12,7 +12,7 @@ from typing import Any
 from otel_llmcost.core.attribution import Tags
 from otel_llmcost.core.budget import Balance, Budget, Claim
 from otel_llmcost.core.ledger import Charge
-from otel_llmcost.core.policy import Policy
+from otel_llmcost.core.policy import Estimate, Policy
 from otel_llmcost.core.usage import Usage
 from otel_llmcost.core.uuid7 import uuid7
 from otel_llmcost.core.window import Calendar, Window
@@ -64,12 +64,14 @@ class Books:
         self.policy = Policy(self.budgets, self.now)
 
     def claims(self, usd: float, tags: Tags, exposure_usd: float = 0) -> tuple[Claim, ...]:
-        return tuple(
-            self.policy.claim(
-                position, subject, self.now, amount_nano=int(usd * USD), exposure_nano=int(exposure_usd * USD)
-            )
-            for position, subject in self.policy.matching(tags)
+        estimate = Estimate(
+            expected_nano=int(usd * USD),
+            worst_nano=int(usd * USD) + int(exposure_usd * USD),
+            is_capped=False,
+            input_tokens=0,
+            expected_output_tokens=0,
         )
+        return self.policy.claims(tags, self.now, estimate, lambda _budget, _subject: None)
 
     def hold(self, usd: float, tags: Tags | None = None, *, exposure_usd: float = 0) -> Hold:
         return Hold(
