@@ -19,6 +19,43 @@ help: ## Show what can be made
 	.venv-oldest/bin/python -m pip install --quiet --editable . --group oldest
 	@touch $@
 
+.venv-beside/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-beside
+	.venv-beside/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	.venv-beside/bin/python -m pip install --quiet --editable . --group beside
+	@touch $@
+
+test-beside: .venv-beside/installed ## Test beside other instrumentors, in a virtual environment of their own
+	.venv-beside/bin/pytest tests/beside
+
+test: .venv/installed .venv-oldest/installed ## Run the tests, on the newest and the oldest SDKs (under ten minutes)
+	$(BIN)/pytest -q -n 2
+	.venv-oldest/bin/pytest -q -n 2 tests/instrumentation tests/examples
+
+check: .venv/installed ## Check format, style, types and who may import whom
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: .venv/installed ## Write all code in one form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test-slow: .venv/installed ## Run the tests that take long: processes that hammer one ledger, the demo as a test
+	$(BIN)/pytest -q -m slow
+
+demo: .venv/installed ## Watch a team of agents use up its budgets, without API keys (a minute)
+	$(BIN)/otel-llmcost demo
+
+dashboards: .venv/installed ## Build the Grafana boards anew
+	$(BIN)/python -m dashboards.builder
+
+test-real: .venv/installed ## Test on real servers, and draw the boards into var/boards (root installs what is missing)
+	tests/real/install.sh
+	$(BIN)/pytest -q -m real
+
 bench: ## Measure what we and others add to a call, about 30 minutes (BENCH=--quick: only we, 3 minutes)
 	$(PYTHON) tests/bench/run.py $(BENCH)
 
