@@ -42,7 +42,12 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--config", metavar="FILE", help="Settings to use instead of the llmcost.toml that would be found.")
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Settings to use instead of the llmcost.toml that would be found.",
+)
 @click.option("--store", metavar="URL", help="Ledger to use instead of the one in the settings.")
 @click.version_option(package_name="otel-llmcost")
 @click.pass_context
@@ -62,6 +67,9 @@ def cli(ctx: click.Context, config: str | None, store: str | None) -> None:
 def wire(ctx: click.Context, arguments: Mapping[str, str]) -> Tools:
     """Build what commands work with; what was opened is closed when the command ends."""
     settings = load(os.environ, cwd=Path.cwd(), home=Path.home(), arguments=arguments)
+    for problem in settings.problems:
+        if problem.key in arguments:  # what was just typed is better refused than passed over
+            raise click.BadParameter(f"{problem.problem} (expected {problem.expected})", param_hint=f"--{problem.key}")
 
     @cache
     def store() -> Store:

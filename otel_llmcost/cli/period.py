@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
-from otel_llmcost.core.window import CALENDAR, Calendar, Rolling, parse_window
+from otel_llmcost.core.window import Calendar, Rolling, parse_window
 
 EXPECTED = (
     "a length such as 7d or 24h, today, hour, day, week, month, quarter, year (since they began, in UTC), "
@@ -22,20 +22,13 @@ def instant(text: str, now: datetime, option: str) -> datetime:
     """
     try:
         window = parse_window("day" if text == "today" else text)
-    except (ValueError, OverflowError):
+    except ValueError:
         return _date(text, option)
     if isinstance(window, Rolling):
-        return _before(now, window, option)
-    if isinstance(window, Calendar) and window.unit in CALENDAR:
+        return now - window.length
+    if isinstance(window, Calendar):
         return window.at(now).start
     raise _wrong(text, option)
-
-
-def _before(now: datetime, window: Rolling, option: str) -> datetime:
-    try:
-        return now - window.length
-    except OverflowError:
-        raise _wrong(str(window), option) from None
 
 
 def _date(text: str, option: str) -> datetime:

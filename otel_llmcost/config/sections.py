@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import get_args
 
 from otel_llmcost.config import kinds
+from otel_llmcost.config.file import NAME
 from otel_llmcost.config.kinds import Kind, Place, listed, one_of, unknown
 from otel_llmcost.config.reader import Notes, Table, inner_tables, rows
 from otel_llmcost.core.alert import Channel
@@ -195,8 +196,9 @@ def _resolved(row: Table, key: str, text: str | None, environ: Mapping[str, str]
 
 
 def _price(row: Table, notes: Notes) -> PriceOverride | None:
+    # By the file's plain name: where a price is from goes on spans, which need not know this machine's folders.
     try:
-        return price_override(row.values, file=notes.file, line=notes.line_of(row.place))
+        return price_override(row.values, file=NAME, line=notes.line_of(row.place))
     except ConfigError as error:
         row.fault((error.key,) if error.key else (), error.problem, error.expected)
         return None

@@ -42,6 +42,11 @@ class Call:
     """Calls of one key tend to have answers of like sizes."""
 
 
+def learning_key(model: str, tags: Tags) -> str:
+    """Name the calls of one model for one agent and feature."""
+    return f"{model}:{tags.get('agent', '')}:{tags.get('feature', '')}"
+
+
 @value
 class Answer:
     """What came back. `usage` is None where nothing was reported."""

@@ -217,6 +217,14 @@ def test_an_endpoint_that_is_none_is_said(shell):
     assert "which cannot be reached" in texts(shell, "export", "warning")[0]
 
 
+def test_without_a_distro_nothing_is_exported(shell, monkeypatch):
+    monkeypatch.setattr(sys, "path", [])
+
+    assert texts(shell, "export", "warning") == [
+        "no distro is installed, so nothing is exported unless the program sets it up itself"
+    ]
+
+
 def test_a_disabled_sdk_is_said(shell):
     shell.environ["OTEL_SDK_DISABLED"] = "TRUE"
 

@@ -63,6 +63,20 @@ def test_a_store_nobody_knows_is_one_line_of_error(real):
     assert result.stderr.startswith("Error: store: ")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        pytest.param(["--store", "ledger.db", "report"], 'Invalid value for --store: found "ledger.db"', id="store"),
+        pytest.param(["--config", "my.toml", "report"], "File 'my.toml' does not exist", id="config"),
+    ],
+)
+def test_a_wrong_option_is_refused_where_a_wrong_variable_is_passed_over(real, arguments, problem):
+    result = real(*arguments)
+
+    assert result.exit_code == 2
+    assert problem in result.stderr
+
+
 def test_problems_of_the_settings_are_hinted_at_by_every_command(real, tmp_path):
     (tmp_path / "llmcost.toml").write_text('spans = "all"')
 

@@ -158,13 +158,13 @@ def test_channels_take_their_secrets_from_the_environment(full):
     )
 
 
-def test_prices_say_which_line_they_are_from(full, tmp_path):
+def test_prices_say_which_line_they_are_from(full):
     (price,) = full.prices
 
     assert (price.provider, price.model, price.discount) == ("openai", "gpt-4o*", Decimal("0.1"))
     assert price.prices == {"input_tokens": Decimal("0.0000025")}
     assert price.valid_from == datetime(2026, 1, 1, tzinfo=UTC)
-    assert price.source == f"{tmp_path / 'llmcost.toml'}:{FULL.splitlines().index('[[price]]') + 1}"
+    assert price.source == f"llmcost.toml:{FULL.splitlines().index('[[price]]') + 1}"
 
 
 def test_what_is_not_enforced_yet_is_said_and_not_silently_taken(full, tmp_path):
