@@ -97,7 +97,8 @@ class Runtime:
         runtime = cls(settings, store, writer, dispatcher, driver, meters, events)
         dispatcher.resume()
         atexit.register(runtime.at_exit)
-        os.register_at_fork(after_in_child=tracing.producer.forked)
+        os.register_at_fork(after_in_child=tracing.forked)
+        os.register_at_fork(after_in_child=events.clear)
         return runtime
 
     def store_state(self) -> StoreState:

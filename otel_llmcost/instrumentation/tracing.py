@@ -48,6 +48,11 @@ class Tracing:
             logger.info("no OpenTelemetry SDK meter provider is set: costs are kept in the store, not exported")
         return cls(spans, meters, producer)
 
+    def forked(self) -> None:
+        """Begin anew in a forked child."""
+        self.meters.forked()
+        self.producer.forked()
+
     def stop(self) -> None:
         """Fall silent: processors cannot be taken out of a provider."""
         self.spans.mute()

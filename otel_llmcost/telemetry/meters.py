@@ -108,8 +108,6 @@ class Meters:
     store_errors: int = 0
     overflow: int = 0
     """Calls that found no cell of their own."""
-    has_standard: bool = False
-    """Whether any call was measured that no other instrumentor measures: only those go into `gen_ai.client.*`."""
     lock: Lock = field(default_factory=Lock)
 
     def ended(self, call: Call, charge: Charge | None, error: BaseException | None, *, is_foreign: bool) -> None:
@@ -137,7 +135,6 @@ class Meters:
                 cell.cost_nano += charge.cost_nano
                 cell.cost_per_call.add(charge.cost_nano / NANO_PER_USD)
             if not is_foreign:
-                self.has_standard = True
                 cell.duration.add(charge.duration_seconds)
                 cell.input_tokens.add(charge.usage.input_tokens)
                 cell.output_tokens.add(charge.usage.output_tokens)
@@ -166,6 +163,14 @@ class Meters:
         """Add an alert."""
         with self.lock:
             self.alerts[budget, level] = self.alerts.get((budget, level), 0) + 1
+
+    def forked(self) -> None:
+        """Begin anew in a forked child: what its parent counted, the parent shows."""
+        self.lock = Lock()  # another thread of the parent may have held it
+        self.cells.clear()
+        self.refusals.clear()
+        self.alerts.clear()
+        self.store_errors = self.overflow = 0
 
     def _cell(self, key: CellKey) -> Cell:
         cell = self.cells.get(key)

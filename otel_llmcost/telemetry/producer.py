@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from opentelemetry.sdk.metrics import Counter
@@ -36,6 +37,16 @@ Read = Callable[[], list[Reading]]
 _MARK = "_llmcost_producer"
 
 
+@dataclass(slots=True)
+class _Told:
+    """What a reader was told last, for one that wants differences."""
+
+    at_ns: int
+    values: dict[tuple[str, Attributes], float | Histogram] = field(
+        default_factory=dict[tuple[str, Attributes], float | Histogram]
+    )
+
+
 class Producer:
     """Our side of a collection."""
 
@@ -44,11 +55,15 @@ class Producer:
         self._scope = InstrumentationScope(semconv.SCOPE, version)
         self._started_ns = time.time_ns()
         self._instance = str(uuid.uuid4())
+        self._told: list[_Told] = []
 
     def forked(self) -> None:
         """Begin anew in a forked child: its figures are its own."""
         self._started_ns = time.time_ns()
         self._instance = str(uuid.uuid4())
+        for told in self._told:
+            told.at_ns = self._started_ns
+            told.values.clear()
 
     def attach(self, provider: Any) -> bool:
         """Join the collections of a meter provider; once is enough.
@@ -67,11 +82,12 @@ class Producer:
     def _join(self, storage: Any, provider: Any) -> None:
         collect = storage.collect
         temporality = storage._instrument_class_temporality  # noqa: SLF001
-        last: dict[tuple[str, Attributes], float | Histogram] = {}
+        told = _Told(self._started_ns)
+        self._told.append(told)
 
         def collect_with_ours(*args: Any, **kwargs: Any) -> MetricsData | None:
             data: MetricsData | None = collect(*args, **kwargs)
-            metrics = self._metrics(self._read(), temporality, last)
+            metrics = self._metrics(self._read(), temporality, told)
             if not metrics:
                 return data
             ours = ScopeMetrics(scope=self._scope, metrics=metrics, schema_url="")
@@ -88,16 +104,18 @@ class Producer:
         self,
         readings: Sequence[Reading],
         temporality: dict[type, AggregationTemporality],
-        last: dict[tuple[str, Attributes], float | Histogram],
+        told: _Told,
     ) -> list[Metric]:
         now = time.time_ns()
         made: list[Metric] = []
+        last = told.values
         for reading in readings:
             is_histogram = isinstance(reading.points[0][1], Histogram)
             kind = _temporality_of(HistogramInstrument if is_histogram else Counter, temporality)
             is_delta = kind == AggregationTemporality.DELTA and not reading.is_gauge
+            times = told.at_ns if is_delta else self._started_ns, now
             points = [
-                self._point(attributes, _since(last, (reading.name, attributes), value) if is_delta else value, now)
+                self._point(attributes, _since(last, (reading.name, attributes), value) if is_delta else value, times)
                 for attributes, value in reading.points
             ]
             data: Any
@@ -108,14 +126,16 @@ class Producer:
             else:
                 data = Sum(data_points=points, aggregation_temporality=kind, is_monotonic=True)
             made.append(Metric(name=reading.name, description=reading.description, unit=reading.unit, data=data))
+        told.at_ns = now
         return made
 
-    def _point(self, attributes: Attributes, value: float | Histogram, now: int) -> Any:
+    def _point(self, attributes: Attributes, value: float | Histogram, times: tuple[int, int]) -> Any:
+        start, now = times
         named = {**dict(attributes), semconv.INSTANCE: self._instance}
         if isinstance(value, Histogram):
             return HistogramDataPoint(
                 attributes=named,
-                start_time_unix_nano=self._started_ns,
+                start_time_unix_nano=start,
                 time_unix_nano=now,
                 count=value.count,
                 sum=value.total,
@@ -124,7 +144,7 @@ class Producer:
                 min=value.low,
                 max=value.high,
             )
-        return NumberDataPoint(attributes=named, start_time_unix_nano=self._started_ns, time_unix_nano=now, value=value)
+        return NumberDataPoint(attributes=named, start_time_unix_nano=start, time_unix_nano=now, value=value)
 
 
 def _temporality_of(instrument: type, temporality: dict[type, AggregationTemporality]) -> AggregationTemporality:

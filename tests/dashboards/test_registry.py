@@ -40,7 +40,6 @@ def readings() -> list[Reading]:
         cells={CALLER: cell(), NOBODY: cell(), OVERFLOW: cell()},
         refusals={("daily", "planner", "research"): 1},
         alerts={("daily", "warning"): 1},
-        has_standard=True,
     )
     return read(meters, StoreState(balances=[("month", balance)], now=START))
 
