@@ -13,7 +13,7 @@ import click
 from otel_llmcost.cli.output import as_json, print_json
 from otel_llmcost.cli.prices import seller_of
 from otel_llmcost.cli.tools import Tools
-from otel_llmcost.core.flow import Call, learning_key
+from otel_llmcost.core.flow import Call
 from otel_llmcost.core.money import format_usd, from_nano
 from otel_llmcost.core.pricing import Pricing
 from otel_llmcost.core.rates import Rate, price
@@ -215,7 +215,6 @@ def _call(tools: Tools, model: str, provider: str, tier: str, sent: Input) -> Ca
         max_output_tokens=sent.max_output_tokens,
         has_output="embedding" not in model,
         tier=tier,
-        learning_key=learning_key(model, tools.settings.attribution),
     )
 
 

@@ -38,13 +38,11 @@ class Call:
     tier: str = "standard"
     trace_id: str | None = None
     span_id: str | None = None
-    learning_key: str = ""
-    """Calls of one key tend to have answers of like sizes."""
 
-
-def learning_key(model: str, tags: Tags) -> str:
-    """Name the calls of one model for one agent and feature."""
-    return f"{model}:{tags.get('agent', '')}:{tags.get('feature', '')}"
+    @property
+    def learning_key(self) -> str:
+        """Name the calls whose answers tend to be of like sizes."""
+        return f"{self.model}:{self.tags.get('agent', '')}:{self.tags.get('feature', '')}"
 
 
 @value

@@ -19,7 +19,7 @@ from opentelemetry.context import Context
 from otel_llmcost.adapters.base import ClientSdk, Endpoint
 from otel_llmcost.core.attribution import Dimension, Tags
 from otel_llmcost.core.budget import Refusal
-from otel_llmcost.core.flow import Call, Reserve, Settle, call_flow, learning_key
+from otel_llmcost.core.flow import Call, Reserve, Settle, call_flow
 from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.money import from_nano
 from otel_llmcost.core.policy import Policy
@@ -127,7 +127,6 @@ class Driver:
             tier=str(body.get("service_tier") or "standard"),
             trace_id=tags.get("trace"),
             span_id=f"{identity.span_id:016x}" if identity.is_valid else None,
-            learning_key=learning_key(model, tags),
         )
 
     def reserve(self, turn: Turn) -> None:

@@ -22,8 +22,9 @@ from otel_llmcost.config import Settings
 from otel_llmcost.core.alert import Alert
 from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.policy import Policy
+from otel_llmcost.core.prices import PriceBook
 from otel_llmcost.core.pricing import Pricing
-from otel_llmcost.errors import StoreError
+from otel_llmcost.errors import ConfigError, StoreError
 from otel_llmcost.instrumentation import state
 from otel_llmcost.instrumentation.contain import contained, logger
 from otel_llmcost.instrumentation.driver import Driver
@@ -84,7 +85,7 @@ class Runtime:
         events: deque[Charge] = deque(maxlen=KEPT_EVENTS)
         driver = Driver(
             policy=Policy(settings.budgets, now),
-            pricing=Pricing(load_prices().with_overrides(settings.prices), _learned(store), keep=writer.learn),
+            pricing=Pricing(_prices(settings), _learned(store), keep=writer.learn),
             writer=writer,
             outage=Outage(MemoryStore()),
             spans=tracing.spans,
@@ -161,6 +162,16 @@ def _open(settings: Settings) -> Store:
     except Exception as error:  # noqa: BLE001 -- whatever is wrong with it, the agent runs
         logger.error("the store %s cannot be opened, costs are kept in memory only: %s", settings.store, error)
         return MemoryStore()
+
+
+def _prices(settings: Settings) -> PriceBook:
+    """Load the newer of our price book and the user's own, and lay his prices over it."""
+    try:
+        book = load_prices(settings.refreshed_prices)
+    except ConfigError as error:
+        logger.error("the refreshed price book is passed over: %s", error)
+        book = load_prices()
+    return book.with_overrides(settings.prices)
 
 
 def _learned(store: Store) -> dict[str, tuple[float, ...]]:
