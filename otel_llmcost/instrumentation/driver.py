@@ -89,8 +89,7 @@ class Driver:
         is_foreign = link is not None or ask.makes_own_span or is_instrumented_by_others(ask.sdk.name)
         call = self._call(ask, ctx, current)
         mark = CallMark()
-        if link is not None:
-            mark.links.append(link)
+        mark.bind(link)
         span = self.spans.start(call, ctx, is_foreign=is_foreign)
         return Turn(
             call=call,

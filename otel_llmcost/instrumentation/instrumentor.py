@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection
 from functools import partial
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -79,10 +80,8 @@ def install(settings: Settings | None = None) -> None:
 
 def remove() -> None:
     """Take everything back."""
-    for sdk, module in state.patched.values():
-        for method in (sdk.sync_method, sdk.async_method):
-            owner, _, name = method.partition(".")
-            unwrap(getattr(module, owner), name)
+    for owner, name in chain.from_iterable(state.patched.values()):
+        unwrap(owner, name)
     state.patched.clear()
     if state.runtime is not None:
         state.runtime.close()
@@ -98,9 +97,18 @@ def _patch(sdk: ClientSdk, module: ModuleType) -> None:
         runtime = import_module("otel_llmcost.instrumentation.runtime")  # asyncio, sqlite3 and prices: not at start-up
         if state.runtime is None:
             state.runtime = runtime.Runtime.start(state.settings, state.tracing)
+        state.patched[sdk.name] = []
         for method, is_async in ((sdk.sync_method, False), (sdk.async_method, True)):
-            wrapt.wrap_function_wrapper(module, method, runtime.wrapper(sdk, is_async=is_async))
-        state.patched[sdk.name] = (sdk, module)
+            base, _, name = method.partition(".")
+            for owner in _owners(getattr(module, base), name):
+                wrapt.wrap_function_wrapper(owner, name, runtime.wrapper(sdk, is_async=is_async))
+                state.patched[sdk.name].append((owner, name))
+
+
+def _owners(base: type[Any], name: str) -> list[type[Any]]:
+    """Return who has the method: whoever patched a subclass before us took a copy of it that does not know us."""
+    heirs = [heir for each in base.__subclasses__() for heir in _owners(each, name)]
+    return [base, *heirs] if name in vars(base) else heirs
 
 
 def _tell(settings: Settings) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from otel_llmcost.adapters.base import ClientSdk
     from otel_llmcost.config import Settings
     from otel_llmcost.instrumentation.runtime import Runtime
     from otel_llmcost.instrumentation.tracing import Tracing
@@ -16,8 +14,8 @@ settings: Settings | None = None
 tracing: Tracing | None = None
 runtime: Runtime | None = None
 """None: no SDK was imported yet."""
-patched: dict[str, tuple[ClientSdk, ModuleType]] = {}
-"""By the SDK's name."""
+patched: dict[str, list[tuple[type, str]]] = {}
+"""The SDK's name → its classes, and the method of each that we stand around."""
 
 
 def summary() -> dict[str, Any]:

@@ -43,6 +43,11 @@ BUDGET_SUBJECT: Final = "llmcost.budget.subject"
 BUDGET_WINDOW: Final = "llmcost.budget.window"
 BUDGET_DECISION: Final = "llmcost.budget.decision"
 
+# Read on spans of openinference
+OPENINFERENCE_KIND: Final = "openinference.span.kind"
+OPENINFERENCE_OUTPUT: Final = "output.value"
+"""The answer as JSON."""
+
 # Metrics
 COST: Final = "llmcost.cost"
 TOKENS: Final = "llmcost.tokens"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from itertools import islice
 from time import time_ns
 from typing import Any, Literal
 
@@ -59,6 +61,15 @@ FOREIGN_INSTRUMENTORS: Mapping[str, tuple[tuple[str, str], ...]] = {
 }
 """SDK → modules and classes of others that make a span per call of it."""
 
+INFERENCE: Mapping[str, frozenset[str]] = {
+    semconv.OPERATION: frozenset({"chat", "text_completion", "generate_content", "embeddings"}),
+    semconv.OPENINFERENCE_KIND: frozenset({"LLM", "EMBEDDING"}),
+}
+"""Attribute → what it says where a span is one call; those of agents, tools and workflows hold many."""
+
+_TRIED_IDS = 20
+_ID_IN_JSON = re.compile(r'"id": ?"([^"]+)"')
+
 
 def is_instrumented_by_others(sdk: str) -> bool:
     """Tell whether another instrumentor is at work on this SDK in this process."""
@@ -74,9 +85,13 @@ def is_instrumented_by_others(sdk: str) -> bool:
 class Link:
     """Binds a foreign span to our charge, whichever of the two is first."""
 
-    __slots__ = ("charge", "finish")
+    __slots__ = ("call", "charge", "finish", "outer")
 
-    def __init__(self) -> None:
+    def __init__(self, outer: Link | None) -> None:
+        self.outer = outer
+        """Of the span around it: where several instrument an SDK, each call has several."""
+        self.call: CallMark | None = None
+        """The latest call made inside it."""
         self.charge: Charge | None = None
         self.finish: Callable[[], None] | None = None
         """Ends the span, which was to end before its cost was known."""
@@ -97,6 +112,13 @@ class CallMark:
     def __init__(self) -> None:
         self.links: list[Link] = []
         self.is_open = True
+
+    def bind(self, link: Link | None) -> None:
+        """Make a span, and those around it, the call's."""
+        while link is not None:
+            link.call = self
+            self.links.append(link)
+            link = link.outer
 
 
 def first_attributes(call: Call) -> dict[str, Any]:
@@ -214,8 +236,19 @@ class Spans:
         """Find the charge that a foreign span is about; one that is not an LLM call has none."""
         if link.charge is not None:
             return link.charge
-        response_id = (span.attributes or {}).get(semconv.RESPONSE_ID)
-        return self._recent.get(response_id) if isinstance(response_id, str) else None
+        attributes = span.attributes or {}
+        response_id = attributes.get(semconv.RESPONSE_ID)
+        if isinstance(response_id, str):
+            return self._recent.get(response_id)
+        answer = attributes.get(semconv.OPENINFERENCE_OUTPUT)
+        ids = islice(_ID_IN_JSON.finditer(answer), _TRIED_IDS) if isinstance(answer, str) else ()
+        return next((self._recent[each[1]] for each in ids if each[1] in self._recent), None)
+
+
+def is_inference(span: ReadableSpan) -> bool:
+    """Tell whether a span may be one call, by what it says so far."""
+    attributes = span.attributes or {}
+    return all(attributes[name] in kinds for name, kinds in INFERENCE.items() if name in attributes)
 
 
 def _error_attributes(error: BaseException) -> dict[str, Any]:
@@ -251,17 +284,17 @@ class CostProcessor(SpanProcessor):
             attribute = semconv.TAGS[dimension]
             if attribute not in (span.attributes or {}):
                 span.set_attribute(attribute, value)
-        if name.startswith(FOREIGN_SCOPES):
-            self._link(span, mark if isinstance(mark, CallMark) else None)
+        if name.startswith(FOREIGN_SCOPES) and is_inference(span):
+            link = Link(link_of(trace.get_current_span(ctx)))
+            if isinstance(mark, CallMark):
+                mark.bind(link)
+            self._stand_in(span, link)
 
-    def _link(self, span: Span, mark: CallMark | None) -> None:
-        link = Link()
-        if mark is not None:
-            mark.links.append(link)
+    def _stand_in(self, span: Span, link: Link) -> None:
         end = span.end
 
         def end_now(end_time: int | None) -> None:
-            charge = self._spans.charge_of(span, link)
+            charge = self._spans.charge_of(span, link) if is_inference(span) else None
             if charge is not None and span.is_recording():
                 known = span.attributes or {}
                 told = {**usage_attributes(charge), semconv.CHARGE_ID: charge.charge_id}
@@ -270,7 +303,8 @@ class CostProcessor(SpanProcessor):
             end(end_time)
 
         def end_with_cost(end_time: int | None = None) -> None:
-            if mark is not None and mark.is_open and link.finish is None:
+            call = link.call
+            if call is not None and call.is_open and link.finish is None and is_inference(span):
                 ended_at = time_ns() if end_time is None else end_time
                 link.finish = lambda: end_now(ended_at)
             else:
