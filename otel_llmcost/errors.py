@@ -113,7 +113,7 @@ class BudgetExceededError(RefusedError):
         until = f" until {window_end:%Y-%m-%d %H:%M %Z}" if window_end is not None else ""
         error = cls(
             f"budget {_of(budget, scope)}: the call needs about ${requested:.6f}, "
-            f"${max(limit - balance, Decimal(0)):.6f} of ${limit} is left{until}; it was not sent",
+            f"${max(limit - balance, Decimal(0)):.6f} of ${limit.normalize():f} is left{until}; it was not sent",
             name=budget,
             scope=scope,
             limit=limit,
