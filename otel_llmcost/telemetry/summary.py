@@ -39,7 +39,8 @@ def as_text(summary: dict[str, Any]) -> str:
     for title in ("by_model", "by_agent"):
         for name, part in sorted(summary[title].items(), key=lambda each: Decimal(each[1]["cost_usd"]), reverse=True):
             kind = title.removeprefix("by_")
-            lines.append(f"  {kind:5} {name:32} {format_usd(Decimal(part['cost_usd'])):>12}  {part['calls']:>6} calls")
+            cost = format_usd(Decimal(part["cost_usd"]))
+            lines.append(f"  {kind:5} {name:32} {cost:>12}  {part['calls']:>6} calls{_remarks(part)}")
     return "\n".join(lines)
 
 
@@ -47,7 +48,7 @@ def _remarks(summary: dict[str, Any]) -> str:
     remarks = [
         f"{summary[key]} {word}"
         for key, word in (("unpriced_calls", "unpriced"), ("refused_calls", "refused"), ("failed_calls", "failed"))
-        if summary[key]
+        if summary.get(key)
     ]
     return f" ({', '.join(remarks)})" if remarks else ""
 

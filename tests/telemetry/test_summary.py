@@ -130,10 +130,10 @@ def test_a_summary_reads_well_on_a_terminal():
     assert as_text(summarise(busy())) == snapshot("""\
 otel-llmcost: $1.24 for 4 calls, 3,150 tokens (1 unpriced, 1 refused, 1 failed)
   model m-large                                 $1.23       1 calls
-  model m                                   $0.002000       3 calls
+  model m                                   $0.002000       3 calls (1 unpriced, 1 failed)
   agent writer                                  $1.23       1 calls
-  agent planner                             $0.002000       2 calls
-  agent (none)                                  $0.00       1 calls\
+  agent planner                             $0.002000       2 calls (1 failed)
+  agent (none)                                  $0.00       1 calls (1 unpriced)\
 """)
 
 
