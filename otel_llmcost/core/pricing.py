@@ -19,6 +19,7 @@ _NO_CEILING = 4096
 _MUCH = 50
 _EVERY = 8
 _FACTOR = "factor:"
+_EXACT_FACTOR = "factor-exact:"
 _OUTPUTS = "outputs:"
 
 
@@ -31,6 +32,7 @@ class Pricing:
         learned: Mapping[str, tuple[float, ...]] | None = None,
         *,
         keep: Callable[[Mapping[str, tuple[float, ...]]], None] = lambda _: None,
+        is_exact: bool = False,
     ) -> None:
         """Take over what is known.
 
@@ -38,10 +40,13 @@ class Pricing:
             book: all rates.
             learned: what earlier calls taught, by key.
             keep: told what a call taught.
+            is_exact: inputs are counted by a tokeniser; what its counts teach is kept apart from the rule's.
         """
         self._book = book
         self._learned = dict(learned or {})
         self._keep = keep
+        self._first_guess = _no_guess if is_exact else prior
+        self._factor_key = _EXACT_FACTOR if is_exact else _FACTOR
         self._seen = 0
         self._factors: dict[str, float] = {}
         self._highs: dict[str, int] = {}
@@ -167,7 +172,7 @@ class Pricing:
         before = self._factor(call.model)
         after = learn(before, call.input, usage.input_tokens)
         if after is not before:
-            taught[_FACTOR + call.model] = (after.log_factor, float(after.calls))
+            taught[self._factor_key + call.model] = (after.log_factor, float(after.calls))
         self._learned.update(taught)
         self._factors.pop(call.model, None)
         self._highs.pop(call.learning_key, None)
@@ -184,8 +189,12 @@ class Pricing:
         return Outputs() if state is None else Outputs(int(state[0]), state[1], state[2])
 
     def _factor(self, model: str) -> Learned:
-        state = self._learned.get(_FACTOR + model)
-        return prior(model) if state is None else Learned(state[0], int(state[1]))
+        state = self._learned.get(self._factor_key + model)
+        return self._first_guess(model) if state is None else Learned(state[0], int(state[1]))
+
+
+def _no_guess(_model: str) -> Learned:
+    return Learned()
 
 
 def _with_output(usage: Usage, output_tokens: int) -> Usage:

@@ -24,10 +24,11 @@ from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.money import from_nano
 from otel_llmcost.core.policy import Policy
 from otel_llmcost.core.pricing import Pricing
-from otel_llmcost.core.tokens import CountText, count_input, text_tokens
+from otel_llmcost.core.tokens import CountText, count_input
 from otel_llmcost.core.uuid7 import uuid7
 from otel_llmcost.core.value import value
 from otel_llmcost.errors import BudgetExceededError, RefusedError, StoreBusyError, StoreError
+from otel_llmcost.instrumentation.counting import by_rule
 from otel_llmcost.instrumentation.outage import Outage
 from otel_llmcost.instrumentation.turn import Flow, Turn
 from otel_llmcost.storage.base import Hold, Posting
@@ -76,7 +77,8 @@ class Driver:
     """Why no call may be sent at all."""
     flows: dict[str, Flow] = field(default_factory=dict[str, Flow])
     """Of the calls under way."""
-    count_text: Callable[[str], CountText] = lambda _model: text_tokens
+    count_text: Callable[[str], CountText] = by_rule
+    """Model → what counts its texts."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def begin(self, ask: Ask) -> Turn | None:

@@ -27,6 +27,7 @@ from otel_llmcost.core.pricing import Pricing
 from otel_llmcost.errors import ConfigError, StoreError
 from otel_llmcost.instrumentation import state
 from otel_llmcost.instrumentation.contain import contained, logger
+from otel_llmcost.instrumentation.counting import ExactCounting, by_rule
 from otel_llmcost.instrumentation.driver import Driver
 from otel_llmcost.instrumentation.outage import Outage
 from otel_llmcost.instrumentation.tracing import Tracing
@@ -60,7 +61,7 @@ class Runtime:
     @classmethod
     def start(cls, settings: Settings, tracing: Tracing) -> Runtime:
         """Open the store and build what a call needs."""
-        now = _now()
+        now, is_exact = _now(), settings.count == "exact"
         store = _open(settings)
         meters = tracing.meters
         levels = {mark.level for budget in settings.budgets for mark in budget.marks}
@@ -85,7 +86,7 @@ class Runtime:
         events: deque[Charge] = deque(maxlen=KEPT_EVENTS)
         driver = Driver(
             policy=Policy(settings.budgets, now),
-            pricing=Pricing(_prices(settings), _learned(store), keep=writer.learn),
+            pricing=Pricing(_prices(settings), _learned(store), keep=writer.learn, is_exact=is_exact),
             writer=writer,
             outage=Outage(MemoryStore()),
             spans=tracing.spans,
@@ -93,6 +94,7 @@ class Runtime:
             events=events,
             said=settings.attribution,
             on_refusal=dispatcher.poke,
+            count_text=ExactCounting() if is_exact else by_rule,
             refuse_all_reason=settings.refuse_all_reason,
         )
         runtime = cls(settings, store, writer, dispatcher, driver, meters, events)

@@ -97,7 +97,7 @@ def test_cached_tokens_are_part_of_the_input_and_priced_apart(
 ) -> None:
     """`input_tokens` leaves cached ones out: 100 fresh + 1,000 read + 500 written, of these 200 for an hour.
 
-    Haiku 3: fresh 0.25, read 0.03, written for five minutes 0.30, for an hour twice the input price 0.50, all per million.
+    Haiku 3 per million: fresh 0.25, read 0.03, written for five minutes 0.30, for an hour twice the input price, 0.50.
     """
     usage = {
         "input_tokens": 100,
