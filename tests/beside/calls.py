@@ -1,0 +1,167 @@
+"""Every form of a call, each made once; what it returns must be of the SDK's own type."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anthropic
+import openai
+from openai.types import CreateEmbeddingResponse
+from openai.types.chat import ChatCompletion
+from openai.types.responses import Response
+
+CHAT: Any = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Say it in 30 words"}]}
+RESPONSE: Any = {"model": "gpt-4o-mini", "input": "Say it in 30 words"}
+EMBEDDING: Any = {"model": "text-embedding-3-small", "input": ["one", "two words"]}
+MESSAGE: Any = {
+    "model": "claude-3-haiku-20240307",
+    "max_tokens": 200,
+    "messages": [{"role": "user", "content": "Say it in 30 words"}],
+}
+
+
+def chat(client: openai.OpenAI) -> None:
+    assert isinstance(client.chat.completions.create(**CHAT), ChatCompletion)
+
+
+def chat_stream(client: openai.OpenAI) -> None:
+    stream = client.chat.completions.create(**CHAT, stream=True)
+    assert isinstance(stream, openai.Stream)
+    assert len("".join(chunk.choices[0].delta.content or "" for chunk in stream).split()) == 30
+
+
+def chat_stream_left(client: openai.OpenAI) -> None:
+    with client.chat.completions.create(**CHAT, stream=True) as stream:
+        assert stream.response.status_code == 200
+        next(iter(stream))
+
+
+def chat_raw(client: openai.OpenAI) -> None:
+    assert isinstance(client.chat.completions.with_raw_response.create(**CHAT).parse(), ChatCompletion)
+
+
+def response(client: openai.OpenAI) -> None:
+    assert isinstance(client.responses.create(**RESPONSE), Response)
+
+
+def response_stream(client: openai.OpenAI) -> None:
+    stream = client.responses.create(**RESPONSE, stream=True)
+    assert isinstance(stream, openai.Stream)
+    assert [event.type for event in stream][-1] == "response.completed"
+
+
+def response_stream_helper(client: openai.OpenAI) -> None:
+    with client.responses.stream(**RESPONSE) as events:
+        assert events.get_final_response().output_text
+
+
+def embedding(client: openai.OpenAI) -> None:
+    assert isinstance(client.embeddings.create(**EMBEDDING), CreateEmbeddingResponse)
+
+
+async def achat(client: openai.AsyncOpenAI) -> None:
+    assert isinstance(await client.chat.completions.create(**CHAT), ChatCompletion)
+
+
+async def achat_stream(client: openai.AsyncOpenAI) -> None:
+    stream = await client.chat.completions.create(**CHAT, stream=True)
+    assert isinstance(stream, openai.AsyncStream)
+    assert len("".join([chunk.choices[0].delta.content or "" async for chunk in stream]).split()) == 30
+
+
+async def aresponse(client: openai.AsyncOpenAI) -> None:
+    assert isinstance(await client.responses.create(**RESPONSE), Response)
+
+
+async def aresponse_stream(client: openai.AsyncOpenAI) -> None:
+    stream = await client.responses.create(**RESPONSE, stream=True)
+    assert isinstance(stream, openai.AsyncStream)
+    assert [event.type async for event in stream][-1] == "response.completed"
+
+
+async def aembedding(client: openai.AsyncOpenAI) -> None:
+    assert isinstance(await client.embeddings.create(**EMBEDDING), CreateEmbeddingResponse)
+
+
+def message(client: anthropic.Anthropic) -> None:
+    assert isinstance(client.messages.create(**MESSAGE), anthropic.types.Message)
+
+
+def message_stream(client: anthropic.Anthropic) -> None:
+    stream = client.messages.create(**MESSAGE, stream=True)
+    assert isinstance(stream, anthropic.Stream)
+    assert [event.type for event in stream][-1] == "message_stop"
+
+
+def message_stream_helper(client: anthropic.Anthropic) -> None:
+    with client.messages.stream(**MESSAGE) as events:
+        assert events.get_final_message().content
+
+
+async def amessage(client: anthropic.AsyncAnthropic) -> None:
+    assert isinstance(await client.messages.create(**MESSAGE), anthropic.types.Message)
+
+
+async def amessage_stream(client: anthropic.AsyncAnthropic) -> None:
+    stream = await client.messages.create(**MESSAGE, stream=True)
+    assert isinstance(stream, anthropic.AsyncStream)
+    assert [event.type async for event in stream][-1] == "message_stop"
+
+
+async def amessage_stream_helper(client: anthropic.AsyncAnthropic) -> None:
+    async with client.messages.stream(**MESSAGE) as events:
+        assert (await events.get_final_message()).content
+
+
+Sync = Callable[[Any], None]
+Async = Callable[[Any], Awaitable[None]]
+
+OPENAI: list[Sync] = [
+    chat,
+    chat_stream,
+    chat_stream_left,
+    chat_raw,
+    response,
+    response_stream,
+    response_stream_helper,
+    embedding,
+]
+ASYNC_OPENAI: list[Async] = [achat, achat_stream, aresponse, aresponse_stream, aembedding]
+ANTHROPIC: list[Sync] = [message, message_stream, message_stream_helper]
+ASYNC_ANTHROPIC: list[Async] = [amessage, amessage_stream, amessage_stream_helper]
+
+Once = Callable[[str], None]
+"""Makes the call once, at the server of this address."""
+
+
+def _once(kind: Callable[..., Any], call: Sync, path: str, **options: Any) -> Once:
+    def once(url: str) -> None:
+        with kind(base_url=url + path, api_key="k", max_retries=0, **options) as client:
+            call(client)
+
+    return once
+
+
+def _async_once(kind: Callable[..., Any], call: Async, path: str, **options: Any) -> Once:
+    async def main(url: str) -> None:
+        async with kind(base_url=url + path, api_key="k", max_retries=0, **options) as client:
+            await call(client)
+
+    return lambda url: asyncio.run(main(url))
+
+
+NATIVE = "+native"
+"""Marks a call that anthropic makes a span of itself."""
+
+CALLS: dict[str, Once] = {
+    **{call.__name__: _once(openai.OpenAI, call, "/v1") for call in OPENAI},
+    **{call.__name__: _async_once(openai.AsyncOpenAI, call, "/v1") for call in ASYNC_OPENAI},
+    **{call.__name__ + NATIVE: _once(anthropic.Anthropic, call, "") for call in ANTHROPIC},
+    **{call.__name__ + NATIVE: _async_once(anthropic.AsyncAnthropic, call, "") for call in ASYNC_ANTHROPIC},
+    **{call.__name__: _once(anthropic.Anthropic, call, "", open_telemetry=False) for call in ANTHROPIC},
+    **{
+        call.__name__: _async_once(anthropic.AsyncAnthropic, call, "", open_telemetry=False) for call in ASYNC_ANTHROPIC
+    },
+}
