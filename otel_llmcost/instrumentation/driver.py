@@ -19,7 +19,7 @@ from opentelemetry.context import Context
 from otel_llmcost.adapters.base import ClientSdk, Endpoint
 from otel_llmcost.core.attribution import Dimension, Tags
 from otel_llmcost.core.budget import Refusal
-from otel_llmcost.core.flow import Call, Reserve, Settle, call_flow
+from otel_llmcost.core.flow import Answer, Call, Reserve, Settle, call_flow
 from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.money import from_nano
 from otel_llmcost.core.policy import Policy
@@ -238,9 +238,25 @@ class Driver:
         self.meters.ended(turn.call, charge, step.error, is_foreign=turn.is_foreign)
         if turn.span is not None:
             self.spans.end(turn.span, turn.call, charge, step.error)
-        if step.claims or charge is not None:
+        self._post(step)
+
+    def end_all(self) -> None:
+        """Settle by estimate what is still under way when the process ends, such as a stream nobody closed."""
+        for charge_id in list(self.flows):
+            flow = self.flows.pop(charge_id, None)
+            step = None if flow is None else flow.send(Answer(usage=None, is_complete=False))
+            if isinstance(step, Settle):
+                self._post(step)
+
+    def _post(self, step: Settle) -> None:
+        if step.claims or step.charge is not None:
             self.writer.settle(
-                Posting(reservation_id=step.call.charge_id, claims=step.claims, charge=charge, assumed=step.assumed)
+                Posting(
+                    reservation_id=step.call.charge_id,
+                    claims=step.claims,
+                    charge=step.charge,
+                    assumed=step.assumed,
+                )
             )
 
 

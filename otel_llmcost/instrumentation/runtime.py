@@ -102,6 +102,7 @@ class Runtime:
         atexit.register(runtime.at_exit)
         os.register_at_fork(after_in_child=tracing.forked)
         os.register_at_fork(after_in_child=events.clear)
+        os.register_at_fork(after_in_child=driver.flows.clear)
         return runtime
 
     def store_state(self) -> StoreState:
@@ -124,6 +125,7 @@ class Runtime:
     def at_exit(self) -> None:
         """Write and tell what is left, within a bound; the store stays open for a last collection of metrics."""
         with contained("finish at exit"):
+            self.driver.end_all()
             self.writer.flush(_EXIT_SECONDS)
             self.dispatcher.close(_EXIT_SECONDS)
             if self.settings.summary:

@@ -173,8 +173,11 @@ class Turn:
     def _end(self, end: Answer | Failure) -> None:
         self.done = True
         self.at_cut = None
+        flow = self._performer.flows.pop(self.call.charge_id, None)
+        if flow is None:  # settled at exit, or another process's: this one was forked while the call was under way
+            return
         try:
-            step = self._performer.flows.pop(self.call.charge_id).send(end)
+            step = flow.send(end)
             assert isinstance(step, Settle)  # noqa: S101 -- the flow's own order
             self._performer.settle(step, self)
         except Exception as error:  # noqa: BLE001 -- ours; the reservation expires then, as suspected spend

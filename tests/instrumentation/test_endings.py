@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -176,3 +177,33 @@ def test_an_answer_too_long_for_its_schema_is_paid_all_the_same(process: Process
 
     assert process.charge.status == "confirmed"
     assert process.charge.usage.output_tokens == 3
+
+
+def test_a_stream_that_is_open_when_the_process_ends_is_settled(process: Process, client: openai.OpenAI) -> None:
+    """What runs at exit settles it by estimate; its own end, should it come yet, changes nothing."""
+    stream = client.chat.completions.create(**ASK, stream=True)
+    next(iter(stream))
+
+    process.runtime.at_exit()
+    stream.close()
+
+    assert process.charge.method == "stream-ended-early"
+    assert process.open_reservations == 0
+
+
+def test_a_forked_child_does_not_settle_its_parents_calls(start: Start, server: ProviderServer) -> None:
+    """The child has a copy of the stream; dropping it there must not end the parent's call."""
+    process = start(BUDGET, store="sqlite")
+    with openai.OpenAI(base_url=server.openai_url, api_key="k", max_retries=0) as client:
+        stream = client.chat.completions.create(**ASK, stream=True)
+        next(iter(stream))
+        child = os.fork()
+        if child == 0:
+            del stream
+            gc.collect()
+            process.runtime.at_exit()
+            os._exit(0)
+        os.waitpid(child, 0)
+        list(stream)
+
+    assert process.charge.status == "confirmed"
