@@ -3,6 +3,7 @@
 LLMCostError
 ├── ConfigError            start-up only: file, line, key, what was expected
 ├── UnknownPriceError      no rate for this model: the charge is `unpriced`, never 0
+├── WebhookError           a webhook that must not be believed
 ├── StoreError             a store's own failure, raised `from` the driver's error
 │   ├── StoreBusyError     somebody else holds the store; asked not to wait
 │   └── UnstorableError    what was handed in cannot be stored: trying again does not help
@@ -13,12 +14,23 @@ LLMCostError
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 
 
 class LLMCostError(Exception):
     """Base of all our errors."""
+
+    def __reduce__(self) -> tuple[Callable[..., LLMCostError], tuple[object, ...]]:
+        """Pickle facts and message as they are: a pool of processes that cannot unpickle an error is broken by it."""
+        return _restored, (type(self), self.args, vars(self))
+
+
+def _restored(kind: type[LLMCostError], args: tuple[object, ...], facts: dict[str, object]) -> LLMCostError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(facts)
+    return error
 
 
 class ConfigError(LLMCostError):
