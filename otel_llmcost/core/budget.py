@@ -166,6 +166,10 @@ class Refusal:
 
     claim: Claim
     held_nano: int
+    spent_nano: int = 0
+    """The part of it that is settled or suspected; told with the marks."""
+    told: tuple[str, ...] = ()
+    """Marks that this refusal was the first to reach in the window; their alerts are in the outbox."""
 
 
 def projected(spent: Decimal, start: datetime, end: datetime, now: datetime) -> Decimal:

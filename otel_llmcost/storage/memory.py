@@ -78,7 +78,8 @@ class MemoryStore:
                 cell = self._cells.get(claim.key) or self._new_cell(claim, hold.at)
                 held = self._since(claim, _held) if claim.is_rolling else cell.settled + cell.suspected + cell.reserved
                 if not claim.fits(held):
-                    return self._refuse(Refusal(claim, held), cell, hold, tell=tell)
+                    self._give_back(hold.claims[: hold.claims.index(claim)])
+                    return self._told_refusal(claim, held, cell, hold) if tell else Refusal(claim, held)
                 cell.reserved += claim.amount_nano
                 cell.exposure += claim.exposure_nano
             if hold.claims:
@@ -282,16 +283,12 @@ class MemoryStore:
             cell.exposure -= sign * claim.exposure_nano
             cell.suspected += sign * claim.amount_nano
 
-    def _refuse(self, refusal: Refusal, cell: _Cell, hold: Hold, *, tell: bool) -> Refusal:
-        """Give back the claims that were taken before the one that does not fit."""
-        claim = refusal.claim
-        self._give_back(hold.claims[: hold.claims.index(claim)])
-        if tell:
-            cell.refused += 1
-            spent = self._since(claim, _spent)
-            for level in marks_of_refusal(claim):
-                self._outbox.fire(alert_of_refusal(claim, level, spent, hold))
-        return refusal
+    def _told_refusal(self, claim: Claim, held: int, cell: _Cell, hold: Hold) -> Refusal:
+        cell.refused += 1
+        spent = self._since(claim, _spent)
+        alerts = [alert_of_refusal(claim, level, spent, hold) for level in marks_of_refusal(claim)]
+        told = tuple(alert.level for alert in alerts if self._outbox.fire(alert))
+        return Refusal(claim, held, spent, told)
 
     def _new_cell(self, claim: Claim, at: datetime) -> _Cell:
         key = claim.key

@@ -59,9 +59,7 @@ def take(execute: Execute, hold: Hold, *, tell: bool) -> Refusal | None:
         held = _take_one(execute, claim, hold)
         if held is not None:
             _take_back(execute, hold, claim)
-            if tell:
-                _tell_refusal(execute, claim, hold)
-            return Refusal(claim, held)
+            return _told_refusal(execute, claim, held, hold) if tell else Refusal(claim, held)
     return None
 
 
@@ -182,11 +180,12 @@ def _take_back(execute: Execute, hold: Hold, refused: Claim) -> None:
     execute("DELETE FROM reservations WHERE reservation_id = ?", (hold.reservation_id,))
 
 
-def _tell_refusal(execute: Execute, claim: Claim, hold: Hold) -> None:
+def _told_refusal(execute: Execute, claim: Claim, held: int, hold: Hold) -> Refusal:
     execute(_ADD, (*claim.key, drop_us(claim, hold.at), 0, 0, 0, 0, 0, 0, 1, 0))
     spent = _amount(execute, claim, _SPENT_IN_BUCKET, _SPENT_SINCE)
-    for level in marks_of_refusal(claim):
-        outbox.fire(execute, alert_of_refusal(claim, level, spent, hold))
+    alerts = [alert_of_refusal(claim, level, spent, hold) for level in marks_of_refusal(claim)]
+    told = tuple(alert.level for alert in alerts if outbox.fire(execute, alert))
+    return Refusal(claim, held, spent, told)
 
 
 def _taken_out(execute: Execute, reservation_id: str) -> dict[BalanceKey, _Row]:

@@ -16,6 +16,7 @@ from otel_llmcost.core.budget import Refusal
 from otel_llmcost.errors import StoreBusyError, StoreError, UnstorableError
 from otel_llmcost.storage import fork
 from otel_llmcost.storage.base import Hold, Posting, Store
+from otel_llmcost.storage.shared import alert_of_refusal
 
 LOGGER = logging.getLogger("otel_llmcost")
 
@@ -50,7 +51,7 @@ class Writer:
             store: closed with the writer.
             now: the clock.
             lease: how long a reservation lasts after a sign of life; given anew to every call still under way.
-            on_alerts: told what settlements fired, in the thread that wrote them.
+            on_alerts: told what settlements and refusals fired, in the thread that found out.
             on_problem: told once when the store begins to fail, and of each posting that can never be stored.
         """
         self.store = store
@@ -99,12 +100,17 @@ class Writer:
             if hold.at >= self._next_upkeep:
                 self._next_upkeep = hold.at + _UPKEEP
                 self.keep_up()
-            return self.store.reserve(hold)
-        if self._thread is None:
-            self._start()
-        refusal = self._reserve(hold, wait=wait)
-        if refusal is None:
-            self._open[hold.reservation_id] = None
+            refusal = self.store.reserve(hold)
+        else:
+            if self._thread is None:
+                self._start()
+            refusal = self._reserve(hold, wait=wait)
+            if refusal is None:
+                self._open[hold.reservation_id] = None
+        if refusal is not None and refusal.told:
+            self._on_alerts(
+                [alert_of_refusal(refusal.claim, level, refusal.spent_nano, hold) for level in refusal.told]
+            )
         return refusal
 
     def _reserve(self, hold: Hold, *, wait: bool) -> Refusal | None:

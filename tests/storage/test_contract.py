@@ -39,7 +39,7 @@ def test_a_call_that_does_not_fit_is_refused_with_what_is_held(books: Books) -> 
     refusal = books.store.reserve(books.hold(3.5))
 
     assert refusal is not None
-    assert (refusal.claim.key.budget, refusal.held_nano) == ("all", 7 * USD)
+    assert (refusal.claim.key.budget, refusal.held_nano, refusal.spent_nano) == ("all", 7 * USD, 3 * USD)
     balance = books.balance()
     assert (balance.refused, balance.reserved_nano, books.store.open_reservations()) == (1, 4 * USD, 1)
 

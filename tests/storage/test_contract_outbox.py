@@ -120,9 +120,10 @@ def test_an_alert_says_what_was_spent_of_what_when_and_by_which_call(books: Book
 def test_a_refusal_tells_the_marks_at_the_limit_once(books: Books) -> None:
     """A hard budget that refuses in time never spends its last cents."""
     books.spend(7)
-    for _ in range(3):
-        assert books.store.reserve(books.hold(5)) is not None
 
+    refusals = [books.store.reserve(books.hold(5)) for _ in range(3)]
+
+    assert [refusal and refusal.told for refusal in refusals] == [("exceeded",), (), ()]
     (delivery,) = claim(books)
 
     assert (delivery.alert.level, delivery.alert.spent_nano, delivery.alert.requested_nano) == (

@@ -157,6 +157,13 @@ def test_a_call_that_does_not_fit_is_refused_and_counted_once(any_desk: Desk) ->
     assert any_desk.books.balance().refused == 1
 
 
+def test_what_a_refusal_fires_is_told_too(any_desk: Desk) -> None:
+    for _ in range(2):
+        assert any_desk.writer.reserve(any_desk.books.hold(11)) is not None
+
+    assert any_desk.alerts == ["exceeded"]
+
+
 def test_a_store_that_fails_is_said_once_and_tried_again_until_it_takes_all(desk: Desk) -> None:
     store = desk.books.store
     store.is_down = True
