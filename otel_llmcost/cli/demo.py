@@ -1,26 +1,27 @@
-"""`demo`: a team of agents at work under a budget, as far as the repository is at hand."""
+"""`demo`: a team of agents at work under its budgets, where the repository is at hand."""
 
 from __future__ import annotations
 
-import subprocess
+import os
 import sys
 from pathlib import Path
 
 import click
 
 _ROOT = Path(__file__).parents[2]
-_STAGE = Path("examples") / "stage.py"
 
 
 @click.command()
-@click.option("--rounds", type=click.IntRange(1), default=10, show_default=True, help="How long the team works.")
-def demo(rounds: int) -> None:
+@click.option("--local", is_flag=True, help="Use the local server even if there are API keys.")
+@click.option("--speed", type=click.FloatRange(0.1, 100), default=1, show_default=True, help="Divides all pauses.")
+def demo(local: bool, speed: float) -> None:
     """Watch a team of agents use up its budgets, until calls are refused and alerts arrive.
 
-    Needs no API keys; with OPENAI_API_KEY and ANTHROPIC_API_KEY set, the team calls the real providers.
+    Needs no API keys; with OPENAI_API_KEY and ANTHROPIC_API_KEY set, the team calls the real providers, which costs
+    about one cent. Exits with 1 if something that was to be shown did not happen.
     """
-    if not (_ROOT / _STAGE).is_file():
+    if not (_ROOT / "examples" / "demo" / "__main__.py").is_file():
         raise click.ClickException("The demo's agents are not part of the package: run `make demo` in the repository.")
-    words = [sys.executable, "-m", "examples.stage", "--rounds", str(rounds)]
-    done = subprocess.run(words, cwd=_ROOT, check=False)  # noqa: S603 -- our own program
-    raise click.exceptions.Exit(done.returncode)
+    os.chdir(_ROOT)
+    words = [sys.executable, "-m", "examples.demo", "--speed", str(speed), *(["--local"] if local else [])]
+    os.execv(sys.executable, words)  # noqa: S606 -- no shell; in our place, so that Ctrl-C reaches the demo alone

@@ -1,5 +1,7 @@
 """`demo` needs the repository, and says so."""
 
+import sys
+
 from otel_llmcost.cli import demo
 
 
@@ -12,9 +14,11 @@ def test_without_the_examples_the_way_to_them_is_said(shell, tmp_path, monkeypat
     assert "run `make demo` in the repository" in result.stderr
 
 
-def test_how_the_stage_ends_is_how_the_command_ends(shell, tmp_path, monkeypatch):
-    (tmp_path / "examples").mkdir()
-    (tmp_path / "examples" / "stage.py").write_text("import sys; sys.exit(int(sys.argv[2]))")
-    monkeypatch.setattr(demo, "_ROOT", tmp_path)
+def test_with_them_the_demo_takes_over(shell, tmp_path, monkeypatch):
+    began = []
+    monkeypatch.chdir(tmp_path)  # and back afterwards
+    monkeypatch.setattr(demo.os, "execv", lambda *words: began.append(words))
 
-    assert shell.run("demo", "--rounds", "7").exit_code == 7
+    shell.run("demo", "--local", "--speed", "7")
+
+    assert began == [(sys.executable, [sys.executable, "-m", "examples.demo", "--speed", "7.0", "--local"])]

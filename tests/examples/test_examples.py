@@ -139,7 +139,7 @@ def test_the_demos_configuration_is_right(tmp_path: Path) -> None:
 
     assert settings.problems == ()
     assert settings.notices == ()
-    assert [budget.name for budget in settings.budgets] == ["research-daily", "user-daily", "writer-hourly"]
+    assert [budget.name for budget in settings.budgets] == ["research-daily", "user-daily", "writer-daily"]
     assert [channel.url for channel in settings.channels] == [receiver.url]
 
 
