@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass, field
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -13,7 +13,7 @@ from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.policy import Estimate, Policy, assumed_model
 from otel_llmcost.core.tokens import InputCount
 from otel_llmcost.core.usage import Usage
-from otel_llmcost.core.value import value
+from otel_llmcost.core.value import maker, value
 from otel_llmcost.errors import BudgetExceededError
 
 
@@ -92,12 +92,15 @@ class Settle:
     call: Call
     claims: tuple[Claim, ...]
     charge: Charge | None
-    error: BaseException | None = None
-    assumed: dict[str, int] = field(default_factory=dict[str, int])
+    error: BaseException | None
+    assumed: Mapping[str, int]
     """Budget → nano-USD it counts for a call without a price."""
 
 
 Step = Reserve | Send | Settle
+
+new_call, new_answer = maker(Call), maker(Answer)
+_reserve, _settle, _SEND = maker(Reserve), maker(Settle), Send()
 
 
 class Prices(Protocol):
@@ -131,8 +134,8 @@ def call_flow(call: Call, prices: Prices, policy: Policy) -> Generator[Step, Any
         call.tags, call.at, estimate, lambda budget, subject: _estimate_unpriced(call, prices, budget, subject)
     )
     if claims:
-        yield Reserve(call=call, claims=claims)
-    end: Answer | Failure = yield Send()
+        yield _reserve(call=call, claims=claims)
+    end: Answer | Failure = yield _SEND
     if isinstance(end, Failure):
         charge = prices.charge_of_failure(call, end, estimate)
     else:
@@ -141,7 +144,7 @@ def call_flow(call: Call, prices: Prices, policy: Policy) -> Generator[Step, Any
     if charge is not None and charge.cost_nano is None:
         assumed = _assumed(prices, policy, claims, charge)
     error = end.error if isinstance(end, Failure) else None
-    yield Settle(call=call, claims=claims, charge=charge, error=error, assumed=assumed)
+    yield _settle(call=call, claims=claims, charge=charge, error=error, assumed=assumed)
 
 
 def _estimate_unpriced(call: Call, prices: Prices, budget: Budget, subject: str) -> Estimate | None:

@@ -31,11 +31,11 @@ class Charge:
     tags: Tags
     usage: Usage
     status: ChargeStatus
-    method: str = "reported"
-    """Where the usage is from: `reported`, or how it was estimated."""
     cost_nano: int | None
     """Effective cost: after discounts."""
     list_cost_nano: int | None
+    method: str = "reported"
+    """Where the usage is from: `reported`, or how it was estimated."""
     rate_id: str | None = None
     rate_source: str | None = None
     tier: str = "standard"

@@ -8,13 +8,15 @@ from datetime import UTC, datetime, timedelta
 
 from otel_llmcost.core.attribution import Tags
 from otel_llmcost.core.budget import BalanceKey, Budget, Claim
-from otel_llmcost.core.value import value
+from otel_llmcost.core.value import maker, value
 from otel_llmcost.core.window import Span
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _ASSUME = "assume:"
 _MOST_KEYS = 1000
+
+_claim = maker(Claim)
 
 
 @value
@@ -83,7 +85,7 @@ class _Current:
             if len(self.keys) >= _MOST_KEYS:
                 self.keys.clear()
             key = self.keys[subject] = BalanceKey(self.budget.name, subject, self.bucket_us)
-        return Claim(
+        return _claim(
             key=key,
             from_us=self.from_us,
             window=self.span,

@@ -12,6 +12,7 @@ from otel_llmcost.core.policy import Estimate
 from otel_llmcost.core.prices import PriceBook
 from otel_llmcost.core.rates import Rate, cost_nano, costs_with_output
 from otel_llmcost.core.usage import Unit, Usage
+from otel_llmcost.core.value import maker
 from otel_llmcost.errors import UnknownPriceError
 
 _NO_CEILING = 4096
@@ -21,6 +22,9 @@ _EVERY = 8
 _FACTOR = "factor:"
 _EXACT_FACTOR = "factor-exact:"
 _OUTPUTS = "outputs:"
+
+_estimate = maker(Estimate)
+_charge_by_position: Callable[..., Charge] = maker(Charge)
 
 
 class Pricing:
@@ -70,7 +74,7 @@ class Pricing:
             expected_nano, worst_nano = costs_with_output(usage, expected, worst, rate)
         except UnknownPriceError:
             return None
-        return Estimate(
+        return _estimate(
             expected_nano=expected_nano,
             worst_nano=worst_nano,
             is_capped=call.max_output_tokens is not None or not call.has_output,
@@ -121,29 +125,29 @@ class Pricing:
             effective, listed = cost_nano(usage, rate)
         except UnknownPriceError:
             status = "unpriced"
-        return Charge(
-            charge_id=call.charge_id,
-            at=call.at,
-            duration_seconds=answer.duration_seconds,
-            provider=call.provider,
-            operation=call.operation,
-            requested_model=call.model,
-            served_model=answer.served_model,
-            tags=call.tags,
-            usage=usage,
-            status=status,
-            method=method,
-            cost_nano=effective,
-            list_cost_nano=listed,
-            rate_id=None if rate is None else rate.rate_id,
-            rate_source=None if rate is None else rate.source,
-            tier=tier if rate is None else rate.tier,
-            estimate_nano=None if estimate is None else estimate.expected_nano,
-            trace_id=call.trace_id,
-            span_id=call.span_id,
-            response_id=answer.response_id,
-            error_type=answer.error_type,
-            rate=rate,
+        return _charge_by_position(  # in the order of its fields, see `maker`
+            call.charge_id,
+            call.at,
+            answer.duration_seconds,
+            call.provider,
+            call.operation,
+            call.model,
+            answer.served_model,
+            call.tags,
+            usage,
+            status,
+            effective,
+            listed,
+            method,
+            None if rate is None else rate.rate_id,
+            None if rate is None else rate.source,
+            tier if rate is None else rate.tier,
+            None if estimate is None else estimate.expected_nano,
+            call.trace_id,
+            call.span_id,
+            answer.response_id,
+            answer.error_type,
+            rate,
         )
 
     def _rate_of_answer(self, call: Call, answer: Answer, usage: Usage, tier: str) -> Rate:

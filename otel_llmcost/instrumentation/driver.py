@@ -19,14 +19,14 @@ from opentelemetry.context import Context
 from otel_llmcost.adapters.base import ClientSdk, Endpoint
 from otel_llmcost.core.attribution import Dimension, Tags
 from otel_llmcost.core.budget import Refusal
-from otel_llmcost.core.flow import Answer, Call, Reserve, Settle, call_flow
+from otel_llmcost.core.flow import Answer, Call, Reserve, Settle, call_flow, new_call
 from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.money import from_nano
 from otel_llmcost.core.policy import Policy
 from otel_llmcost.core.pricing import Pricing
 from otel_llmcost.core.tokens import CountText, count_input
 from otel_llmcost.core.uuid7 import uuid7
-from otel_llmcost.core.value import value
+from otel_llmcost.core.value import maker, value
 from otel_llmcost.errors import BudgetExceededError, RefusedError, StoreBusyError, StoreError
 from otel_llmcost.instrumentation.counting import by_rule
 from otel_llmcost.instrumentation.outage import Outage
@@ -55,6 +55,9 @@ class Ask:
     is_async: bool
     makes_own_span: bool
     """The SDK itself makes a span for this call."""
+
+
+new_ask, _hold, _posting = maker(Ask), maker(Hold), maker(Posting)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -113,7 +116,7 @@ class Driver:
         tags: dict[Dimension, str] = {**self.said, **baggage.tags(ctx), "provider": provider, "model": model}
         if identity.is_valid:
             tags["trace"] = f"{identity.trace_id:032x}"
-        return Call(
+        return new_call(
             charge_id=uuid7(time.time_ns() // 1_000_000, _RANDOM.getrandbits(_RANDOM_BITS)),
             at=self.now(),
             provider=provider,
@@ -194,7 +197,7 @@ class Driver:
 
     def _hold(self, step: Reserve) -> Hold:
         call = step.call
-        return Hold(
+        return _hold(
             reservation_id=call.charge_id,
             claims=step.claims,
             at=call.at,
@@ -251,7 +254,7 @@ class Driver:
     def _post(self, step: Settle) -> None:
         if step.claims or step.charge is not None:
             self.writer.settle(
-                Posting(
+                _posting(
                     reservation_id=step.call.charge_id,
                     claims=step.claims,
                     charge=step.charge,

@@ -10,7 +10,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 
 from otel_llmcost.adapters.base import Endpoint, fields_of
-from otel_llmcost.core.flow import Answer, Call, Failure, Reserve, Send, Settle, Step
+from otel_llmcost.core.flow import Answer, Call, Failure, Reserve, Send, Settle, Step, new_answer
 from otel_llmcost.core.tokens import text_tokens
 from otel_llmcost.instrumentation.contain import contained, guard
 from otel_llmcost.telemetry.spans import CallMark
@@ -141,7 +141,7 @@ class Turn:
             with contained("measure what came of an answer"):
                 self.at_cut()
         self._end(
-            Answer(
+            new_answer(
                 usage=usage,
                 served_model=self.served_model,
                 response_id=self.response_id,

@@ -13,7 +13,7 @@ from otel_llmcost.core.body import is_fields
 from otel_llmcost.errors import RefusedError
 from otel_llmcost.instrumentation import tap
 from otel_llmcost.instrumentation.contain import contained, guard
-from otel_llmcost.instrumentation.driver import Ask, Driver
+from otel_llmcost.instrumentation.driver import Driver, new_ask
 from otel_llmcost.instrumentation.turn import Turn
 
 _BAD_REQUEST = frozenset({400, 422})
@@ -97,7 +97,7 @@ class ClientWrapper:
         is_stream = bool(kwargs.get("stream"))
         host = instance.base_url.host
         turn = driver.begin(
-            Ask(
+            new_ask(
                 sdk=self._sdk,
                 endpoint=endpoint,
                 body=body,
