@@ -128,11 +128,11 @@ class Writer:
 
     def settle(self, posting: Posting) -> None:
         """Book the end of a call; returns at once, never raises, may be called from a destructor."""
-        if self._is_local:
-            self._settle_here(posting)
-            return
         if self._is_closed:
             self.lost += 1
+            return
+        if self._is_local:
+            self._settle_here(posting)
             return
         self._open.pop(posting.reservation_id, None)
         self._waiting.append(posting)
@@ -164,6 +164,8 @@ class Writer:
         except StoreError as error:
             self._failed(error)
         else:
+            if not self._waiting:
+                self._is_failing = False
             self._write_learned()
 
     def close(self, timeout_seconds: float = 5.0) -> bool:

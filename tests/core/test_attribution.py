@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from otel_llmcost.core.attribution import DIMENSIONS, SAID, Dimension, Scope, encodable, merged, subject_of
@@ -35,6 +35,8 @@ def test_a_subject_names_the_balance(per: tuple[Dimension, ...], tags: dict[Dime
     assert subject_of(per, tags) == subject
 
 
+@example(("u,team=a", "b"), ("u", "a,team=b"))
+@example(("u%2Cteam=a", "b"), ("u,team=a", "b"))
 @given(PAIRS, PAIRS)
 def test_no_two_subjects_have_one_name(one: tuple[str, str], other: tuple[str, str]) -> None:
     """A user who may choose his name must not get onto another's balance."""

@@ -87,6 +87,22 @@ def test_one_damaged_file_is_moved_aside_once_by_two_stores(tmp_path: Path, open
     assert ours.balance().settled_nano == 2 * USD
 
 
+def test_whoever_finds_the_damage_late_leaves_the_new_file_alone(tmp_path: Path, open_file: Open) -> None:
+    """Between its look at the damaged file and its turn, another process has put a new one there."""
+    other = Books(open_file())
+    other.spend(1)
+    for part in tmp_path.glob("ledger.db*"):
+        part.rename(tmp_path / f"aside-{part.name}")
+    ours = Books(open_file())
+    ours.spend(3)
+
+    other.store._books._move_aside(sqlite3.DatabaseError("malformed"))
+
+    assert list(tmp_path.glob("ledger.db.damaged-*")) == []
+    other.spend(4)
+    assert ours.balance().settled_nano == 7 * USD
+
+
 @pytest.mark.parametrize(
     ("statements", "problem"),
     [

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +39,7 @@ class ShakyStore(MemoryStore):
     def settle(self, postings: Sequence[Posting]) -> list[Alert]:
         assert self.may_go_on.wait(SECONDS)
         self.tried.release()
-        if self.is_down:
-            problem = "the disk is full"
-            raise StoreError(problem)
+        self._fail_if_down()
         if any(posting.charge is not None and posting.charge.method == "unstorable" for posting in postings):
             problem = "this cannot be stored"
             raise UnstorableError(problem)
@@ -49,6 +47,19 @@ class ShakyStore(MemoryStore):
             raise TypeError
         self.groups.append(len(postings))
         return super().settle(postings)
+
+    def expire(self, now: datetime) -> int:
+        self._fail_if_down()
+        return super().expire(now)
+
+    def learn(self, values: Mapping[str, tuple[float, ...]]) -> None:
+        self._fail_if_down()
+        super().learn(values)
+
+    def _fail_if_down(self) -> None:
+        if self.is_down:
+            problem = "the disk is full"
+            raise StoreError(problem)
 
 
 class Desk:
@@ -257,7 +268,58 @@ def test_in_memory_the_housekeeping_comes_with_the_calls() -> None:
     assert desk.books.balance().suspected_nano == USD
 
 
-def test_what_was_learned_is_written_by_a_flush_and_kept_if_that_fails(any_desk: Desk) -> None:
+def test_housekeeping_that_fails_is_said_and_what_was_learned_is_kept_for_the_next(desk: Desk) -> None:
+    store = desk.books.store
+    desk.writer.learn({"gpt-4o": (1.0,), "claude": (0.9,)})
+    store.is_down = True
+    desk.writer.keep_up()
+    desk.writer.flush()
+    desk.writer.learn({"gpt-4o": (1.1,)})
+
+    store.is_down = False
+    desk.writer.keep_up()
+
+    assert store.learned() == {"gpt-4o": (1.1,), "claude": (0.9,)}
+    store.is_down = True
+    desk.writer.keep_up()
+    assert desk.problems == ["the disk is full"] * 2
+
+
+def test_a_listener_that_fails_stops_no_settlement(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_alerts: list[Alert]) -> None:
+        raise LookupError
+
+    desk.writer._on_alerts = fail
+    desk.call(8)
+    assert desk.books.store.tried.acquire(timeout=SECONDS)
+
+    desk.call(0.5)
+
+    assert desk.books.store.tried.acquire(timeout=SECONDS)
+    assert desk.writer.flush()
+    assert desk.books.balance().settled_nano == 8.5 * USD
+    assert "not foreseen" in caplog.text
+
+
+def test_without_a_thread_settlements_are_written_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the interpreter is shutting down, no thread can be started any more."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    desk = Desk(SqliteStore(tmp_path / "ledger.db"))
+    desk.call(1)
+    assert desk.writer.waiting == 1
+
+    assert desk.writer.close()
+
+    again = Books(SqliteStore(tmp_path / "ledger.db"))
+    assert again.balance().settled_nano == USD
+    again.store.close()
+
+
+def test_what_was_learned_is_written_by_a_flush(any_desk: Desk) -> None:
     any_desk.writer.learn({"gpt-4o": (1.0,)})
     any_desk.writer.learn({"gpt-4o": (1.1,), "claude": (0.9,)})
 
