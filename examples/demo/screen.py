@@ -24,6 +24,7 @@ _ZONES = ("green", "yellow", "red")
 _TITLE = "bold cyan"
 _DIM = "bright_black"
 _WIDE = 96
+_WIDE_NEWS = 110
 _LONGEST_BAR, _SHORTEST_BAR = 40, 12
 _ROWS_ABOVE_NEWS = 18
 _FEWEST_NEWS, MOST_NEWS = 4, 10
@@ -44,7 +45,7 @@ class Screen:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         height, width = options.height or console.height, options.max_width
-        above = _ROWS_ABOVE_NEWS + (width < _WIDE)
+        above = _ROWS_ABOVE_NEWS + (width < _WIDE_NEWS)
         rows = self._rows or min(max(height - above, _FEWEST_NEWS), MOST_NEWS)
         yield from (
             _caption(self._snapshot),
@@ -56,7 +57,7 @@ class Screen:
             "",
             calls(self._snapshot),
             "",
-            _news(self._snapshot, rows, is_wide=width >= _WIDE),
+            _news(self._snapshot, rows, is_wide=width >= _WIDE_NEWS),
         )
 
 
@@ -167,7 +168,7 @@ def webhook(message: Webhook) -> Text:
         sign,
         (f"{message.level:<8}", STYLES.get(message.level, "")),
         f" {what} ",
-        (f"{message.share * 100:.0f} %" + (", a call was refused" if message.by_refusal else ""), _DIM),
+        (f"{message.share * 100:.0f} %" + (", by a refusal" if message.by_refusal else ""), _DIM),
     )
 
 

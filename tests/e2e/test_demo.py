@@ -70,7 +70,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, str, Path]:
         pytest.param(
             r"^webhook .*✔ warning +research-daily 7\d %(.*\n)+webhook .*critical +research-daily", id="marks"
         ),
-        pytest.param(r"^webhook .*✔ exceeded research-daily 9\d %, a call was refused", id="exceeded"),
+        pytest.param(r"^webhook .*✔ exceeded research-daily 9\d %, by a refusal", id="exceeded"),
         pytest.param(r"^refused .* t-\d for ada needs \$0\.000\d{3}, \$0\.000\d{3} left", id="refused"),
         pytest.param(r"^user-daily +user=ada .* exceeded +\d+ refused", id="a-users-budget"),
         pytest.param(r"^writer-daily +agent=writer .* exceeded +only tells", id="a-budget-that-only-tells"),

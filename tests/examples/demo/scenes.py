@@ -15,7 +15,7 @@ from otel_llmcost.storage.base import GroupBy, Total
 
 MARKS = (Mark("warning", Decimal("0.5")), Mark("critical", Decimal("0.75")), Mark("exceeded", Decimal(1)))
 TEAM = Budget(
-    name="team-daily",
+    name="research-daily",
     limit=Decimal("0.01"),
     window=Calendar("day"),
     scope=Scope({"team": ("research",)}),
@@ -45,7 +45,7 @@ def standing(budget: Budget = TEAM, subject: str = "", *, spent: int = COST_NANO
     return Standing(budget, balance)
 
 
-def webhook(level: str, *, is_verified: bool = True, budget: str = "team-daily") -> Webhook:
+def webhook(level: str, *, is_verified: bool = True, budget: str = "research-daily") -> Webhook:
     return Webhook(
         at_seconds=12.3,
         is_verified=is_verified,

@@ -24,11 +24,11 @@ def drawn(snapshot: Snapshot, width: int, height: int) -> list[str]:
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
 
-@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 36), (200, 60)])
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (96, 30), (110, 30), (200, 60)])
 def test_the_screen_fits_the_terminal_and_cuts_nothing(width: int, height: int) -> None:
     full = scene(
         standings=[standing(), ADA, LIN, standing(replace(TEAM, name="writer-daily", on_limit="alert"), refused=0)],
-        webhooks=scene().webhooks * 5,
+        webhooks=[replace(each, budget="user-daily", subject="user=ada") for each in scene().webhooks] * 5,
         refused=scene().refused * 20,
     )
 
