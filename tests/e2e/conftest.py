@@ -15,7 +15,10 @@ import pytest
 
 from examples.provider_server import ProviderServer
 from examples.provider_server.script import Rule
+from otel_llmcost.config import load
+from otel_llmcost.core.budget import Balance
 from otel_llmcost.core.ledger import Charge
+from otel_llmcost.core.policy import Policy
 from otel_llmcost.storage import open_store
 
 LAUNCHER = Path(sys.executable).with_name("opentelemetry-instrument")
@@ -112,6 +115,17 @@ class Scene:
         store = open_store(f"sqlite:///{self.ledger}")
         try:
             return store.open_reservations()
+        finally:
+            store.close()
+
+    def balance(self) -> Balance:
+        """Read the balance of the only budget."""
+        settings = load({}, cwd=self.folder, home=self.folder)
+        now = datetime.now(UTC)
+        store = open_store(f"sqlite:///{self.ledger}")
+        try:
+            (balance,) = store.balances(Policy(settings.budgets, now).spans(now))
+            return balance
         finally:
             store.close()
 

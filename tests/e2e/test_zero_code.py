@@ -125,7 +125,7 @@ def test_a_wrong_file_stops_nothing_and_is_said_once(scene: Scene) -> None:
     done = scene.run("tries(2)")
 
     (said,) = [line for line in done.stderr.splitlines() if "limit" in line]
-    assert f"{scene.folder}/llmcost.toml:6" in said
+    assert f"{scene.folder}/llmcost.toml:7: budget[1].limit" in said
     assert "not enforced" in said
     assert done.stdout.split() == ["sent", "refused"]
 
@@ -145,7 +145,7 @@ def test_the_summary_is_printed_at_exit(scene: Scene) -> None:
     """OTEL_LLMCOST_SUMMARY=1."""
     done = scene.run("tries(2)", OTEL_LLMCOST_SUMMARY="1")
 
-    assert "otel-llmcost: $0.0015 for 2 calls, 4,000 tokens" in done.stderr
+    assert "otel-llmcost: $0.001500 for 2 calls, 4,000 tokens" in done.stderr
 
 
 def test_nothing_is_imported_before_it_is_needed(scene: Scene) -> None:
@@ -157,5 +157,6 @@ def test_nothing_is_imported_before_it_is_needed(scene: Scene) -> None:
     without = set(scene.run_bare(show, OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="*").stdout.split())
 
     dear = {"openai", "anthropic", "asyncio", "sqlite3", "tiktoken", "click", "rich", "decimal", "tomllib", "email"}
+    assert "otel_llmcost.instrumentation.tracing" in modules["false"]
     assert not (modules["false"] - without) & dear
     assert not (modules["true"] - without) & dear
