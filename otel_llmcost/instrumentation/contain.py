@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from otel_llmcost.errors import RefusedError
+from otel_llmcost.errors import LLMCostError, RefusedError
 
 logger = logging.getLogger("otel_llmcost")
 
@@ -46,6 +46,7 @@ def fault(what: str, error: Exception) -> None:
     seen[name] += 1
     count = seen[name]
     if count == 1:
-        logger.warning("could not %s; the call itself is not affected", what, exc_info=error)
+        trace = None if isinstance(error, LLMCostError) else error  # what we raise ourselves says all there is to say
+        logger.warning("could not %s; the call itself is not affected: %s", what, error, exc_info=trace)
     elif str(count).strip("0") == "1":
         logger.warning("could not %s, %d times so far: %s", what, count, error)
