@@ -25,7 +25,6 @@ class Board:
     rows: Sequence[Sequence[Panel | Sequence[Panel]] | str]
     """Panels, or columns of panels, side by side; or the title of a section."""
     time_from: str
-    time_to: str = "now"
     refresh: str = "1m"
 
     def render(self) -> Json:
@@ -40,7 +39,7 @@ class Board:
             "editable": True,
             "graphTooltip": 1,
             "timezone": "browser",
-            "time": {"from": self.time_from, "to": self.time_to},
+            "time": {"from": self.time_from, "to": "now"},
             "refresh": self.refresh,
             "templating": {"list": [_datasource(), *self.variables]},
             "annotations": {"list": []},

@@ -80,7 +80,7 @@ _TABLE = kinds.table(
         "Refused": Query(expr=promql.calls(AGENT, only=promql.REFUSED), shape="table"),
     },
     {
-        "Cost": looks.wide(Style(), 90),
+        "Cost": looks.wide(Style(), 90, empty="unpriced"),
         "Share": looks.share_cell(),
         "Calls": looks.wide(looks.COUNT, 75),
         "Per call": looks.wide(looks.UNIT_COST, 85),

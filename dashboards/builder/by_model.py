@@ -85,7 +85,7 @@ _TABLE = kinds.table(
     {
         "Provider": looks.wide(Style(), 95),
         "Cost": looks.wide(Style(), 90, empty="unpriced"),
-        "Share": looks.wide(looks.share_cell(), 130, empty="-"),
+        "Share": looks.wide(looks.share_cell(), 130),
         "Calls": looks.wide(looks.COUNT, 75),
         "Input": looks.wide(looks.TOKENS, 80),
         "Output": looks.wide(looks.TOKENS, 85),

@@ -10,7 +10,8 @@ from dashboards.builder.panels import Panel, Query, Style, link_to
 
 _DAY = promql.cost_on_day()
 _FULL_DAY = f"{_DAY} and on () (vector(time() + 86400) <= ${{__to:date:seconds}} + 1)"
-"""Only days that are over: half a day is no minimum. Grafana's end of a day is its last millisecond, hence + 1."""
+"""Only days that are over: half a day is no minimum. A range that ends with a day ends in its last millisecond, hence
+the + 1. The board's range ends now; in one that ends with today, as "this week" does, today would count as full."""
 
 
 def _per_day(expr: str, legend: str = "") -> Query:
@@ -22,7 +23,7 @@ def _figure(title: str, description: str, expr: str, calc: str, *, style: Style,
 
 
 def _of_full_days(title: str, description: str, calc: str) -> Panel:
-    return _figure(title, description, _FULL_DAY, calc, style=looks.MONEY, empty="no full day yet")
+    return _figure(title, description, _FULL_DAY, calc, style=looks.MONEY, empty="none yet")
 
 
 _FIGURES = [
@@ -101,6 +102,5 @@ DAILY_TREND = Board(
     variables=(*DAILY_MARKS, *BY_CALL),
     rows=[_FIGURES, [_TREND], [_split("Daily cost, by model", MODEL), _split("Daily cost, by agent", AGENT)]],
     time_from="now-13d/d",
-    time_to="now/d",
     refresh="5m",
 )

@@ -37,7 +37,7 @@ def stat(  # noqa: PLR0913 -- the sides of a figure, mostly by name
         "percentChangeColorMode": "standard",
         "reduceOptions": {**_LAST, "calcs": [calc]},
         "showPercentChange": False,
-        "text": {"titleSize": 18, "valueSize": 36},
+        "text": {"titleSize": 18, "valueSize": 30},
         "textMode": text,
         "wideLayout": True,
     }
@@ -112,7 +112,8 @@ LINE: Mapping[str, Any] = {
     "lineInterpolation": "linear",
     "lineWidth": 2,
     "fillOpacity": 8,
-    "showPoints": "never",
+    "showPoints": "auto",
+    "pointSize": 4,
     "spanNulls": True,
     "stacking": {"mode": "none", "group": "A"},
     "axisSoftMin": 0,
@@ -122,6 +123,7 @@ MARK: Mapping[str, Any] = {
     "lineStyle": {"fill": "dash", "dash": [8, 6]},
     "lineWidth": 1,
     "fillOpacity": 0,
+    "showPoints": "never",
 }
 """A line that is not to be crossed."""
 
@@ -208,7 +210,7 @@ def table(  # noqa: PLR0913 -- as above
 
     A column is money unless `named` says what it is.
     """
-    queries = [query for query in columns.values() if isinstance(query, Query)]
+    values = {name: query for name, query in columns.items() if isinstance(query, Query)}
     fields = _field_names(columns)
     organize: Json = {
         "id": "organize",
@@ -224,7 +226,7 @@ def table(  # noqa: PLR0913 -- as above
         kind="table",
         width=width,
         height=height,
-        queries=queries,
+        queries=list(values.values()),
         style=replace(
             looks.MONEY, color=looks.TEXT, custom={"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False}
         ),
@@ -234,7 +236,7 @@ def table(  # noqa: PLR0913 -- as above
             "showHeader": True,
             "sortBy": [{"displayName": sort, "desc": True}],
         },
-        overrides=[*looks.SMALL_AMOUNTS, *_by_name(named)],
+        overrides=[*looks.SMALL_AMOUNTS, *_by_name(dict.fromkeys(values, Style(no_value="-"))), *_by_name(named)],
         transformations=[{"id": "merge", "options": {}}, organize],
         **more,
     )

@@ -40,7 +40,7 @@ _FIGURES = [
         "Cost per call",
         "Average of the calls that have a price. If it climbs while calls do not, prompts or answers grew.",
         Query(expr=promql.or_zero(promql.ratio(promql.cost(), promql.calls(only=promql.PRICED)))),
-        looks.MONEY_AXIS,
+        looks.UNIT_COST,
         width=3,
     ),
     kinds.stat(

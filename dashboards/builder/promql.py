@@ -22,7 +22,6 @@ DAY = "1d"
 
 SENT = 'llmcost_call_outcome!="refused"'
 PRICED = 'llmcost_call_outcome=~"confirmed|estimated|suspected"'
-
 REFUSED = 'llmcost_call_outcome="refused"'
 UNPRICED = 'llmcost_call_outcome="unpriced"'
 NOT_CONFIRMED = 'llmcost_cost_status!="confirmed"'
@@ -141,9 +140,9 @@ def or_zero(expr: str) -> str:
     return f"({expr}) or vector(0)"
 
 
-def largest_first(expr: str, count: int | None = None) -> str:
-    """Sort for display, at most `count`."""
-    return f"sort_desc({expr})" if count is None else f"sort_desc(topk({count}, {expr}))"
+def largest_first(expr: str, count: int) -> str:
+    """The `count` largest, sorted."""
+    return f"sort_desc(topk({count}, {expr}))"
 
 
 def balance(gauge: str, *matchers: str, pick: str = "max") -> str:
@@ -151,19 +150,24 @@ def balance(gauge: str, *matchers: str, pick: str = "max") -> str:
 
     All processes on one store report the same balances, so one of them is as good as another. Where none runs
     just now, the last report of a window that is still open is shown: a nightly agent's budget does not vanish
-    by day. Args: `pick` is the safe side between reports of different age (`min` for what remains).
+    by day. A budget that somebody reports is shown as he reports it: its subjects of before are gone.
+
+    Args:
+        gauge: the metric.
+        matchers: which balances.
+        pick: the safe side between reports of different age: `min` for what remains.
     """
     series, end = select_all(gauge, *matchers), select_all("llmcost_budget_window_end_seconds", *matchers)
     live = f"{pick} by ({_BALANCE}) ({series})"
     still_open = f"last_over_time({end}[{_MEMORY}]) > time()"
     known = f"{pick} by ({_BALANCE}) (last_over_time({series}[{_MEMORY}]) and ({still_open}))"
-    return f"({live} or on ({BUDGET}, {SUBJECT}) {known})"
+    return f"({live} or on ({BUDGET}) {known})"
 
 
 def reserved(*matchers: str) -> str:
     """Held by calls under way; where no process runs, nobody knows of any: 0."""
     live = reported("llmcost_budget_reserved_USD", *matchers)
-    return f"({live} or on ({BUDGET}, {SUBJECT}) 0 * {balance('llmcost_budget_spent_USD', *matchers)})"
+    return f"({live} or on ({BUDGET}) 0 * {balance('llmcost_budget_spent_USD', *matchers)})"
 
 
 def days_into_window(*matchers: str) -> str:
@@ -176,7 +180,7 @@ def projected(*matchers: str) -> str:
     live = reported("llmcost_budget_projected_USD", *matchers)
     spent = balance("llmcost_budget_spent_USD", *matchers)
     start, end = (balance(f"llmcost_budget_window_{edge}_seconds", *matchers) for edge in ("start", "end"))
-    return f"({live} or on ({BUDGET}, {SUBJECT}) ({spent} * ({end} - {start}) / (time() - {start})))"
+    return f"({live} or on ({BUDGET}) ({spent} * ({end} - {start}) / (time() - {start})))"
 
 
 def reported(gauge: str, *matchers: str) -> str:

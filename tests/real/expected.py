@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from math import isclose
+from math import floor, isclose
 
 from tests.real.grafana import Answer, Labels
 from tests.real.truth import DAY, Amount, Balance, Call, Truth, cost_of, group
@@ -123,7 +123,7 @@ def each_day(by: str = "", *, keep: Callable[[float], bool] = lambda _: True, fu
     def check(answer: Answer, truth: Truth) -> None:
         expected: dict[Labels, Decimal] = {}
         midnight = answer.view.start // DAY * DAY
-        while midnight <= answer.view.end - (DAY - 1 if full else 0):
+        while midnight + DAY <= floor(answer.view.end) + 1 if full else midnight <= answer.view.end:
             calls = list(truth.between(midnight, midnight + DAY))
             sums = group(calls, cost_of, *([by] if by else []), only=is_priced)
             expected |= {(*labels, str(float(midnight))): cost for labels, cost in sums.items() if keep(float(cost))}
@@ -193,6 +193,13 @@ def projections(*, chosen: bool) -> Check:
         assert not found
 
     return check
+
+
+def course_of_projection(answer: Answer, truth: Truth) -> None:
+    """Shown from the second tenth of a window on."""
+    balance = the_balance(answer, truth, answer.view.end)
+    if answer.view.end - balance.start > 0.2 * (balance.end - balance.start):
+        shows_something(answer, truth)
 
 
 def the_balance(answer: Answer, truth: Truth, at: float) -> Balance:
@@ -342,7 +349,7 @@ EXPECTED: dict[tuple[str, str], tuple[Check, ...]] = {
     ("llmcost-budget-status", "Refused calls"): (refusals(),),
     ("llmcost-budget-status", "Spent against the budget"): (
         ends_at(lambda balance, _: balance.spent),
-        shows_something,
+        course_of_projection,
         ends_at(lambda balance, _: balance.limit),
         ends_at(lambda balance, _: balance.limit * Decimal("0.75")),
         ends_at(lambda balance, _: balance.limit * Decimal("0.95")),

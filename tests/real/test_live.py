@@ -152,7 +152,7 @@ def test_boards_and_alerts_of_processes_that_are_really_scraped(stack: tuple[Fle
     """One process is born in the middle, one is restarted: every board adds up, and the spent budget is told."""
     fleet, url, receiver = stack
     wait_until(lambda: time.time() % 86400 < 86400 - 120, "a minute that is not the day's last", seconds=180)
-    begin = time.time() - 3600
+    begin = time.time() - 6 * 3600
     balance = Balance(
         budget="daily",
         window="day",

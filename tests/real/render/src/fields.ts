@@ -15,7 +15,7 @@ const STANDARD = ['unit', 'decimals', 'color', 'thresholds', 'mappings', 'min', 
 const CUSTOM = [
   'align', 'cellOptions', 'width',
   'drawStyle', 'barAlignment', 'barWidthFactor', 'fillOpacity', 'lineWidth', 'lineStyle', 'lineInterpolation',
-  'showPoints', 'spanNulls', 'stacking', 'axisSoftMin',
+  'showPoints', 'pointSize', 'spanNulls', 'stacking', 'axisSoftMin',
 ];
 
 function registry(): FieldConfigOptionsRegistry {

@@ -190,8 +190,8 @@ function Pie(props: PanelProps) {
                 <span style={{ display: 'inline-block', width: 14, height: 4, borderRadius: 2, background: display.color, marginRight: 8, verticalAlign: 'middle' }} />
                 {display.title}
               </td>
-              <td style={{ textAlign: 'right' }}>{(display.prefix ?? '') + display.text + (display.suffix ?? '')}</td>
-              <td style={{ textAlign: 'right', width: 48 }}>{Math.round((display.numeric / whole) * 100)}%</td>
+              <td style={{ textAlign: 'right', paddingLeft: 8 }}>{(display.prefix ?? '') + display.text + (display.suffix ?? '')}</td>
+              <td style={{ textAlign: 'right', width: 36, paddingLeft: 8 }}>{Math.round((display.numeric / whole) * 100)}%</td>
             </tr>
           ))}
         </tbody>
