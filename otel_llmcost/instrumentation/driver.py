@@ -209,8 +209,6 @@ class Driver:
         if refusal is None:
             return
         claim = refusal.claim
-        for level in refusal.told:
-            self.meters.alerted(claim.key.budget, level)
         end = claim.window.end
         raise BudgetExceededError.over_limit(
             budget=claim.key.budget,
