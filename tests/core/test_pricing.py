@@ -5,6 +5,7 @@ import pytest
 from otel_llmcost.core.flow import Failure
 from otel_llmcost.core.outputs import FIRST_GUESS, Outputs
 from otel_llmcost.core.pricing import Pricing
+from otel_llmcost.core.rates import breakdown_nano
 from otel_llmcost.core.tokens import InputCount
 from tests.core.calls import answer, book, call, charge, used
 
@@ -84,7 +85,7 @@ def test_a_reported_usage_is_priced_at_the_rate_of_who_answered(asked, got, cost
 
     assert (made.cost_nano, made.list_cost_nano, made.rate_id) == (cost_nano, cost_nano, rate_id)
     assert (made.status, made.method, made.rate_source) == ("confirmed", "reported", "test 1")
-    assert sum(made.cost_by_class.values()) == cost_nano
+    assert sum(breakdown_nano(made.usage, made.rate).values()) == cost_nano
 
 
 def test_a_charge_says_all_that_is_known_of_its_call():
@@ -159,7 +160,7 @@ def test_a_failure_that_was_not_sent_costs_nothing():
 def test_what_has_no_price_is_unpriced_and_never_free(made):
     assert (made.status, made.cost_nano, made.list_cost_nano, made.rate_id) == ("unpriced", None, None, None)
     assert made.usage.input_tokens == 1000
-    assert made.cost_by_class == {}
+    assert made.rate is None
 
 
 def test_a_failed_call_without_a_price_is_unpriced():
