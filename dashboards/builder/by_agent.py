@@ -81,7 +81,7 @@ _TABLE = kinds.table(
     },
     {
         "Cost": looks.wide(Style(), 90, empty="unpriced"),
-        "Share": looks.share_cell(),
+        "Share": looks.wide(looks.share_cell(), 130),
         "Calls": looks.wide(looks.COUNT, 75),
         "Per call": looks.wide(looks.UNIT_COST, 85),
         "95 % below": looks.wide(looks.UNIT_COST, 95),
