@@ -74,8 +74,6 @@ class Driver:
     """The latest charges, for the summary."""
     said: Tags
     """Attribution of the whole process; baggage wins."""
-    on_refusal: Callable[[], None] = lambda: None
-    """Told after the store has noted a refusal, which may have fired an alert."""
     refuse_all_reason: str | None = None
     """Why no call may be sent at all."""
     flows: dict[str, Flow] = field(default_factory=dict[str, Flow])
@@ -222,7 +220,6 @@ class Driver:
 
     def _refused(self, turn: Turn, error: RefusedError) -> None:
         self.meters.refused(turn.call, error.name)
-        self.on_refusal()
         self.left(turn, error)
 
     def left(self, turn: Turn, error: BaseException) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 from collections import deque
@@ -31,6 +30,7 @@ from otel_llmcost.instrumentation.counting import ExactCounting, by_rule
 from otel_llmcost.instrumentation.driver import Driver
 from otel_llmcost.instrumentation.outage import Outage
 from otel_llmcost.instrumentation.tracing import Tracing
+from otel_llmcost.instrumentation.workers import at_end, not_at_end
 from otel_llmcost.instrumentation.wrap import ClientWrapper
 from otel_llmcost.pricebook.book import load as load_prices
 from otel_llmcost.storage import open_store
@@ -93,13 +93,12 @@ class Runtime:
             meters=meters,
             events=events,
             said=settings.attribution,
-            on_refusal=dispatcher.poke,
             count_text=ExactCounting() if is_exact else by_rule,
             refuse_all_reason=settings.refuse_all_reason,
         )
         runtime = cls(settings, store, writer, dispatcher, driver, meters, events)
         dispatcher.resume()
-        atexit.register(runtime.at_exit)
+        at_end(runtime.at_exit)
         os.register_at_fork(after_in_child=tracing.forked)
         os.register_at_fork(after_in_child=events.clear)
         os.register_at_fork(after_in_child=driver.flows.clear)
@@ -133,7 +132,7 @@ class Runtime:
 
     def close(self) -> None:
         """End all of it."""
-        atexit.unregister(self.at_exit)
+        not_at_end(self.at_exit)
         self.at_exit()
         self.writer.close(_EXIT_SECONDS)
 
