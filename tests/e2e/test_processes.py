@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from otel_llmcost.storage import open_store
-from tests.e2e.conftest import COST_NANO, Scene, budget
+from tests.e2e.conftest import ASK, COST_NANO, Scene, budget
 
 HELD = "print('calling', flush=True); chat(extra_headers={'x-fault': 'slow=50'})"
 STREAM = """
@@ -59,6 +59,26 @@ os.waitpid(child, 0)
     scene.run(agent)
 
     assert len(scene.charges) + scene.open_reservations == 4
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_workers_of_multiprocessing_lose_nothing(method: str, scene: Scene) -> None:
+    """They leave by `os._exit`, each right after its only call; there is no budget, so nothing else knows of it."""
+    (scene.folder / "job.py").write_text(ASK + "def job():\n    tries(1)\n")
+    agent = f"""
+import multiprocessing, job
+context = multiprocessing.get_context({method!r})
+workers = [context.Process(target=job.job) for _ in range(2)]
+for worker in workers:
+    worker.start()
+for worker in workers:
+    worker.join()
+"""
+    done = scene.run_bare(agent, OTEL_LLMCOST_SUMMARY="1")
+
+    assert done.stdout.split() == ["sent", "sent"], done.stderr
+    assert [charge.cost_nano for charge in scene.charges] == [COST_NANO, COST_NANO]
+    assert done.stderr.count("for 1 calls") == 2
 
 
 @pytest.mark.parametrize("agent", [HELD, STREAM], ids=["call", "stream"])
