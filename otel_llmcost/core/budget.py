@@ -57,13 +57,16 @@ class Budget:
         """The limit in nano-USD."""
         return to_nano(self.limit)
 
+    @property
+    def counted_by(self) -> tuple[Dimension, ...]:
+        """The dimensions that tell its balances apart: `per`, and what its window lasts as long as."""
+        if isinstance(self.window, Life) and self.window.unit not in self.per:
+            return (*self.per, self.window.unit)
+        return self.per
+
     def subject(self, tags: Tags) -> str | None:
         """Name the balance that a call counts on; None: this budget is not for the call."""
-        if not self.scope.matches(tags):
-            return None
-        if isinstance(self.window, Life) and self.window.unit not in self.per:
-            return subject_of((*self.per, self.window.unit), tags)
-        return subject_of(self.per, tags)
+        return subject_of(self.counted_by, tags) if self.scope.matches(tags) else None
 
 
 class BalanceKey(NamedTuple):

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from otel_llmcost.core.attribution import Tags
+from otel_llmcost.core.attribution import Dimension, Tags, subject_of
 from otel_llmcost.core.budget import BalanceKey, Budget, Claim
 from otel_llmcost.core.value import maker, value
 from otel_llmcost.core.window import Span
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EVER = datetime.min.replace(tzinfo=UTC)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _ASSUME = "assume:"
 _MOST_KEYS = 1000
@@ -44,13 +46,17 @@ def micros(instant: datetime) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Current:
-    """A budget in the window of now. Replaced as a whole when that is over: threads share it without a lock."""
+    """A budget in the window of now, with all that can be said of it before a call."""
 
     budget: Budget
     limit_nano: int
     marks: tuple[tuple[str, int], ...]
     refuses: bool
-    wants_worst: bool
+    is_worst_held: bool
+    is_worst_held_if_capped: bool
+    matches: Callable[[Tags], bool] | None
+    """None: every call does."""
+    counted_by: tuple[Dimension, ...]
     span: Span
     bucket_us: int
     from_us: int
@@ -59,25 +65,25 @@ class _Current:
 
     @classmethod
     def at(cls, budget: Budget, now: datetime) -> _Current:
-        limit_nano, span = budget.limit_nano, budget.window.at(now)
+        limit_nano, span, refuses = budget.limit_nano, budget.window.at(now), budget.on_limit == "refuse"
         return cls(
             budget,
             limit_nano,
             tuple((mark.level, int(mark.share * limit_nano)) for mark in budget.marks),
-            budget.on_limit == "refuse",
+            refuses,
             budget.reserve == "worst",
+            budget.reserve is None and refuses,
+            budget.scope.matches if budget.scope.patterns else None,
+            budget.counted_by,
             span,
             micros(span.bucket_start),
             micros(span.start),
         )
 
-    def is_current(self, now: datetime) -> bool:
-        return self.span.bucket_start <= now and (self.span.bucket_end is None or now < self.span.bucket_end)
-
     def claim(self, subject: str, counted: Estimate | None) -> Claim:
         held = exposure = 0
         if counted is not None:
-            is_worst = self.wants_worst or (self.budget.reserve is None and self.refuses and counted.is_capped)
+            is_worst = self.is_worst_held or (self.is_worst_held_if_capped and counted.is_capped)
             held = counted.worst_nano if is_worst else counted.expected_nano
             exposure = counted.worst_nano - held
         key = self.keys.get(subject)
@@ -102,7 +108,7 @@ class Policy:
 
     def __init__(self, budgets: Sequence[Budget], now: datetime) -> None:
         self.budgets = tuple(budgets)
-        self._current = [_Current.at(budget, now) for budget in self.budgets]
+        self._in_force = self._at(now)
 
     def claims(
         self,
@@ -119,16 +125,28 @@ class Policy:
             estimate: what it may cost; None: no rate is known.
             unpriced: asked then, per budget and subject; None again: nothing is held.
         """
+        since, until, in_force = self._in_force
+        if not since <= now < until:
+            self._in_force = _, _, in_force = self._at(now)
         claims: list[Claim] = []
-        for position, current in enumerate(self._current):
-            subject = current.budget.subject(tags)
-            if subject is None:
+        for current in in_force:
+            if current.matches is not None and not current.matches(tags):
                 continue
-            if not current.is_current(now):
-                current = self._current[position] = _Current.at(current.budget, now)  # noqa: PLW2901
-            counted = estimate if estimate is not None else unpriced(current.budget, subject)
-            claims.append(current.claim(subject, counted))
+            subject = subject_of(current.counted_by, tags) if current.counted_by else ""
+            if subject is not None:
+                counted = estimate if estimate is not None else unpriced(current.budget, subject)
+                claims.append(current.claim(subject, counted))
         return tuple(claims)
+
+    def _at(self, now: datetime) -> tuple[datetime, datetime, tuple[_Current, ...]]:
+        """Return from when until when all these windows last, and the budgets in them.
+
+        Replaced as a whole when one of them is over: threads share it without a lock.
+        """
+        in_force = tuple(_Current.at(budget, now) for budget in self.budgets)
+        starts = [each.span.bucket_start for each in in_force]
+        ends = [each.span.bucket_end for each in in_force if each.span.bucket_end is not None]
+        return max(starts, default=_EVER), min(ends, default=_NEVER), in_force
 
     def named(self, name: str) -> Budget:
         """Find a budget by its name."""

@@ -91,9 +91,17 @@ _PARTS_LAST_FIRST: tuple[Unit, ...] = tuple(unit for unit in reversed(UNITS) if 
 def canonical(counts: Mapping[Unit, int]) -> Usage:
     """Make a usage of counts as a provider reported them: no negative count, no part above its total."""
     kept: dict[Unit, int] = {unit: count for unit, count in counts.items() if count > 0}
-    for unit in _PARTS_LAST_FIRST:
-        if unit in kept:
-            for total in PARENTS[unit]:
-                if kept.get(total, 0) < kept[unit]:  # a raised part raises its own total, which comes later
-                    kept[total] = kept[unit]
+    for unit, count in kept.items():
+        for total in PARENTS.get(unit, ()):
+            if kept.get(total, 0) < count:
+                return Usage(_with_whole_totals(kept))
     return Usage(kept)
+
+
+def _with_whole_totals(counts: dict[Unit, int]) -> dict[Unit, int]:
+    for unit in _PARTS_LAST_FIRST:
+        if unit in counts:
+            for total in PARENTS[unit]:
+                if counts.get(total, 0) < counts[unit]:  # a raised part raises its own total, which comes later
+                    counts[total] = counts[unit]
+    return counts

@@ -16,20 +16,7 @@ MOST_CHARACTERS = 256
 
 def tags(ctx: Context) -> Mapping[Dimension, str]:
     """Read who the current work is for."""
-    global _last  # noqa: PLW0603 -- calls in one `with attribute(...)` carry the very same baggage, so it is read once
-    carried = ctx.get(_BAGGAGE_KEY)
-    if not carried:
-        return _NOBODY
-    last, known = _last
-    if carried is last:
-        return known
-    found: dict[Dimension, str] = {}
-    for name, value in baggage.get_all(ctx).items():
-        dimension = BAGGAGE.get(name)
-        if dimension is not None and value and (name == TAGS[dimension] or dimension not in found):
-            found[dimension] = str(value)[:MOST_CHARACTERS]
-    _last = carried, found
-    return found
+    return _read(ctx)[1]
 
 
 def with_tags(said: Mapping[Dimension, str], ctx: Context | None = None) -> Context:
@@ -47,16 +34,38 @@ def inner(ctx: Context, span: trace.Span | None, key: str, value: object) -> Con
     Made in one copy, where the API would make one for each of the three.
     """
     fields: dict[str, object] = {**ctx, key: value}
-    carried = baggage.get_all(ctx)
+    carried, _, others = _read(ctx)
     if carried:
-        fields[_BAGGAGE_KEY] = {name: each for name, each in carried.items() if name not in BAGGAGE}
+        fields[_BAGGAGE_KEY] = others
     if span is not None:
         fields[_SPAN_KEY] = span
     return Context(fields)
 
 
+def _read(ctx: Context) -> _Read:
+    global _last  # noqa: PLW0603 -- calls in one `with attribute(...)` carry the very same baggage, so it is read once
+    carried = ctx.get(_BAGGAGE_KEY)
+    if not carried:
+        return _NOTHING
+    last = _last
+    if carried is last[0]:
+        return last
+    found: dict[Dimension, str] = {}
+    others: dict[str, object] = {}
+    for name, value in baggage.get_all(ctx).items():
+        dimension = BAGGAGE.get(name)
+        if dimension is None:
+            others[name] = value
+        elif value and (name == TAGS[dimension] or dimension not in found):
+            found[dimension] = str(value)[:MOST_CHARACTERS]
+    _last = carried, found, others  # the API never changes a baggage in place
+    return _last
+
+
 # The API's own keys are made at random in each process; a context that holds nothing else tells them.
 (_BAGGAGE_KEY,) = baggage.set_baggage("a", "b", Context())
 (_SPAN_KEY,) = trace.set_span_in_context(trace.INVALID_SPAN, Context())
-_NOBODY: Mapping[Dimension, str] = {}
-_last: tuple[object, Mapping[Dimension, str]] = (None, _NOBODY)
+_Read = tuple[object, Mapping[Dimension, str], Mapping[str, object]]
+"""A baggage as the context holds it, the tags in it, and what of it is not ours."""
+_NOTHING: _Read = (None, {}, {})
+_last = _NOTHING

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from otel_llmcost.core.flow import Call
 from otel_llmcost.core.ledger import Charge
@@ -64,7 +64,8 @@ class Histogram:
         self.total += value
         if value < self.low:  # two comparisons, where min() and max() are two calls
             self.low = value
-        self.high = max(self.high, value)
+        if value > self.high:
+            self.high = value
 
     def copy(self) -> Histogram:
         """Return the same figures, apart from this object."""
@@ -114,7 +115,7 @@ class Meters:
         """Add a call that was sent."""
         tags = call.tags
         error_type = type(error).__qualname__ if error is not None else None if charge is None else charge.error_type
-        key = CellKey(
+        key: Any = (  # finds a cell as well as the named tuple does, and is made in a tenth of the time
             call.provider,
             call.model,
             call.operation,
@@ -126,7 +127,7 @@ class Meters:
             error_type,
         )
         with self.lock:
-            cell = self._cell(key)
+            cell = self.cells.get(key) or self._cell(CellKey(*key))
             cell.calls += 1
             if charge is None:
                 return
@@ -136,8 +137,9 @@ class Meters:
                 cell.cost_per_call.add(charge.cost_nano / NANO_PER_USD)
             if not is_foreign:
                 cell.duration.add(charge.duration_seconds)
-                cell.input_tokens.add(charge.usage.input_tokens)
-                cell.output_tokens.add(charge.usage.output_tokens)
+                counts = charge.usage.counts
+                cell.input_tokens.add(counts.get("input_tokens", 0))
+                cell.output_tokens.add(counts.get("output_tokens", 0))
 
     def refused(self, call: Call, name: str) -> None:
         """Add a call that was not sent."""
