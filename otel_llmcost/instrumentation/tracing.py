@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from opentelemetry import metrics, trace
-from opentelemetry.sdk.trace import TracerProvider
 
 from otel_llmcost.config import Settings
 from otel_llmcost.instrumentation import state
@@ -41,9 +40,9 @@ class Tracing:
         spans = Spans(trace.get_tracer(semconv.SCOPE, own), settings.spans)
         meters = Meters()
         producer = Producer(lambda: _read(meters), own)
-        provider = trace.get_tracer_provider()
-        if isinstance(provider, TracerProvider) and settings.spans != "off":
-            provider.add_span_processor(CostProcessor(spans, settings.attribution))
+        join = getattr(trace.get_tracer_provider(), "add_span_processor", None)  # others stand in for the SDK's class
+        if join is not None and settings.spans != "off":
+            join(CostProcessor(spans, settings.attribution))
         if not producer.attach(metrics.get_meter_provider()):
             logger.info("no OpenTelemetry SDK meter provider is set: costs are kept in the store, not exported")
         return cls(spans, meters, producer)
