@@ -34,6 +34,9 @@ def getter(path: str) -> Getter:
     """
     names: tuple[str | int, ...] = tuple(int(name) if name.isdigit() else name for name in path.split(".") if name)
 
+    if path and "." not in path and not path.isdigit():
+        return lambda value: fields_of(value).get(path)
+
     def get(value: Any) -> Any:
         for name in names:
             value = _item(value, name) if isinstance(name, int) else fields_of(value).get(name)
@@ -204,3 +207,10 @@ class ClientSdk:
     """Paths at which an error carries the paid answer it was raised about."""
     hosts: Mapping[str, str] | None = None
     """End of the host → provider."""
+
+    def provider_at(self, host: str) -> str:
+        """Tell who answers at a host."""
+        for end, provider in (self.hosts or {}).items():
+            if host == end or host.endswith(end if end.startswith(".") else "." + end):
+                return provider
+        return self.provider

@@ -67,7 +67,8 @@ class Pricing:
         """Estimate a call, if need be at another model's price; None: no rate is known."""
         usage = call.input.usage(self.factor(call.model))
         try:
-            rate = self._rate(call, model or call.model, usage.input_tokens, call.tier)
+            tokens = usage.counts["input_tokens"]
+            rate = self._book.rate_at(call.provider, model or call.model, call.at, input_tokens=tokens, tier=call.tier)
             ceiling = call.max_output_tokens or rate.max_output_tokens or _NO_CEILING
             worst = ceiling * call.choices if call.has_output else 0
             expected = min(self._expected(call) * call.choices, worst)
@@ -78,7 +79,7 @@ class Pricing:
             expected_nano=expected_nano,
             worst_nano=worst_nano,
             is_capped=call.max_output_tokens is not None or not call.has_output,
-            input_tokens=usage.input_tokens,
+            input_tokens=tokens,
             expected_output_tokens=expected,
         )
 
@@ -152,20 +153,18 @@ class Pricing:
 
     def _rate_of_answer(self, call: Call, answer: Answer, usage: Usage, tier: str) -> Rate:
         """Find the rate of the model that answered; under a name nobody knows, that of the one asked for."""
-        if answer.served_model is not None and answer.served_model != call.model:
+        rate_at, served, tokens = self._book.rate_at, answer.served_model, usage.counts.get("input_tokens", 0)
+        if served is not None and served != call.model:
             try:
-                return self._rate(call, answer.served_model, usage.input_tokens, tier)
+                return rate_at(call.provider, served, call.at, input_tokens=tokens, tier=tier)
             except UnknownPriceError:
                 pass
-        return self._rate(call, call.model, usage.input_tokens, tier)
-
-    def _rate(self, call: Call, model: str, input_tokens: int, tier: str) -> Rate:
-        return self._book.rate_at(call.provider, model, call.at, input_tokens=input_tokens, tier=tier)
+        return rate_at(call.provider, call.model, call.at, input_tokens=tokens, tier=tier)
 
     def _learn(self, call: Call, usage: Usage) -> None:
         """Learn of a call; once much is known, of every eighth."""
         self._seen += 1
-        if call.learning_key in self._well_known and self._seen % _EVERY:
+        if self._seen % _EVERY and call.learning_key in self._well_known:
             return
         outputs = self._outputs(call)
         if outputs.answers >= _MUCH:

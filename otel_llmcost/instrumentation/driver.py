@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -50,7 +50,7 @@ class Ask:
     sdk: ClientSdk
     endpoint: Endpoint
     body: Mapping[str, Any]
-    host: str
+    provider: str
     is_stream: bool
     is_async: bool
     makes_own_span: bool
@@ -109,7 +109,7 @@ class Driver:
     def _call(self, ask: Ask, ctx: Context, current: trace.Span) -> Call:
         body, endpoint = ask.body, ask.endpoint
         model = str(body.get("model") or "")
-        provider = _provider(ask)
+        provider = ask.provider
         identity = current.get_span_context()
         tags: dict[Dimension, str] = {**self.said, **baggage.tags(ctx), "provider": provider, "model": model}
         if identity.is_valid:
@@ -146,7 +146,8 @@ class Driver:
                     refusal = self.writer.reserve(hold)
                 except StoreError as error:
                     refusal = self.outage.reserve(hold, self.policy, error)
-                self._check(refusal, hold.at)
+                if refusal is not None:
+                    self._refuse(refusal, hold.at)
                 turn.reserved()
         except RefusedError as error:
             self._refused(turn, error)
@@ -167,7 +168,8 @@ class Driver:
                     refusal = await self._areserve(hold)
                 except StoreError as error:
                     refusal = self.outage.reserve(hold, self.policy, error)
-                self._check(refusal, hold.at)
+                if refusal is not None:
+                    self._refuse(refusal, hold.at)
                 turn.reserved()
         except RefusedError as error:
             self._refused(turn, error)
@@ -203,9 +205,7 @@ class Driver:
             trace_id=call.trace_id,
         )
 
-    def _check(self, refusal: Refusal | None, now: datetime) -> None:
-        if refusal is None:
-            return
+    def _refuse(self, refusal: Refusal, now: datetime) -> NoReturn:
         claim = refusal.claim
         end = claim.window.end
         raise BudgetExceededError.over_limit(
@@ -258,14 +258,6 @@ class Driver:
                     assumed=step.assumed,
                 )
             )
-
-
-def _provider(ask: Ask) -> str:
-    host = ask.host
-    for end, provider in (ask.sdk.hosts or {}).items():
-        if host == end or host.endswith(end if end.startswith(".") else "." + end):
-            return provider
-    return ask.sdk.provider
 
 
 def _cap(body: Mapping[str, Any], endpoint: Endpoint) -> int | None:

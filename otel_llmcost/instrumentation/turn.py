@@ -118,10 +118,10 @@ class Turn:
         if isinstance(response_id, str):
             self.response_id = response_id
         for get in endpoint.tiers:
-            tier = get(answer)
+            tier = get(fields)
             if isinstance(tier, str) and tier != "standard":
                 self.tier = tier
-        return endpoint.usage.note(answer, self.seen)
+        return endpoint.usage.note(fields, self.seen)
 
     def answered(self, answer: Any) -> None:
         """Finish with a whole answer."""

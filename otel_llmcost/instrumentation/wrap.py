@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from opentelemetry import context as otel_context
@@ -19,6 +20,7 @@ from otel_llmcost.instrumentation.turn import Turn
 _BAD_REQUEST = frozenset({400, 422})
 _ENDED_FROM_OUTSIDE = (CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit, TimeoutError)
 _ERROR_STATUS = 400
+_MOST_HOSTS = 1000
 
 
 class ClientWrapper:
@@ -29,6 +31,7 @@ class ClientWrapper:
         self._driver = driver
         """None: we were taken out; an SDK may have kept the wrapped method all the same."""
         self._is_async = is_async
+        self._provider_at = lru_cache(_MOST_HOSTS)(sdk.provider_at)
         self._endpoints: dict[str, Endpoint | None] = {}
         self._without_usage: set[str] = set()
         """Hosts that do not know `stream_options`."""
@@ -101,7 +104,7 @@ class ClientWrapper:
                 sdk=self._sdk,
                 endpoint=endpoint,
                 body=body,
-                host=host,
+                provider=self._provider_at(host),
                 is_stream=is_stream,
                 is_async=self._is_async,
                 makes_own_span=getattr(instance, "_tracer", None) is not None,
