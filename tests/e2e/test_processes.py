@@ -43,6 +43,7 @@ tries(1)
     assert scene.open_reservations == 0
 
 
+@pytest.mark.slow
 def test_children_that_leave_by_os_exit_lose_only_what_they_did_not_write(scene: Scene) -> None:
     """gunicorn's and multiprocessing's workers run no exit handlers: what is not yet written is held, never gone."""
     scene.configure(budget(100))
@@ -61,7 +62,9 @@ os.waitpid(child, 0)
     assert len(scene.charges) + scene.open_reservations == 4
 
 
-@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+@pytest.mark.parametrize(
+    "method", ["fork", *(pytest.param(name, marks=pytest.mark.slow) for name in ("forkserver", "spawn"))]
+)
 def test_workers_of_multiprocessing_lose_nothing(method: str, scene: Scene) -> None:
     """They leave by `os._exit`, each right after its only call; there is no budget, so nothing else knows of it."""
     (scene.folder / "job.py").write_text(ASK + "def job():\n    tries(1)\n")
@@ -93,6 +96,7 @@ def test_ctrl_c_leaves_nothing_held(agent: str, scene: Scene) -> None:
     assert charge.cost_nano
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent", [HELD, STREAM], ids=["call", "stream"])
 def test_sigterm_is_left_to_the_agent(agent: str, scene: Scene) -> None:
     """It runs no Python of anybody, and we put no handler in its way: the call stays held, and is suspected later."""

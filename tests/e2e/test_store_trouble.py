@@ -46,7 +46,10 @@ def test_without_a_store_a_closed_budget_refuses(scene: Scene) -> None:
     assert scene.server.requests == []
 
 
-@pytest.mark.parametrize("size", [0, 120_000], ids=["from-the-start", "after-a-while"])
+@pytest.mark.parametrize(
+    "size",
+    [pytest.param(0, id="from-the-start"), pytest.param(120_000, id="after-a-while", marks=pytest.mark.slow)],
+)
 def test_a_full_disk_stops_nothing_and_is_said(size: int, scene: Scene) -> None:
     """No file of the agent may grow beyond a size, which SQLite meets as it meets a full disk."""
     scene.configure(budget(1000))
