@@ -1,9 +1,12 @@
 """Estimates and charges, worked by hand: model m costs 1 USD per million tokens in and 2 out, at most 1,000 out."""
 
+from decimal import Decimal
+
 import pytest
 
-from otel_llmcost.core.flow import Failure
+from otel_llmcost.core.flow import Answer, Failure
 from otel_llmcost.core.outputs import FIRST_GUESS, Outputs
+from otel_llmcost.core.overrides import PriceOverride
 from otel_llmcost.core.pricing import Pricing
 from otel_llmcost.core.rates import breakdown_nano
 from otel_llmcost.core.tokens import InputCount
@@ -104,6 +107,20 @@ def test_a_charge_says_all_that_is_known_of_its_call():
     )
 
 
+def test_a_discount_is_taken_off_the_list_price():
+    discounted = book().with_overrides([PriceOverride(model="m", prices={}, discount=Decimal("0.1"))])
+
+    made = Pricing(discounted).charge(call(), answer(1000, 500), None)
+
+    assert (made.cost_nano, made.list_cost_nano) == (1_800_000, 2_000_000)
+
+
+def test_a_tool_call_without_a_price_leaves_the_tokens_priced():
+    made = priced(call(), Answer(usage=used(1000, 500, web_searches=2)))
+
+    assert (made.status, made.cost_nano, made.list_cost_nano) == ("confirmed", 2_000_000, 2_000_000)
+
+
 @pytest.mark.parametrize(
     ("got", "tokens", "method"),
     [
@@ -193,13 +210,31 @@ def test_the_first_report_corrects_the_count_of_the_next_call():
     assert prices.factor("m-large") == pricing().factor("m-large")
 
 
+def test_what_exact_counts_teach_is_kept_apart_from_what_the_rule_does():
+    """A tokeniser counts nearly right, so what corrects the rule would spoil it."""
+    kept = {}
+    by_rule = pricing(keep=kept.update)
+    by_rule.charge(call(model="gpt-4o", **TEXT), answer(2000, 10), None)
+    exact = pricing(kept, keep=kept.update, is_exact=True)
+    assert exact.factor("gpt-4o") == 1.0
+
+    exact.charge(call(model="gpt-4o", **TEXT), answer(1100, 10), None)
+
+    assert pricing(kept, is_exact=True).factor("gpt-4o") == pytest.approx(1.1)
+    assert pricing(kept).factor("gpt-4o") == pytest.approx(2.0)
+
+
 def test_answers_teach_how_long_the_next_will_be():
-    prices = pricing()
+    """What is expected is kept at hand until the next answer teaches more."""
+    prices, known, expected = pricing(), Outputs(), []
 
     for _ in range(3):
+        expected += [prices.estimate(call()).expected_output_tokens for _ in range(2)]
         prices.charge(call(), answer(1000, 80), None)
+        known = known.seen(80)
 
-    assert prices.estimate(call()).expected_output_tokens == Outputs().seen(80).seen(80).seen(80).high()
+    assert expected == [FIRST_GUESS] * 2 + [Outputs().seen(80).high()] * 2 + [Outputs().seen(80).seen(80).high()] * 2
+    assert prices.estimate(call()).expected_output_tokens == known.high()
 
 
 def test_each_of_several_choices_counts_as_an_answer():
