@@ -8,7 +8,9 @@ from importlib.util import find_spec
 
 import pytest
 
-EXPECTED_SKIPS = re.compile(r"(openai|anthropic) (\d+\.\d+\.\d+ )?(has no|does not know|makes no)|this (openai|anthropic) ")
+EXPECTED_SKIPS = re.compile(
+    r"(openai|anthropic) (\d+\.\d+\.\d+ )?(has no|does not know|makes no)|this (openai|anthropic) "
+)
 """Only an older SDK may lack what a test is about."""
 
 collect_ignore = [] if find_spec("openinference") else ["beside"]
