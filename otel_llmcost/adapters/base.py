@@ -75,12 +75,12 @@ def _note(tree: _Tree, value: Any, seen: dict[str, int]) -> None:
     fields = fields_of(value)
     for name, path, below in tree:
         found = fields.get(name)
-        if found is None:
-            continue
-        if below:
-            _note(below, found, seen)
-        if path is not None and type(found) is int:
-            seen[path] = found
+        if found is not None:
+            if type(found) is int:
+                if path is not None:
+                    seen[path] = found
+            elif below:
+                _note(below, found, seen)
 
 
 class UsageAt:
@@ -130,10 +130,11 @@ class UsageAt:
         if not seen:
             return None
         counts: dict[Unit, int] = {}
+        units_of = self._units
         for path, count in seen.items():
             if count:
-                for unit in self._units[path]:
-                    counts[unit] = counts.get(unit, 0) + count
+                for unit in units_of[path]:
+                    counts[unit] = counts[unit] + count if unit in counts else count
         return canonical(counts)
 
 

@@ -21,6 +21,7 @@ _PRICE_DIGITS = 18
 _DISCOUNT_DIGITS = 6
 _WHOLE: int = 10**_DISCOUNT_DIGITS
 _YOCTO_PER_NANO: int = 10 ** (_DIGITS - 9)
+_HALF_A_NANO = _YOCTO_PER_NANO // 2
 _ONE_USD: int = 10**_DIGITS
 _YOCTO = Decimal(1).scaleb(-_DIGITS)
 _EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
@@ -287,9 +288,9 @@ def _shifted(amount: Decimal, digits: int) -> Decimal:
 
 
 def _nano(yocto: int) -> int:
-    whole, rest = divmod(yocto, _YOCTO_PER_NANO)
-    half = _YOCTO_PER_NANO // 2
-    return whole + (rest > half or (rest == half and whole % 2 == 1))
+    whole = yocto // _YOCTO_PER_NANO
+    rest = yocto - whole * _YOCTO_PER_NANO
+    return whole + (rest > _HALF_A_NANO or (rest == _HALF_A_NANO and whole % 2 == 1))
 
 
 def _usd(yocto: int) -> Decimal:

@@ -56,9 +56,9 @@ PARENTS: Mapping[Unit, tuple[Unit, ...]] = {
 """Which totals a part is counted in; a unit that is missing here is a total of its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, see `value`: three are made for every call
 class Usage:
-    """What one call used. Only what was counted is in it; everything else is 0."""
+    """What one call used. Only what was counted is in it; everything else is 0. Never changed."""
 
     counts: Mapping[Unit, int] = field(default_factory=dict[Unit, int])
 
@@ -93,7 +93,7 @@ def canonical(counts: Mapping[Unit, int]) -> Usage:
     kept: dict[Unit, int] = {unit: count for unit, count in counts.items() if count > 0}
     for unit, count in kept.items():
         for total in PARENTS.get(unit, ()):
-            if kept.get(total, 0) < count:
+            if total not in kept or kept[total] < count:
                 return Usage(_with_whole_totals(kept))
     return Usage(kept)
 

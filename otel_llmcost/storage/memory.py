@@ -74,8 +74,9 @@ class MemoryStore:
         with self._lock:
             if hold.reservation_id in self._held:
                 return None
+            cells = self._cells
             for claim in hold.claims:
-                cell = self._cells.get(claim.key) or self._new_cell(claim, hold.at)
+                cell = cells.get(claim.key) or self._new_cell(claim, hold.at)
                 held = self._since(claim, _held) if claim.is_rolling else cell.settled + cell.suspected + cell.reserved
                 if not claim.fits(held):
                     self._give_back(hold.claims[: hold.claims.index(claim)])
