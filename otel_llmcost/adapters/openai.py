@@ -91,6 +91,13 @@ OPENAI = ClientSdk(
             ),
         ),
         Endpoint(
+            path="/responses/compact",
+            operation="chat",
+            dialect="openai.responses",
+            usage=_RESPONSES_USAGE,
+            tier=("service_tier",),
+        ),
+        Endpoint(
             path="/completions",
             operation="text_completion",
             dialect="openai.completions",

@@ -17,6 +17,8 @@ from otel_llmcost.errors import UnknownPriceError
 
 _NO_CEILING = 4096
 """Output tokens assumed at most where neither the request nor the book has a limit."""
+_MOST_LEARNED = 10_000
+"""So many agents and models are told apart; of further ones nothing is learned."""
 _MUCH = 50
 _EVERY = 8
 _FACTOR = "factor:"
@@ -165,6 +167,8 @@ class Pricing:
         """Learn of a call; once much is known, of every eighth."""
         self._seen += 1
         if self._seen % _EVERY and call.learning_key in self._well_known:
+            return
+        if len(self._learned) >= _MOST_LEARNED and _OUTPUTS + call.learning_key not in self._learned:
             return
         outputs = self._outputs(call)
         if outputs.answers >= _MUCH:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import time
 from collections import deque
@@ -40,7 +39,6 @@ from otel_llmcost.telemetry.spans import CALL_KEY, CallMark, Spans, is_instrumen
 RESERVATION_LIFE = timedelta(minutes=15)
 _RANDOM_BITS = 74
 _RANDOM = random.Random()  # noqa: S311 -- for ids; asking the system for each would be a system call
-os.register_at_fork(after_in_child=_RANDOM.seed)
 
 
 @value
@@ -239,6 +237,12 @@ class Driver:
         if turn.span is not None:
             self.spans.end(turn.span, turn.call, charge, step.error)
         self._post(step)
+
+    def forked(self) -> None:
+        """Leave the parent's calls to the parent, and do not make its ids again."""
+        self.flows.clear()
+        self.events.clear()
+        _RANDOM.seed()
 
     def end_all(self) -> None:
         """Settle by estimate what is still under way when the process ends, such as a stream nobody closed."""

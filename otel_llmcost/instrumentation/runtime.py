@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import deque
 from collections.abc import Generator
@@ -19,7 +18,6 @@ from otel_llmcost.alerting.dispatcher import Dispatcher
 from otel_llmcost.alerting.top import top_agents
 from otel_llmcost.config import Settings
 from otel_llmcost.core.alert import Alert
-from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.policy import Policy
 from otel_llmcost.core.prices import PriceBook
 from otel_llmcost.core.pricing import Pricing
@@ -33,11 +31,10 @@ from otel_llmcost.instrumentation.tracing import Tracing
 from otel_llmcost.instrumentation.workers import at_end, not_at_end
 from otel_llmcost.instrumentation.wrap import ClientWrapper
 from otel_llmcost.pricebook.book import load as load_prices
-from otel_llmcost.storage import open_store
+from otel_llmcost.storage import fork, open_store
 from otel_llmcost.storage.base import Store
 from otel_llmcost.storage.memory import MemoryStore
 from otel_llmcost.storage.writer import Writer
-from otel_llmcost.telemetry.meters import Meters
 from otel_llmcost.telemetry.metrics import StoreState, public
 from otel_llmcost.telemetry.summary import KEPT_EVENTS, as_text, summarise
 
@@ -46,7 +43,7 @@ _PRIVATE = frozenset({"user", "task", "session", "trace"})
 """Dimensions with too many values to be labels of metrics."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class Runtime:
     """The parts that live as long as the process."""
 
@@ -55,8 +52,7 @@ class Runtime:
     writer: Writer
     dispatcher: Dispatcher
     driver: Driver
-    meters: Meters
-    events: deque[Charge]
+    tracing: Tracing
 
     @classmethod
     def start(cls, settings: Settings, tracing: Tracing) -> Runtime:
@@ -83,7 +79,6 @@ class Runtime:
             dispatcher.tell_directly("store.failed", str(error))
 
         writer = Writer(store, now=_now, on_alerts=on_alerts, on_problem=on_problem)
-        events: deque[Charge] = deque(maxlen=KEPT_EVENTS)
         driver = Driver(
             policy=Policy(settings.budgets, now),
             pricing=Pricing(_prices(settings), _learned(store), keep=writer.learn, is_exact=is_exact),
@@ -91,17 +86,15 @@ class Runtime:
             outage=Outage(MemoryStore()),
             spans=tracing.spans,
             meters=meters,
-            events=events,
+            events=deque(maxlen=KEPT_EVENTS),
             said=settings.attribution,
             count_text=ExactCounting() if is_exact else by_rule,
             refuse_all_reason=settings.refuse_all_reason,
         )
-        runtime = cls(settings, store, writer, dispatcher, driver, meters, events)
+        runtime = cls(settings, store, writer, dispatcher, driver, tracing)
         dispatcher.resume()
         at_end(runtime.at_exit)
-        os.register_at_fork(after_in_child=tracing.forked)
-        os.register_at_fork(after_in_child=events.clear)
-        os.register_at_fork(after_in_child=driver.flows.clear)
+        fork.watch(runtime)
         return runtime
 
     def store_state(self) -> StoreState:
@@ -119,7 +112,7 @@ class Runtime:
 
     def summary(self) -> dict[str, Any]:
         """Sum up what this process has spent."""
-        return summarise(self.meters, list(self.events))
+        return summarise(self.tracing.meters, list(self.driver.events))
 
     def at_exit(self) -> None:
         """Write and tell what is left, within a bound; the store stays open for a last collection of metrics."""
@@ -129,6 +122,17 @@ class Runtime:
             self.dispatcher.close(_EXIT_SECONDS)
             if self.settings.summary:
                 sys.stderr.write(as_text(self.summary()) + "\n")
+
+    def before_fork(self) -> None:
+        """Nothing is held that a fork could break."""
+
+    def after_fork_in_parent(self) -> None:
+        """Go on as before."""
+
+    def after_fork_in_child(self) -> None:
+        """Begin with figures, calls and ids of one's own."""
+        self.tracing.forked()
+        self.driver.forked()
 
     def close(self) -> None:
         """End all of it."""

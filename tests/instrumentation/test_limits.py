@@ -89,7 +89,7 @@ def test_a_refused_call_sends_nothing_and_says_why(start: Start, server: Provide
     assert 0 < refusal.value.retry_after_seconds <= 86400
     (span,) = process.spans
     assert span.attributes["llmcost.budget.decision"] == "refused"
-    assert process.runtime.meters.alerts == {("b", "exceeded"): 1}
+    assert process.runtime.tracing.meters.alerts == {("b", "exceeded"): 1}
 
 
 def test_a_refused_stream_is_refused_before_it_opens(start: Start, server: ProviderServer) -> None:
