@@ -9,12 +9,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from otel_llmcost.core.flow import Call
-from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.money import NANO_PER_USD
 from otel_llmcost.core.usage import Usage
+
+if TYPE_CHECKING:  # the core's flow is loaded with the first SDK, these figures when the program starts
+    from otel_llmcost.core.flow import Call
+    from otel_llmcost.core.ledger import Charge
 
 MOST_CELLS = 1000
 """So many sets of attributes per process; further ones are added up in one that is marked as overflow."""

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from itertools import islice
 from time import time_ns
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -17,13 +17,15 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 
 from otel_llmcost.core.attribution import Tags, merged
-from otel_llmcost.core.flow import Call
-from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.money import NANO_PER_USD
 from otel_llmcost.core.rates import breakdown_usd
 from otel_llmcost.core.usage import Unit
 from otel_llmcost.errors import BudgetExceededError, RefusedError
 from otel_llmcost.telemetry import baggage, semconv
+
+if TYPE_CHECKING:  # the core's flow is loaded with the first SDK, this when the program starts
+    from otel_llmcost.core.flow import Call
+    from otel_llmcost.core.ledger import Charge
 
 SpanMode = Literal["auto", "own", "enrich", "off"]
 CALL_KEY = otel_context.create_key("llmcost.call")
