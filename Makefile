@@ -36,7 +36,7 @@ check: .venv/installed ## Check format, style, types and who may import whom
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pyright
+	$(BIN)/pyright --project .
 	$(BIN)/lint-imports
 
 format: .venv/installed ## Write all code in one form
