@@ -145,7 +145,7 @@ class SseTap:
 
     def __init__(self, turn: Turn, shape: ChunkShape) -> None:
         self._turn = turn
-        self._tells = shape.tells
+        self._is_telling = shape.is_telling
         self._ends = shape.ends
         self._answers = tuple(getter(path) for path in shape.answer)
         self._tail = b""
@@ -170,7 +170,7 @@ class SseTap:
             self._tail = buffer
             return b"" if hides else data
         whole, self._tail = buffer[:end], buffer[end:]
-        if self._tells.search(whole) is None:
+        if not self._is_telling(whole):
             return whole if hides else data
         shown = self._look(whole)
         return shown if hides else data
@@ -181,7 +181,7 @@ class SseTap:
         self._turn.is_ended |= not self._ends  # such a stream may end without saying so
         if not tail or self._is_broken:
             return b""
-        shown = self._look(tail) if self._tells.search(tail) else tail
+        shown = self._look(tail) if self._is_telling(tail) else tail
         return shown if self._turn.hides_usage else b""
 
     def _look(self, events: bytes) -> bytes:
@@ -203,7 +203,7 @@ class SseTap:
 
     def _look_at(self, event: bytes, shown: list[bytes]) -> None:
         is_hidden = False
-        if self._tells.search(event) is not None:
+        if self._is_telling(event):
             data = _data(event)
             chunk = _json(data)
             if chunk is not None:
