@@ -106,11 +106,13 @@ def test_no_other_entry_points_are_registered():
 
 
 def test_the_package_offers_what_it_says_and_nothing_else():
-    offered = {
+    loaded_late = {"instrument", "uninstrument"}
+    offered = loaded_late | {
         name
         for name, value in vars(otel_llmcost).items()
-        if not name.startswith("_") and not isinstance(value, ModuleType)
+        if not name.startswith("_") and not isinstance(value, ModuleType) and name != "TYPE_CHECKING"
     }
+    assert all(callable(getattr(otel_llmcost, name)) for name in loaded_late)
 
     assert offered == set(otel_llmcost.__all__)
     assert offered == {
