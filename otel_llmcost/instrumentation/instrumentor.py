@@ -7,20 +7,21 @@ from collections.abc import Collection
 from functools import partial
 from importlib import import_module
 from itertools import chain
-from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import wrapt
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 from opentelemetry.instrumentation.utils import unwrap
 
-from otel_llmcost.adapters import SDKS
-from otel_llmcost.adapters.base import ClientSdk
-from otel_llmcost.config import Settings, load
 from otel_llmcost.instrumentation import state
-from otel_llmcost.instrumentation.contain import contained, logger
-from otel_llmcost.instrumentation.tracing import Tracing
+from otel_llmcost.instrumentation.contain import contained
+
+if TYPE_CHECKING:
+    from otel_llmcost.config import Settings
+
+SDK_MODULES = {"openai": "openai._base_client", "anthropic": "anthropic._base_client"}
+"""SDK → the module whose import we wait for, as the adapters' rows have it; loading those is not for the start."""
 
 _NAME = "llmcost"
 _DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
@@ -66,16 +67,15 @@ def uninstrument() -> None:
 
 
 def install(settings: Settings | None = None) -> None:
-    """Read the settings and wait for the SDKs; the second of two hooks finds the work of the first."""
-    if state.settings is not None:
+    """Wait for the SDKs; the second of two hooks finds the work of the first.
+
+    Nothing is read or built before the first SDK is imported: a program without one pays next to nothing for us.
+    """
+    if state.is_installed:
         return
-    found = settings or load(os.environ, cwd=Path.cwd(), home=Path.home())
-    _tell(found)
-    if found.disabled:
-        return
-    state.settings, state.tracing = found, Tracing.start(found)
-    for sdk in SDKS:
-        wrapt.register_post_import_hook(partial(_patch, sdk), sdk.module)
+    state.is_installed, state.given = True, settings
+    for name, module in SDK_MODULES.items():
+        wrapt.register_post_import_hook(partial(_imported, name), module)
 
 
 def remove() -> None:
@@ -87,34 +87,11 @@ def remove() -> None:
         state.runtime.close()
     if state.tracing is not None:
         state.tracing.stop()
-    state.runtime = state.tracing = state.settings = None
+    state.runtime = state.tracing = state.given = None
+    state.is_installed = state.is_disabled = False
 
 
-def _patch(sdk: ClientSdk, module: ModuleType) -> None:
-    with contained(f"patch {sdk.name}"):
-        if state.settings is None or state.tracing is None or sdk.name in state.patched:
-            return
-        runtime = import_module("otel_llmcost.instrumentation.runtime")  # asyncio, sqlite3 and prices: not at start-up
-        if state.runtime is None:
-            state.runtime = runtime.Runtime.start(state.settings, state.tracing)
-        state.patched[sdk.name] = []
-        for method, is_async in ((sdk.sync_method, False), (sdk.async_method, True)):
-            base, _, name = method.partition(".")
-            for owner in _owners(getattr(module, base), name):
-                wrapt.wrap_function_wrapper(owner, name, runtime.wrapper(sdk, is_async=is_async))
-                state.patched[sdk.name].append((owner, name))
-
-
-def _owners(base: type[Any], name: str) -> list[type[Any]]:
-    """Return who has the method: whoever patched a subclass before us took a copy of it that does not know us."""
-    heirs = [heir for each in base.__subclasses__() for heir in _owners(each, name)]
-    return [base, *heirs] if name in vars(base) else heirs
-
-
-def _tell(settings: Settings) -> None:
-    if settings.log_level:
-        logger.setLevel(settings.log_level.upper())
-    for problem in settings.problems:
-        logger.error("%s", problem)
-    for notice in settings.notices:
-        logger.warning("%s", notice)
+def _imported(name: str, module: ModuleType) -> None:
+    with contained(f"patch {name}"):
+        if state.is_installed and not state.is_disabled and name not in state.patched:
+            import_module("otel_llmcost.instrumentation.patching").patch(name, module)

@@ -9,8 +9,12 @@ if TYPE_CHECKING:
     from otel_llmcost.instrumentation.runtime import Runtime
     from otel_llmcost.instrumentation.tracing import Tracing
 
-settings: Settings | None = None
-"""None: not installed."""
+is_installed: bool = False
+"""Whether we wait for SDKs."""
+is_disabled: bool = False
+"""The settings say so; known once an SDK was imported."""
+given: Settings | None = None
+"""None: they are read when the first SDK is imported."""
 tracing: Tracing | None = None
 runtime: Runtime | None = None
 """None: no SDK was imported yet."""

@@ -163,6 +163,8 @@ class SseTap:
         self._size += len(data)
         if self._size <= KEPT_BYTES:
             self._kept.append(data)
+        if not self._tail and data.endswith(b"\n\n") and not self._is_telling(data):
+            return data  # whole events that tell nothing: nearly all of a stream
         hides = self._turn.hides_usage
         buffer = self._tail + data if self._tail else data
         end = max(buffer.rfind(b"\n\n") + 2, buffer.rfind(b"\r\n\r\n") + 4)

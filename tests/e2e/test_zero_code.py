@@ -157,6 +157,6 @@ def test_nothing_is_imported_before_it_is_needed(scene: Scene) -> None:
     without = set(scene.run_bare(show, OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="*").stdout.split())
 
     dear = {"openai", "anthropic", "asyncio", "sqlite3", "tiktoken", "click", "rich", "decimal", "tomllib", "email"}
-    assert "otel_llmcost.instrumentation.tracing" in modules["false"]
+    assert "otel_llmcost.instrumentation.instrumentor" in modules["false"]
     assert not (modules["false"] - without) & dear
     assert not (modules["true"] - without) & dear

@@ -1,0 +1,59 @@
+"""What happens when the program imports an SDK: settings are read, the parts are built, its methods are wrapped."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import wrapt
+
+from otel_llmcost.adapters import SDKS
+from otel_llmcost.config import Settings, load
+from otel_llmcost.instrumentation import state
+from otel_llmcost.instrumentation.contain import logger
+from otel_llmcost.instrumentation.runtime import Runtime, wrapper
+from otel_llmcost.instrumentation.tracing import Tracing
+
+_ROWS = {sdk.name: sdk for sdk in SDKS}
+
+
+def patch(name: str, module: ModuleType) -> None:
+    """Stand around the methods of an SDK's client; the first SDK starts everything else."""
+    if state.runtime is None and not _start():
+        return
+    sdk = _ROWS[name]
+    state.patched[name] = []
+    for method, is_async in ((sdk.sync_method, False), (sdk.async_method, True)):
+        base, _, attribute = method.partition(".")
+        for owner in _owners(getattr(module, base), attribute):
+            wrapt.wrap_function_wrapper(owner, attribute, wrapper(sdk, is_async=is_async))
+            state.patched[name].append((owner, attribute))
+
+
+def _start() -> bool:
+    """Read the settings and build what they ask for; False: to do nothing."""
+    settings = state.given or load(os.environ, cwd=Path.cwd(), home=Path.home())
+    _tell(settings)
+    if settings.disabled:
+        state.is_disabled = True
+        return False
+    state.tracing = Tracing.start(settings)
+    state.runtime = Runtime.start(settings, state.tracing)
+    return True
+
+
+def _owners(base: type[Any], name: str) -> list[type[Any]]:
+    """Return who has the method: whoever patched a subclass before us took a copy of it that does not know us."""
+    heirs = [heir for each in base.__subclasses__() for heir in _owners(each, name)]
+    return [base, *heirs] if name in vars(base) else heirs
+
+
+def _tell(settings: Settings) -> None:
+    if settings.log_level:
+        logger.setLevel(settings.log_level.upper())
+    for problem in settings.problems:
+        logger.error("%s", problem)
+    for notice in settings.notices:
+        logger.warning("%s", notice)
