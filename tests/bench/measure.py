@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,8 +118,16 @@ def instructions_per_call(subject: Subject, workload: str, calls: int, library: 
 def count_all(jobs: Sequence[tuple[Subject, str, int]], library: Path) -> dict[tuple[Subject, str], float]:
     """Count all jobs, as many at a time as there are cores; other work on the machine changes no count."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        counts = pool.map(lambda job: instructions_per_call(job[0], job[1], job[2], library), jobs)
-        return {job[:2]: count for job, count in zip(jobs, counts, strict=True)}
+        counts = pool.map(lambda job: _or_none(instructions_per_call, job[0], job[1], job[2], library), jobs)
+        return {job[:2]: count for job, count in zip(jobs, counts, strict=True) if count is not None}
+
+
+def _or_none(count: Callable[..., float], *job: Any) -> float | None:
+    try:
+        return count(*job)
+    except (NotThereError, subprocess.CalledProcessError) as error:
+        print(f"not counted: {job[:2]}: {error}", file=sys.stderr)
+        return None
 
 
 def start_up_cpu_ms(environment: str, program: str, config: str) -> float:
@@ -150,8 +158,8 @@ def start_up_instructions(environment: str, program: str, config: str) -> float:
 def count_starts(starts: Sequence[tuple[str, str]], config: str) -> dict[tuple[str, str], float]:
     """Count all these starts (environment, program), as many at a time as there are cores."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        counts = pool.map(lambda start: start_up_instructions(start[0], start[1], config), starts)
-        return dict(zip(starts, counts, strict=True))
+        counts = pool.map(lambda start: _or_none(start_up_instructions, start[0], start[1], config), starts)
+        return {start: count for start, count in zip(starts, counts, strict=True) if count is not None}
 
 
 def _quiet(config: str) -> dict[str, str]:

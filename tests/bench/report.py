@@ -61,11 +61,11 @@ class Results:
         chunks = WORKLOADS[CHUNKS[sdk][0]].chunks - WORKLOADS[CHUNKS[sdk][1]].chunks
         return None if long is None or short is None else (long - short) / chunks
 
-    def instructions_per_us(self) -> float | None:
-        """Return how many instructions of telemetry this machine did in a µs, by the floor's."""
-        floor = Subject("floor", "sdk")
-        counted, timed = self.added_instructions(floor, "openai-chat"), self.added_us(floor, "openai-chat")
-        return counted / timed if counted and timed else None
+    def instructions_per_us(self, workload: str) -> float | None:
+        """Return how many instructions of the bare SDK's this machine did in a µs, the steadiest figure there is."""
+        key = (Subject("bare", "sdk"), workload)
+        counted, answers = self.counts.get(key), self.answers.get(key)
+        return counted / median(one["cpu_us_per_call"] for one in answers) if counted and answers else None
 
     def start_up_added_ms(self, environment: str, program: str) -> float | None:
         """Return the CPU time in ms added to a start: the median of the rounds' differences."""
@@ -91,11 +91,11 @@ def calls_table(results: Results, subjects: Iterable[Subject]) -> str:
     return markdown(header, rows)
 
 
-def start_up_table(results: Results, environments: Iterable[str], programs: Sequence[str]) -> str:
+def start_up_table(results: Results, programs: Sequence[str]) -> str:
     """Return what each environment adds to the start of a program under `opentelemetry-instrument`."""
     titles = {one.environment: one.title for one in reversed(CANDIDATES.values()) if one.launched}
     rows = []
-    for environment in environments:
+    for environment in dict.fromkeys(environment for environment, _ in results.start_up_ms):
         cells = [_start_up_cell(results, environment, program) for program in programs]
         rows.append([titles[environment].split(",")[0] if environment != "sdk" else "without any", *cells])
     return markdown(["", *(f"`python -c '{program}'`" for program in programs)], rows)
@@ -104,7 +104,6 @@ def start_up_table(results: Results, environments: Iterable[str], programs: Sequ
 def promises_table(results: Results) -> str:
     """Return each promise beside what was measured."""
     memory, sqlite = Subject("ours-memory", "ours"), Subject("ours-sqlite", "ours")
-    per_us = results.instructions_per_us()
     rows: list[Row] = []
 
     def promise(what: str, bound: float, unit: str, measured: float | None) -> None:
@@ -120,7 +119,7 @@ def promises_table(results: Results) -> str:
             promise(f"{WORKLOADS[workload].title}, {_title(subject)}", bound, "x floor", ratio)
     for sdk, (long, _) in CHUNKS.items():
         promise(f"{WORKLOADS[long].title} chunks", 1.5, "x floor", results.times_floor(memory, long, counted=True))
-        chunk = results.per_chunk(memory, sdk, counted=True)
+        chunk, per_us = results.per_chunk(memory, sdk, counted=True), results.instructions_per_us(long)
         promise(f"each {sdk} chunk", 0.7, "µs", chunk / per_us if chunk is not None and per_us else None)
     for program in sorted({program for _, program in results.start_up_ms}, key=len):
         promise(f"start of `{program}`", 15, "ms", results.start_up_added_ms("ours", program))

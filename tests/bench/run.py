@@ -29,7 +29,7 @@ class Effort:
 
 
 QUICK_EFFORT = Effort(rounds=5, start_up_rounds=9, start_up_counted=False)
-FULL_EFFORT = Effort(rounds=25, start_up_rounds=15, start_up_counted=True)
+FULL_EFFORT = Effort(rounds=15, start_up_rounds=11, start_up_counted=True)
 
 
 def say(line: str) -> None:
@@ -56,43 +56,39 @@ def available(names: Sequence[str]) -> tuple[list[Subject], dict[str, str], dict
     return subjects, base, missing
 
 
-def measure_calls(results: report.Results, subjects: list[Subject], effort: Effort) -> dict[Subject, str]:
-    """Time all calls in turns, then count their instructions; return who failed, and why."""
-    failed: dict[Subject, str] = {}
-    working = {
-        name: [subject for subject in subjects if workload.sdk in CANDIDATES[subject.candidate].sdks]
-        for name, workload in WORKLOADS.items()
-    }
+def able(subjects: Sequence[Subject], absent: dict[str, str], workload: str) -> list[Subject]:
+    """Return who can do this workload, by what is known so far."""
+    sdk = WORKLOADS[workload].sdk
+    return [one for one in subjects if sdk in CANDIDATES[one.candidate].sdks and one.candidate not in absent]
+
+
+def time_calls(results: report.Results, subjects: Sequence[Subject], absent: dict[str, str], rounds: int) -> None:
+    """Time all calls, the candidates in turns; note who fails, and why."""
     for name, workload in WORKLOADS.items():
         say(f"time {workload.title}")
-        able = [subject for subject in working[name] if subject not in failed]
-        answers = measure.cpu_in_turns(able, name, workload.calls_timed, effort.rounds, failed)
+        failed: dict[Subject, str] = {}
+        answers = measure.cpu_in_turns(able(subjects, absent, name), name, workload.calls_timed, rounds, failed)
         results.answers.update({(subject, name): found for subject, found in answers.items()})
-    try:
-        library = counter_library()
-    except NotThereError as error:
-        say(f"instructions are not counted: {error}")
-        return failed
-    say("count instructions")
+        absent |= {subject.candidate: reason for subject, reason in failed.items()}
+
+
+def count_calls(results: report.Results, subjects: Sequence[Subject], absent: dict[str, str], library: Path) -> None:
+    """Count the instructions of all calls."""
+    say("count the instructions of calls")
     jobs = [
-        (subject, name, WORKLOADS[name].calls_counted)
-        for name, able in working.items()
-        for subject in able
-        if subject not in failed
+        (one, name, workload.calls_counted)
+        for name, workload in WORKLOADS.items()
+        for one in able(subjects, absent, name)
     ]
     results.counts.update(measure.count_all(jobs, library))
-    return failed
 
 
-def measure_start_up(results: report.Results, environments: Sequence[str], effort: Effort) -> None:
-    """Time starts under `opentelemetry-instrument` in turns, then count their instructions."""
-    config = write_ours("sqlite:///{folder}/ledger.db")
-    starts = [(environment, program) for program in PROGRAMS for environment in environments]
-    for _ in range(effort.start_up_rounds):
+def time_starts(results: report.Results, starts: Sequence[tuple[str, str]], config: str, rounds: int) -> None:
+    """Time starts under `opentelemetry-instrument`, the environments in turns."""
+    say("time starts")
+    for _ in range(rounds):
         for start in starts:
             results.start_up_ms.setdefault(start, []).append(measure.start_up_cpu_ms(*start, config))
-    if results.counts and effort.start_up_counted:
-        results.start_up_counts.update(measure.count_starts(starts, config))
 
 
 def facts(base: dict[str, str]) -> str:
@@ -123,41 +119,54 @@ def token_accuracy() -> str:
     return done.stdout.strip()
 
 
-def page(results: report.Results, subjects: list[Subject], environments: list[str], absent: dict[str, str]) -> str:
-    """Return the whole page."""
+def page(results: report.Results, subjects: Sequence[Subject], absent: dict[str, str], tokens: str) -> str:
+    """Return the whole page, as far as it is measured."""
     listed = "".join(f"- {name}: {reason}\n" for name, reason in absent.items())
-    return (
-        (HERE / "page.md")
-        .read_text()
-        .format(
-            facts=facts(dict(results.base)),
-            calls=report.calls_table(results, subjects),
-            absent=f"\nNot measured:\n{listed}" if listed else "",
-            start_up=report.start_up_table(results, environments, PROGRAMS),
-            promises=report.promises_table(results),
-            tokens=token_accuracy(),
-        )
+    form = (HERE / "page.md").read_text()
+    return form.format(
+        facts=facts(dict(results.base)),
+        calls=report.calls_table(results, [one for one in subjects if one.candidate not in absent]),
+        absent=f"\nNot measured:\n{listed}" if listed else "",
+        start_up=report.start_up_table(results, PROGRAMS),
+        promises=report.promises_table(results),
+        tokens=tokens,
     )
 
 
 def main() -> None:
-    """Measure, print, and write the page unless it was a quick look."""
+    """Measure, print, and write the page unless it was a quick look; a run that is cut short leaves what it has."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="only the floor and ours, few rounds, nothing written")
     quick = parser.parse_args().quick
     effort = QUICK_EFFORT if quick else FULL_EFFORT
     subjects, base, absent = available(QUICK if quick else tuple(CANDIDATES))
     results = report.Results(base=base)
-    failed = measure_calls(results, subjects, effort)
-    absent |= {subject.candidate: reason for subject, reason in failed.items()}
+    tokens = token_accuracy()
     launched = [one.environment for one in CANDIDATES.values() if one.launched and one.environment in base]
-    say("time starts")
-    measure_start_up(results, launched, effort)
-    text = page(results, [subject for subject in subjects if subject not in failed], launched, absent)
-    print(text)
-    if not quick:
-        (ROOT / "docs").mkdir(exist_ok=True)
-        (ROOT / "docs" / "benchmarks.md").write_text(text)
+    starts = [(environment, program) for program in PROGRAMS for environment in launched]
+    config = write_ours("sqlite:///{folder}/ledger.db")
+
+    def publish() -> str:
+        text = page(results, subjects, absent, tokens)
+        if not quick:
+            (ROOT / "docs").mkdir(exist_ok=True)
+            (ROOT / "docs" / "benchmarks.md").write_text(text)
+        return text
+
+    time_starts(results, starts, config, effort.start_up_rounds)
+    time_calls(results, subjects, absent, effort.rounds)
+    try:
+        library = counter_library()
+    except NotThereError as error:
+        say(f"instructions are not counted: {error}")
+    else:
+        publish()
+        count_calls(results, subjects, absent, library)
+        if effort.start_up_counted:
+            publish()
+            say("count the instructions of starts")
+            results.start_up_counts.update(measure.count_starts(starts, config))
+    print(publish())
 
 
 if __name__ == "__main__":
