@@ -22,7 +22,7 @@ if sys.platform != "win32":  # where an open file cannot be moved anyway
     import fcntl
 
 T = TypeVar("T")
-Execute = Callable[..., sqlite3.Cursor]
+Work = Callable[[sqlite3.Cursor], T]
 
 LOGGER = logging.getLogger("otel_llmcost")
 
@@ -65,12 +65,14 @@ class Database:
         self._deadline_seconds = deadline_seconds
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._cursor: sqlite3.Cursor | None = None
+        """One for all acts: making one for each would cost as much as a small statement."""
         self._inode = 0
         self._is_closed = False
         self._is_resting = False
         fork.watch(self)
 
-    def write(self, work: Callable[[Execute], T], *, wait: bool = True) -> T:
+    def write(self, work: Work[T], *, wait: bool = True) -> T:
         """Do `work` in a transaction that nobody else writes in; all of it or nothing.
 
         Raises:
@@ -79,7 +81,7 @@ class Database:
         """
         return self._alone("BEGIN IMMEDIATE", work, wait)
 
-    def read(self, work: Callable[[Execute], T]) -> T:
+    def read(self, work: Work[T]) -> T:
         """Do `work` on one state of the file, whoever writes meanwhile."""
         return self._alone("BEGIN", work, wait=True)
 
@@ -91,7 +93,7 @@ class Database:
 
     def checkpoint(self) -> None:
         """Move what was written from the log into the file; disturbs nobody."""
-        self._alone(None, lambda execute: execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall(), wait=True)
+        self._alone("PRAGMA wal_checkpoint(PASSIVE)", sqlite3.Cursor.fetchall, wait=True)
 
     def close(self) -> None:
         """Let go of the file for good."""
@@ -117,21 +119,21 @@ class Database:
         self._lock = threading.Lock()
         if self._connection is not None:
             _abandoned.append(self._connection)
-            self._connection = None
+            self._connection = self._cursor = None
 
-    def _alone(self, begin: str | None, work: Callable[[Execute], T], wait: bool) -> T:  # noqa: FBT001 -- private
+    def _alone(self, first: str, work: Work[T], wait: bool) -> T:  # noqa: FBT001 -- private
         until = time.monotonic() + self._deadline_seconds if wait else 0.0
         lock = self._lock
         if not (lock.acquire(timeout=self._deadline_seconds) if wait else lock.acquire(blocking=False)):
             self._busy(wait=wait)
         try:
             try:
-                return self._transaction(begin, work, wait, until)
+                return self._act(first, work, wait, until)
             except sqlite3.DatabaseError as error:
                 if not _is(error, _DAMAGE):
                     raise
                 self._move_aside(error)
-                return self._transaction(begin, work, wait, until)
+                return self._act(first, work, wait, until)
         except (sqlite3.Error, OSError, OverflowError, UnicodeError) as error:
             if _is(error, _BROKEN):
                 self._let_go()
@@ -139,28 +141,29 @@ class Database:
         finally:
             lock.release()
 
-    def _transaction(self, begin: str | None, work: Callable[[Execute], T], wait: bool, until: float) -> T:  # noqa: FBT001
-        connection = self._connection
-        if connection is None:
+    def _act(self, first: str, work: Work[T], wait: bool, until: float) -> T:  # noqa: FBT001
+        """Do the first statement as soon as one may, then the work; if the first began a transaction, end it."""
+        cursor = self._cursor
+        if cursor is None:
             if not wait:
                 self._busy(wait=False)
-            connection = self._open(until)
-        if begin is None:
-            return work(connection.execute)
-        self._begin(connection, begin, wait, until)
+            cursor = self._open(until)
+        self._patiently(cursor, first, wait, until)
+        connection = cursor.connection
         try:
-            result = work(connection.execute)
-            connection.execute("COMMIT")
+            result = work(cursor)
+            if connection.in_transaction:
+                cursor.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
-                connection.execute("ROLLBACK")
+                cursor.execute("ROLLBACK")
             raise
         return result
 
-    def _begin(self, connection: sqlite3.Connection, begin: str, wait: bool, until: float) -> None:  # noqa: FBT001
+    def _patiently(self, cursor: sqlite3.Cursor, first: str, wait: bool, until: float) -> None:  # noqa: FBT001
         while True:
             try:
-                connection.execute(begin)
+                cursor.execute(first)
             except sqlite3.OperationalError as error:
                 if not _is(error, _BUSY):
                     raise
@@ -170,7 +173,7 @@ class Database:
             else:
                 return
 
-    def _open(self, until: float) -> sqlite3.Connection:
+    def _open(self, until: float) -> sqlite3.Cursor:
         if self._is_closed:
             msg = f"the ledger {self.path} is closed"
             raise StoreError(msg)
@@ -178,32 +181,33 @@ class Database:
         self._inode = _inode(self.path)
         connection = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
         try:
-            self._prepare(connection, until)
+            cursor = connection.cursor()
+            self._prepare(cursor, until)
         except BaseException:
             connection.close()
             raise
         self._inode = _inode(self.path)
-        self._connection = connection
-        return connection
+        self._connection, self._cursor = connection, cursor
+        return cursor
 
-    def _prepare(self, connection: sqlite3.Connection, until: float) -> None:
+    def _prepare(self, cursor: sqlite3.Cursor, until: float) -> None:
         """Set the file up; several processes may be at it at the same moment."""
         for pragma in (
             "PRAGMA journal_mode = WAL",
             "PRAGMA synchronous = NORMAL",
             f"PRAGMA wal_autocheckpoint = {_LAST_RESORT_CHECKPOINT_PAGES}",
         ):
-            self._begin(connection, pragma, wait=True, until=until)
-        self._begin(connection, "BEGIN", wait=True, until=until)
-        is_ready = not missing(connection)
-        connection.execute("COMMIT")
+            self._patiently(cursor, pragma, wait=True, until=until)
+        self._patiently(cursor, "BEGIN", wait=True, until=until)
+        is_ready = not missing(cursor)
+        cursor.execute("COMMIT")
         if not is_ready:
-            self._begin(connection, "BEGIN IMMEDIATE", wait=True, until=until)
-            migrate(connection)
-            connection.execute("COMMIT")
+            self._patiently(cursor, "BEGIN IMMEDIATE", wait=True, until=until)
+            migrate(cursor)
+            cursor.execute("COMMIT")
 
     def _let_go(self) -> None:
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._cursor = self._connection, None, None
         if connection is not None:
             connection.close()
 

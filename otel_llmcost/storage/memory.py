@@ -19,8 +19,10 @@ from otel_llmcost.storage.base import GroupBy, Hold, Posting, Total
 from otel_llmcost.storage.memory_ledger import MemoryLedger
 from otel_llmcost.storage.memory_outbox import MemoryOutbox
 from otel_llmcost.storage.shared import (
+    Cell,
     alert_of_charge,
     alert_of_refusal,
+    book,
     drop_us,
     empty_balance,
     highest_share_first,
@@ -30,17 +32,6 @@ from otel_llmcost.storage.shared import (
 def open_memory(_rest: str, _deadline_seconds: float) -> MemoryStore:
     """Make a store of what stands behind `memory://`, which is nothing."""
     return MemoryStore()
-
-
-class _Cell:
-    """What stands on one balance in one bucket."""
-
-    __slots__ = ("calls", "drop_us", "exposure", "overrun", "refused", "reserved", "settled", "suspected", "unpriced")
-
-    def __init__(self, drop_us: int) -> None:
-        self.settled = self.reserved = self.suspected = self.overrun = self.exposure = 0
-        self.calls = self.refused = self.unpriced = 0
-        self.drop_us = drop_us
 
 
 class MemoryStore:
@@ -56,8 +47,8 @@ class MemoryStore:
         """
         # Reentrant: the end of a dropped stream settles from a destructor, which may run amid our own work.
         self._lock: threading.RLock | _Closed = threading.RLock()
-        self._cells: dict[BalanceKey, _Cell] = {}
-        self._buckets: dict[tuple[str, str], dict[int, _Cell]] = {}
+        self._cells: dict[BalanceKey, Cell] = {}
+        self._buckets: dict[tuple[str, str], dict[int, Cell]] = {}
         """(budget, subject) → its cells by bucket, for windows that roll."""
         self._held: dict[str, Hold] = {}
         self._expired: dict[str, Hold] = {}
@@ -239,27 +230,15 @@ class MemoryStore:
                 cell.exposure -= claim.exposure_nano
             elif late:
                 held = late.get(claim.key, 0)
-            self._book(claim, cell, charge, held, posting.assumed, alerts)
+            book(cell, charge, held, posting.assumed, claim.key.budget)
+            if claim.marks:
+                self._tell(claim, cell, charge, alerts)
 
-    def _book(
-        self, claim: Claim, cell: _Cell, charge: Charge, held: int, assumed: Mapping[str, int], alerts: list[Alert]
-    ) -> None:
-        cost = charge.cost_nano
-        if cost is None:
-            cell.unpriced += 1
-            cost = assumed.get(claim.key.budget, 0)
-        cell.calls += 1
-        if charge.status == "suspected":
-            cell.suspected += cost
-        else:
-            cell.settled += cost
-        if cost > held:
-            cell.overrun += cost - held
-        if claim.marks:
-            spent = self._since(claim, _spent) if claim.is_rolling else cell.settled + cell.suspected
-            if spent >= claim.marks[0][1]:
-                told = [alert_of_charge(claim, level, spent, charge) for level in reached(claim, spent)]
-                alerts += [alert for alert in told if self._outbox.fire(alert)]
+    def _tell(self, claim: Claim, cell: Cell, charge: Charge, alerts: list[Alert]) -> None:
+        spent = self._since(claim, _spent) if claim.is_rolling else cell.settled + cell.suspected
+        if spent >= claim.marks[0][1]:
+            told = [alert_of_charge(claim, level, spent, charge) for level in reached(claim, spent)]
+            alerts += [alert for alert in told if self._outbox.fire(alert)]
 
     def _give_back(self, claims: Sequence[Claim]) -> None:
         for claim in claims:
@@ -284,20 +263,20 @@ class MemoryStore:
             cell.exposure -= sign * claim.exposure_nano
             cell.suspected += sign * claim.amount_nano
 
-    def _told_refusal(self, claim: Claim, held: int, cell: _Cell, hold: Hold) -> Refusal:
+    def _told_refusal(self, claim: Claim, held: int, cell: Cell, hold: Hold) -> Refusal:
         cell.refused += 1
         spent = self._since(claim, _spent)
         alerts = [alert_of_refusal(claim, level, spent, hold) for level in marks_of_refusal(claim)]
         told = tuple(alert.level for alert in alerts if self._outbox.fire(alert))
         return Refusal(claim, held, spent, told)
 
-    def _new_cell(self, claim: Claim, at: datetime) -> _Cell:
+    def _new_cell(self, claim: Claim, at: datetime) -> Cell:
         key = claim.key
-        cell = self._cells[key] = _Cell(drop_us(claim, at))
+        cell = self._cells[key] = Cell(drop_us(claim, at))
         self._buckets.setdefault((key.budget, key.subject), {})[key.bucket_us] = cell
         return cell
 
-    def _since(self, claim: Claim, amount: Callable[[_Cell], int]) -> int:
+    def _since(self, claim: Claim, amount: Callable[[Cell], int]) -> int:
         """Read an amount of a balance: of its one bucket, or of all that a rolling window reaches back to."""
         key = claim.key
         if not claim.is_rolling:
@@ -346,11 +325,11 @@ class _Closed:
         """Nothing was entered."""
 
 
-def _held(cell: _Cell) -> int:
+def _held(cell: Cell) -> int:
     return cell.settled + cell.suspected + cell.reserved
 
 
-def _spent(cell: _Cell) -> int:
+def _spent(cell: Cell) -> int:
     return cell.settled + cell.suspected
 
 
@@ -358,7 +337,7 @@ def _counts(bucket_us: int, from_us: int, is_rolling: bool) -> bool:  # noqa: FB
     return bucket_us >= from_us if is_rolling else bucket_us == from_us
 
 
-def _balance(budget: Budget, span: Span, subject: str, cells: Sequence[_Cell]) -> Balance:
+def _balance(budget: Budget, span: Span, subject: str, cells: Sequence[Cell]) -> Balance:
     start, end = span.bounds
     return Balance(
         budget=budget.name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from sqlite3 import Connection
+from sqlite3 import Cursor
 
 from otel_llmcost.errors import StoreError
 
@@ -11,7 +11,7 @@ APPLICATION_ID = 0x4C4C4D43
 """Marks a file as ours in its header ("LLMC")."""
 
 
-def _first_tables(connection: Connection) -> None:
+def _first_tables(cursor: Cursor) -> None:
     for statement in (
         """CREATE TABLE balances (
             budget TEXT NOT NULL, subject TEXT NOT NULL, bucket_us INTEGER NOT NULL,
@@ -55,43 +55,43 @@ def _first_tables(connection: Connection) -> None:
         "CREATE INDEX deliveries_due ON deliveries (next_attempt_us) WHERE state = 'pending'",
         "CREATE TABLE learned (key TEXT PRIMARY KEY, numbers TEXT NOT NULL) WITHOUT ROWID",
     ):
-        connection.execute(statement)
+        cursor.execute(statement)
 
 
-MIGRATIONS: tuple[tuple[str, Callable[[Connection], None]], ...] = (("0001 first tables", _first_tables),)
+MIGRATIONS: tuple[tuple[str, Callable[[Cursor], None]], ...] = (("0001 first tables", _first_tables),)
 """Name → step, in order. Steps are only ever added."""
 
 
-def missing(connection: Connection) -> list[str]:
+def missing(cursor: Cursor) -> list[str]:
     """Name the steps that a file still needs.
 
     Raises:
         StoreError: the file belongs to another program, or to a newer version of this one.
     """
-    application_id = connection.execute("PRAGMA application_id").fetchone()[0]
+    application_id = cursor.execute("PRAGMA application_id").fetchone()[0]
     if application_id != APPLICATION_ID:
-        if application_id or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        if application_id or cursor.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             msg = "the ledger file is a database of another program"
             raise StoreError(msg)
         return [name for name, _ in MIGRATIONS]
-    applied = {name for (name,) in connection.execute("SELECT name FROM migrations")}
+    applied = {name for (name,) in cursor.execute("SELECT name FROM migrations").fetchall()}
     if newer := applied - {name for name, _ in MIGRATIONS}:
         msg = f"the ledger file was written by a newer version ({', '.join(sorted(newer))})"
         raise StoreError(msg)
     return [name for name, _ in MIGRATIONS if name not in applied]
 
 
-def migrate(connection: Connection) -> None:
+def migrate(cursor: Cursor) -> None:
     """Apply what is missing; to be called inside a transaction.
 
     Raises:
         StoreError: the file belongs to another program, or to a newer version of this one.
     """
-    names = missing(connection)
+    names = missing(cursor)
     if len(names) == len(MIGRATIONS):
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute("CREATE TABLE migrations (name TEXT PRIMARY KEY) WITHOUT ROWID")
+        cursor.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        cursor.execute("CREATE TABLE migrations (name TEXT PRIMARY KEY) WITHOUT ROWID")
     for name, step in MIGRATIONS:
         if name in names:
-            step(connection)
-            connection.execute("INSERT INTO migrations (name) VALUES (?)", (name,))
+            step(cursor)
+            cursor.execute("INSERT INTO migrations (name) VALUES (?)", (name,))

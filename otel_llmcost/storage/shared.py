@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -80,6 +80,41 @@ def empty_balance(budget: Budget, span: Span, subject: str = "") -> Balance:
 def highest_share_first(balances: Iterable[Balance], most: int) -> list[Balance]:
     """Order balances for people: the fullest on top."""
     return sorted(balances, key=lambda balance: (-balance.share, balance.budget, balance.subject))[:most]
+
+
+class Cell:
+    """What stands on one balance in one bucket, or is to be added to it; in nano-USD and calls."""
+
+    __slots__ = ("calls", "drop_us", "exposure", "overrun", "refused", "reserved", "settled", "suspected", "unpriced")
+
+    def __init__(self, drop_us: int) -> None:
+        self.settled = self.reserved = self.suspected = self.overrun = self.exposure = 0
+        self.calls = self.refused = self.unpriced = 0
+        self.drop_us = drop_us
+
+
+def book(cell: Cell, charge: Charge, held_nano: int, assumed: Mapping[str, int], budget: str) -> int:
+    """Put a charge onto a balance, in place of what was held for it; return what it costs there.
+
+    Args:
+        cell: the balance.
+        charge: what is to be booked.
+        held_nano: what was held until now; what the charge costs beyond it is overrun.
+        assumed: budget → cost of a charge without a price.
+        budget: whose balance it is.
+    """
+    cost = charge.cost_nano
+    if cost is None:
+        cell.unpriced += 1
+        cost = assumed.get(budget, 0)
+    cell.calls += 1
+    if charge.status == "suspected":
+        cell.suspected += cost
+    else:
+        cell.settled += cost
+    if cost > held_nano:
+        cell.overrun += cost - held_nano
+    return cost
 
 
 @dataclass(slots=True)

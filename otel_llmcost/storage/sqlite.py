@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from sqlite3 import Cursor
 from urllib.parse import unquote
 
 from otel_llmcost.core.alert import Alert, Delivery
@@ -19,8 +20,9 @@ from otel_llmcost.errors import ConfigError, StoreError
 from otel_llmcost.storage import sqlite_balances as balances
 from otel_llmcost.storage import sqlite_ledger as ledger
 from otel_llmcost.storage import sqlite_outbox as outbox
+from otel_llmcost.storage import sqlite_settling as settling
 from otel_llmcost.storage.base import GroupBy, Hold, Posting, Total
-from otel_llmcost.storage.database import Database, Execute
+from otel_llmcost.storage.database import Database
 from otel_llmcost.storage.shared import highest_share_first
 
 _POSTINGS_BETWEEN_CHECKPOINTS = 1000
@@ -60,16 +62,15 @@ class SqliteStore:
         """See `Store.reserve`."""
         if not hold.claims:
             return None
-        return self._books.write(lambda execute: balances.take(execute, hold, tell=tell), wait=wait)
+        with suppress(balances.NotAtOnceError):
+            self._books.write(lambda cursor: balances.take_at_once(cursor, hold), wait=wait)
+            return None
+        return self._books.write(lambda cursor: balances.take(cursor, hold, tell=tell), wait=wait)
 
     def settle(self, postings: Sequence[Posting]) -> list[Alert]:
         """See `Store.settle`."""
         self._books.check_place()
-
-        def work(execute: Execute) -> list[Alert]:
-            return [alert for posting in postings for alert in balances.post(execute, posting)]
-
-        alerts = self._books.write(work)
+        alerts = self._books.write(lambda cursor: settling.post(cursor, postings))
         self._posted += len(postings)
         if self._posted >= _POSTINGS_BETWEEN_CHECKPOINTS:
             self._posted = 0
@@ -80,33 +81,33 @@ class SqliteStore:
     def renew(self, reservation_ids: Sequence[str], expires_at: datetime) -> None:
         """See `Store.renew`."""
         if reservation_ids:
-            self._books.write(lambda execute: balances.renew(execute, reservation_ids, micros(expires_at)))
+            self._books.write(lambda cursor: balances.renew(cursor, reservation_ids, micros(expires_at)))
 
     def expire(self, now: datetime) -> int:
         """See `Store.expire`."""
         self._books.check_place()
         now_us = micros(now)
-        if not self._reader.read(lambda execute: balances.is_anything_over(execute, now_us)):
+        if not self._reader.read(lambda cursor: balances.is_anything_over(cursor, now_us)):
             return 0
-        return self._books.write(lambda execute: balances.expire(execute, now_us))
+        return self._books.write(lambda cursor: balances.expire(cursor, now_us))
 
     def balances(self, budgets: Sequence[tuple[Budget, Span]], *, most: int = 1000) -> list[Balance]:
         """See `Store.balances`."""
 
-        def work(execute: Execute) -> list[Balance]:
-            return [balance for budget, span in budgets for balance in balances.read(execute, budget, span, most)]
+        def work(cursor: Cursor) -> list[Balance]:
+            return [balance for budget, span in budgets for balance in balances.read(cursor, budget, span, most)]
 
         self._reader.check_place()
         return highest_share_first(self._reader.read(work), most)
 
     def reset(self, budget: str, subject: str | None = None) -> int:
         """See `Store.reset`."""
-        return self._books.write(lambda execute: balances.reset(execute, budget, subject))
+        return self._books.write(lambda cursor: balances.reset(cursor, budget, subject))
 
     def totals(self, by: Sequence[GroupBy], since: datetime, until: datetime) -> list[Total]:
         """See `Store.totals`."""
         self._reader.check_place()
-        return self._reader.read(lambda execute: ledger.totals(execute, by, micros(since), micros(until)))
+        return self._reader.read(lambda cursor: ledger.totals(cursor, by, micros(since), micros(until)))
 
     def charges(self, since: datetime, until: datetime) -> Iterator[Charge]:
         """See `Store.charges`."""
@@ -123,25 +124,25 @@ class SqliteStore:
 
     def fire(self, alert: Alert) -> bool:
         """See `Store.fire`."""
-        return self._books.write(lambda execute: outbox.fire(execute, alert))
+        return self._books.write(lambda cursor: outbox.fire(cursor, alert))
 
     def claim_deliveries(
         self, channels: Mapping[str, frozenset[str]], now: datetime, *, lease: timedelta, most: int = 20
     ) -> list[Delivery]:
         """See `Store.claim_deliveries`."""
         now_us = micros(now)
-        if not self._reader.read(lambda execute: outbox.is_anything_due(execute, channels, now_us)):
+        if not self._reader.read(lambda cursor: outbox.is_anything_due(cursor, channels, now_us)):
             return []
         until_us = micros(now + lease)
-        return self._books.write(lambda execute: outbox.claim(execute, channels, now_us, until_us, most))
+        return self._books.write(lambda cursor: outbox.claim(cursor, channels, now_us, until_us, most))
 
     def finish_delivery(self, delivery: Delivery) -> None:
         """See `Store.finish_delivery`."""
-        self._books.write(lambda execute: outbox.finish(execute, delivery))
+        self._books.write(lambda cursor: outbox.finish(cursor, delivery))
 
     def deliveries(self, *, most: int = 100) -> list[Delivery]:
         """See `Store.deliveries`."""
-        return self._reader.read(lambda execute: outbox.newest(execute, most))
+        return self._reader.read(lambda cursor: outbox.newest(cursor, most))
 
     def pending_deliveries(self) -> int:
         """See `Store.pending_deliveries`."""
@@ -149,15 +150,17 @@ class SqliteStore:
 
     def learned(self) -> dict[str, tuple[float, ...]]:
         """See `Store.learned`."""
-        rows = self._reader.read(lambda execute: execute("SELECT key, numbers FROM learned").fetchall())
+        rows = self._reader.read(lambda cursor: cursor.execute("SELECT key, numbers FROM learned").fetchall())
         return {key: tuple(json.loads(numbers)) for key, numbers in rows}
 
     def learn(self, values: Mapping[str, tuple[float, ...]]) -> None:
         """See `Store.learn`."""
 
-        def work(execute: Execute) -> None:
+        def work(cursor: Cursor) -> None:
             for key, numbers in values.items():
-                execute("INSERT OR REPLACE INTO learned (key, numbers) VALUES (?, ?)", (key, json.dumps(numbers)))
+                cursor.execute(
+                    "INSERT OR REPLACE INTO learned (key, numbers) VALUES (?, ?)", (key, json.dumps(numbers))
+                )
 
         self._books.write(work)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from datetime import timedelta
+from sqlite3 import Cursor
 from typing import Any
 
 from otel_llmcost.core.alert import Alert, Delivery
 from otel_llmcost.core.budget import BalanceKey
 from otel_llmcost.core.policy import micros
-from otel_llmcost.storage.database import Execute
 from otel_llmcost.storage.shared import FRESH, counted_from_us, utc
 
 _ALERT = """a.budget, a.subject, a.bucket_us, a.level, a.at_us, a.spent, a.limit_nano, a.window_start_us,
@@ -19,19 +19,19 @@ _DELIVERY = f"""SELECT d.delivery_id, d.channel, d.attempts, d.state, d.next_att
     FROM deliveries d JOIN alerts a USING (alert)"""
 
 
-def fire(execute: Execute, alert: Alert) -> bool:
+def fire(cursor: Cursor, alert: Alert) -> bool:
     """Put an alert into the outbox; False: its mark was told in this window already."""
     budget, subject, bucket_us = alert.key
     from_us = counted_from_us(alert)
     compare = "=" if from_us == bucket_us else ">="
-    told = execute(
+    told = cursor.execute(
         f"SELECT 1 FROM marks_told WHERE budget = ? AND subject = ? AND level = ? AND bucket_us {compare} ?",
         (budget, subject, alert.level, from_us),
     )
     if told.fetchone() is not None:
         return False
-    execute("INSERT INTO marks_told VALUES (?, ?, ?, ?)", (budget, subject, alert.level, bucket_us))
-    execute(
+    cursor.execute("INSERT INTO marks_told VALUES (?, ?, ?, ?)", (budget, subject, alert.level, bucket_us))
+    cursor.execute(
         """INSERT INTO alerts (budget, subject, bucket_us, level, at_us, spent, limit_nano, window_start_us,
         window_end_us, trace_id, requested) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         (
@@ -49,13 +49,13 @@ def fire(execute: Execute, alert: Alert) -> bool:
     return True
 
 
-def is_anything_due(execute: Execute, channels: Mapping[str, frozenset[str]], now_us: int) -> bool:
+def is_anything_due(cursor: Cursor, channels: Mapping[str, frozenset[str]], now_us: int) -> bool:
     """Tell whether `claim` would find anything to do."""
-    next_alert = _next_alert(execute)
-    known: dict[str, int] = dict(execute("SELECT channel, next_alert FROM channels").fetchall())
+    next_alert = _next_alert(cursor)
+    known: dict[str, int] = dict(cursor.execute("SELECT channel, next_alert FROM channels").fetchall())
     if any(known.get(channel) != next_alert for channel in channels):
         return True
-    due = execute(
+    due = cursor.execute(
         f"SELECT 1 FROM deliveries WHERE {_due(channels)} LIMIT 1",
         (now_us, *channels),
     )
@@ -63,25 +63,27 @@ def is_anything_due(execute: Execute, channels: Mapping[str, frozenset[str]], no
 
 
 def claim(
-    execute: Execute, channels: Mapping[str, frozenset[str]], now_us: int, until_us: int, most: int
+    cursor: Cursor, channels: Mapping[str, frozenset[str]], now_us: int, until_us: int, most: int
 ) -> list[Delivery]:
     """Address new alerts to the channels, then take what is due until `until_us`."""
-    next_alert = _next_alert(execute)
+    next_alert = _next_alert(cursor)
     for channel, levels in channels.items():
-        _address(execute, channel, levels, now_us, next_alert)
-    rows = execute(
+        _address(cursor, channel, levels, now_us, next_alert)
+    rows = cursor.execute(
         f"{_DELIVERY} WHERE {_due(channels)} ORDER BY d.next_attempt_us, d.delivery LIMIT ?",
         (now_us, *channels, most),
     ).fetchall()
     deliveries = [_delivery(row) for row in rows]
     for delivery in deliveries:
-        execute("UPDATE deliveries SET next_attempt_us = ? WHERE delivery_id = ?", (until_us, delivery.delivery_id))
+        cursor.execute(
+            "UPDATE deliveries SET next_attempt_us = ? WHERE delivery_id = ?", (until_us, delivery.delivery_id)
+        )
     return deliveries
 
 
-def finish(execute: Execute, delivery: Delivery) -> None:
+def finish(cursor: Cursor, delivery: Delivery) -> None:
     """Write back how an attempt ended."""
-    execute(
+    cursor.execute(
         "UPDATE deliveries SET attempts = ?, state = ?, next_attempt_us = ?, problem = ? WHERE delivery_id = ?",
         (
             delivery.attempts,
@@ -93,46 +95,46 @@ def finish(execute: Execute, delivery: Delivery) -> None:
     )
 
 
-def newest(execute: Execute, most: int) -> list[Delivery]:
+def newest(cursor: Cursor, most: int) -> list[Delivery]:
     """List deliveries, newest first."""
-    rows = execute(f"{_DELIVERY} ORDER BY d.delivery DESC LIMIT ?", (most,)).fetchall()
+    rows = cursor.execute(f"{_DELIVERY} ORDER BY d.delivery DESC LIMIT ?", (most,)).fetchall()
     return [_delivery(row) for row in rows]
 
 
-def pending(execute: Execute) -> int:
+def pending(cursor: Cursor) -> int:
     """Count what is yet to be delivered."""
-    count: int = execute("SELECT count(*) FROM deliveries WHERE state = 'pending'").fetchone()[0]
+    count: int = cursor.execute("SELECT count(*) FROM deliveries WHERE state = 'pending'").fetchone()[0]
     return count
 
 
-def prune(execute: Execute, before_us: int) -> None:
+def prune(cursor: Cursor, before_us: int) -> None:
     """Forget alerts, and what became of them, from before a time."""
-    execute("DELETE FROM deliveries WHERE alert IN (SELECT alert FROM alerts WHERE at_us < ?)", (before_us,))
-    execute("DELETE FROM alerts WHERE at_us < ?", (before_us,))
+    cursor.execute("DELETE FROM deliveries WHERE alert IN (SELECT alert FROM alerts WHERE at_us < ?)", (before_us,))
+    cursor.execute("DELETE FROM alerts WHERE at_us < ?", (before_us,))
 
 
 def _due(channels: Mapping[str, frozenset[str]]) -> str:
     return f"state = 'pending' AND next_attempt_us <= ? AND channel IN ({', '.join('?' * len(channels))})"
 
 
-def _next_alert(execute: Execute) -> int:
-    row = execute("SELECT seq + 1 FROM sqlite_sequence WHERE name = 'alerts'").fetchone()
+def _next_alert(cursor: Cursor) -> int:
+    row = cursor.execute("SELECT seq + 1 FROM sqlite_sequence WHERE name = 'alerts'").fetchone()
     return 1 if row is None else int(row[0])
 
 
-def _address(execute: Execute, channel: str, levels: frozenset[str], now_us: int, next_alert: int) -> None:
+def _address(cursor: Cursor, channel: str, levels: frozenset[str], now_us: int, next_alert: int) -> None:
     """Make deliveries of the alerts that a channel has not been looked at for."""
-    row = execute("SELECT next_alert FROM channels WHERE channel = ?", (channel,)).fetchone()
+    row = cursor.execute("SELECT next_alert FROM channels WHERE channel = ?", (channel,)).fetchone()
     first, not_before_us = (row[0], 0) if row is not None else (0, now_us - FRESH // timedelta(microseconds=1))
-    for number, level in execute(
+    for number, level in cursor.execute(
         "SELECT alert, level FROM alerts WHERE alert >= ? AND at_us >= ? ORDER BY alert", (first, not_before_us)
     ).fetchall():
         if level in levels:
-            execute(
+            cursor.execute(
                 "INSERT INTO deliveries (delivery_id, channel, alert, next_attempt_us) VALUES (?, ?, ?, ?)",
                 (f"msg_{uuid.uuid4().hex}", channel, number, now_us),
             )
-    execute("INSERT OR REPLACE INTO channels (channel, next_alert) VALUES (?, ?)", (channel, next_alert))
+    cursor.execute("INSERT OR REPLACE INTO channels (channel, next_alert) VALUES (?, ?)", (channel, next_alert))
 
 
 def _delivery(row: tuple[Any, ...]) -> Delivery:
