@@ -119,6 +119,30 @@ def test_a_call_that_was_not_billed_leaves_no_trace(books: Books) -> None:
     assert list(books.store.charges(NOW, NOW + LEASE)) == []
 
 
+def test_calls_that_are_written_together_each_end_in_their_own_way(books: Books) -> None:
+    holds = [books.reserve(1, exposure_usd=1) for _ in range(5)]
+    books.store.expire(NOW + LEASE)
+    books.store.renew([hold.reservation_id for hold in holds[:3]], NOW + 2 * LEASE)
+    known = books.posting(holds[4], 0.5)
+    books.store.settle([known])
+
+    books.store.settle(
+        [
+            books.posting(holds[0], 0.5),
+            books.posting(holds[1], 3),
+            unbilled(holds[2]),
+            books.posting(holds[3], 0.25, status="suspected"),
+            known,
+            books.posting(books.hold(1), 2),
+        ]
+    )
+
+    balance = books.balance()
+    assert (balance.settled_nano, balance.suspected_nano) == (6 * USD, USD // 4)
+    assert (balance.reserved_nano, balance.exposure_nano, balance.overrun_nano) == (0, 0, 4 * USD)
+    assert (balance.calls, books.store.open_reservations()) == (5, 0)
+
+
 def test_a_charge_is_booked_once_however_often_it_is_posted(books: Books) -> None:
     posting = books.posting(books.reserve(4), 3)
 

@@ -75,6 +75,16 @@ def test_a_stray_byte_in_a_name_loses_no_money(store: Store) -> None:
     assert total.cost_nano == USD
 
 
+def test_neither_a_stray_byte_nor_a_known_charge_loses_those_that_are_written_with_it(store: Store) -> None:
+    known = charge()
+    write(store, known)
+
+    write(store, charge(), charge(tags={"user": "J\udcf6rg"}), known, charge())
+
+    (total,) = store.totals([], *FOREVER)
+    assert (total.calls, total.cost_nano) == (4, 4 * USD)
+
+
 def test_charges_come_in_order_of_time_whatever_order_they_were_written_in(store: Store) -> None:
     times = [NOW + number * HOUR for number in (3, 1, 2, 0)]
     write(store, *[charge(at) for at in times])

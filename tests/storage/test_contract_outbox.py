@@ -39,6 +39,21 @@ def test_one_charge_may_reach_all_marks_lowest_first(books: Books) -> None:
     assert books.spend(10) == ["warning", "critical", "exceeded"]
 
 
+def test_of_calls_that_are_written_together_each_tells_the_mark_that_it_reached(books: Books) -> None:
+    holds = [books.reserve(2) for _ in range(5)]
+    costs = [7, 1, 1, 0.6, 1]
+
+    fired = books.store.settle(
+        [books.posting(hold, cost, trace_id=f"of {cost}") for hold, cost in zip(holds, costs, strict=True)]
+    )
+
+    assert [(alert.level, alert.trace_id, alert.spent_nano) for alert in fired] == [
+        ("warning", "of 1", 8 * USD),
+        ("critical", "of 0.6", 96 * USD // 10),
+        ("exceeded", "of 1", 106 * USD // 10),
+    ]
+
+
 def test_marks_are_armed_again_by_a_new_window(books: Books) -> None:
     books.spend(8)
     books.now += timedelta(days=1)
