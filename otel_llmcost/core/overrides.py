@@ -40,11 +40,17 @@ PRICE_KEYS: Mapping[str, tuple[Unit, int]] = {
     "web_search": ("web_searches", 1000),
     "web_fetch": ("web_fetches", 1000),
     "file_search": ("file_searches", 1000),
+    "maps_search": ("maps_searches", 1000),
+    "search_unit": ("search_units", 1000),
     "page": ("pages", 1000),
+    "annotated_page": ("annotated_pages", 1000),
     "request": ("requests", 1),
     "image": ("images", 1),
-    "audio_hour": ("audio_seconds", 3600),
-    "gpu_hour": ("gpu_seconds", 3600),
+    "code_interpreter_session": ("code_interpreter_sessions", 1),
+    "audio_hour": ("audio_milliseconds", 3_600_000),
+    "video_second": ("video_milliseconds", 1000),
+    "gpu_second": ("gpu_milliseconds", 1000),
+    "gpu_hour": ("gpu_milliseconds", 3_600_000),
 }
 """Key of a `[[price]]` row → (unit, for how many of it the price is)."""
 

@@ -27,8 +27,17 @@ _YOCTO = Decimal(1).scaleb(-_DIGITS)
 _EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
 
 _TOKENS: tuple[Unit, ...] = ("input_tokens", "output_tokens")
-_TOOLS: tuple[Unit, ...] = ("web_searches", "file_searches")
-_MEASURES: tuple[Unit, ...] = ("requests", "pages", "images", "audio_seconds", "characters", "gpu_seconds")
+_TOOLS: tuple[Unit, ...] = ("web_searches", "file_searches", "maps_searches", "code_interpreter_sessions")
+_MEASURES: tuple[Unit, ...] = (
+    "requests",
+    "search_units",
+    "pages",
+    "images",
+    "characters",
+    "audio_milliseconds",
+    "video_milliseconds",
+    "gpu_milliseconds",
+)
 """Other ways than tokens to bill the work itself."""
 
 _CLASS_OF: Mapping[Unit, CostClass] = {
@@ -49,10 +58,12 @@ _CLASS_OF: Mapping[Unit, CostClass] = {
     "reasoning_tokens": "reasoning",
     "input_audio_tokens": "audio",
     "output_audio_tokens": "audio",
-    "audio_seconds": "audio",
+    "audio_milliseconds": "audio",
     "web_searches": "tools",
     "web_fetches": "tools",
     "file_searches": "tools",
+    "maps_searches": "tools",
+    "code_interpreter_sessions": "tools",
 }
 """Units that are missing here are "other"."""
 

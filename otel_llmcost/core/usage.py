@@ -1,4 +1,4 @@
-"""Counted tokens, requests and seconds of one call, in canonical form: a total includes its parts."""
+"""Counted tokens, requests, pages and time of one call, in canonical form: a total includes its parts."""
 
 from __future__ import annotations
 
@@ -28,13 +28,20 @@ Unit = Literal[
     "web_searches",
     "web_fetches",
     "file_searches",
+    "maps_searches",
+    "code_interpreter_sessions",
+    "search_units",
     "pages",
+    "annotated_pages",
     "images",
-    "audio_seconds",
     "characters",
-    "gpu_seconds",
+    "audio_milliseconds",
+    "video_milliseconds",
+    "gpu_milliseconds",
 ]
 UNITS: tuple[Unit, ...] = get_args(Unit)
+"""Searches are what the provider bills as one: a query, or for some models a prompt that was grounded by any number.
+Time is in whole milliseconds, since providers report fractions of a second and bill them."""
 
 PARENTS: Mapping[Unit, tuple[Unit, ...]] = {
     "cache_read_tokens": ("input_tokens",),
@@ -52,6 +59,7 @@ PARENTS: Mapping[Unit, tuple[Unit, ...]] = {
     "output_image_tokens": ("output_tokens",),
     "output_video_tokens": ("output_tokens",),
     "citation_tokens": ("output_tokens",),
+    "annotated_pages": ("pages",),
 }
 """Which totals a part is counted in; a unit that is missing here is a total of its own."""
 

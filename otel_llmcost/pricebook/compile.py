@@ -35,8 +35,8 @@ Amount = str | int
 
 _EXACT = Context(prec=60)
 _MILLION = 1_000_000
-_TRILLIONTH = Decimal("1e-9")
-"""Amounts are USD per million units and kept to nine digits: 1e-15 USD for one."""
+_MOST_DIGITS = Decimal("1e-12")
+"""Amounts are USD per million units and kept to twelve digits: 1e-18 USD for one."""
 
 UNIT_OF: Mapping[str, tuple[Unit, int]] = {
     "input_mtok": ("input_tokens", _MILLION),
@@ -55,9 +55,10 @@ UNIT_OF: Mapping[str, tuple[Unit, int]] = {
     "output_image_mtok": ("output_image_tokens", _MILLION),
     "output_video_mtok": ("output_video_tokens", _MILLION),
     "input_mchars": ("characters", _MILLION),
-    "input_audio_hours": ("audio_seconds", 3600),
-    "audio_hours": ("audio_seconds", 3600),
+    "input_audio_hours": ("audio_milliseconds", 3_600_000),
+    "audio_hours": ("audio_milliseconds", 3_600_000),
     "input_document_kpages": ("pages", 1000),
+    "input_annotated_document_kpages": ("annotated_pages", 1000),
     "requests_kcount": ("requests", 1000),
     "web_searches_kcount": ("web_searches", 1000),
     "storage_searches_kcount": ("file_searches", 1000),
@@ -215,7 +216,7 @@ def _amount(raw: Amount | Json, per: int) -> str | list[str | int]:
 
 def _per_million(amount: Amount, per: int) -> str:
     usd = _EXACT.multiply(_EXACT.divide(Decimal(str(amount)), per), _MILLION)
-    text = f"{_EXACT.quantize(usd, _TRILLIONTH):f}"
+    text = f"{_EXACT.quantize(usd, _MOST_DIGITS):f}"
     return text.rstrip("0").rstrip(".")
 
 

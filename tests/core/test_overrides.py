@@ -33,8 +33,8 @@ def test_a_row_is_read_with_its_place():
         "input_tokens": Decimal("0.0000025"),
         "output_tokens": Decimal("0.00001"),
         "web_searches": Decimal("0.01"),
-        "audio_seconds": Decimal("0.0001"),
-        "gpu_seconds": Decimal("0.001"),
+        "audio_milliseconds": Decimal("0.0000001"),
+        "gpu_milliseconds": Decimal("0.000001"),
     }
     assert row.valid_from == datetime(2026, 1, 1, tzinfo=UTC)
     assert (row.provider, row.model, row.tier, row.discount) == ("openai", "gpt-4o*", "standard", Decimal("0.1"))

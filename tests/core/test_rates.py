@@ -58,7 +58,10 @@ TEXT = {"input_tokens": 3, "output_tokens": 15}
         ),
         pytest.param({"output_tokens": 10, "web_searches": 3}, {**TEXT, "web_searches": 10000}, "0.03015", id="fees"),
         pytest.param(
-            {"audio_seconds": 90, "output_tokens": 70}, {"audio_seconds": 100}, "0.009", id="paid-by-the-hour"
+            {"audio_milliseconds": 90_000, "output_tokens": 70},
+            {"audio_milliseconds": "0.1"},
+            "0.009",
+            id="paid-by-the-hour",
         ),
         pytest.param({"input_tokens": 70, "images": 2}, TEXT, "0.00021", id="images-paid-by-their-tokens"),
         pytest.param({"input_tokens": 70, "web_fetches": 2}, TEXT, "0.00021", id="fetching-is-free"),

@@ -60,8 +60,9 @@ def test_the_shipped_book_is_what_the_installed_source_compiles_to():
         ({"requests_kcount": 12}, "requests", "12000"),
         ({"input_mchars": 15}, "characters", "15"),
         ({"input_document_kpages": 1}, "pages", "1000"),
-        ({"audio_hours": "0.36", "input_audio_hours": "0.36"}, "audio_seconds", "100"),
-        ({"audio_hours": "1.02"}, "audio_seconds", "283.333333333"),
+        ({"input_annotated_document_kpages": 3}, "annotated_pages", "3000"),
+        ({"audio_hours": "0.36", "input_audio_hours": "0.36"}, "audio_milliseconds", "0.1"),
+        ({"audio_hours": "1.02"}, "audio_milliseconds", "0.283333333333"),
     ],
 )
 def test_prices_are_read_per_unit(prices, unit, per_million):

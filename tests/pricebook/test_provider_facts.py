@@ -57,7 +57,7 @@ def cost(book, provider, model, usage, at=NOW, tier="standard"):
         ),
         pytest.param("openai", "text-embedding-3-small", {"input_tokens": MILLION}, "0.02", id="embeddings"),
         pytest.param("openai", "tts-1", {"characters": MILLION}, "15", id="speech-by-the-character"),
-        pytest.param("openai", "whisper-1", {"audio_seconds": 60}, "0.006", id="transcription-by-the-minute"),
+        pytest.param("openai", "whisper-1", {"audio_milliseconds": 60_000}, "0.006", id="transcription-by-the-minute"),
         pytest.param("openai", "omni-moderation-latest", {"input_tokens": 500}, "0", id="moderation-is-free"),
         pytest.param(
             "anthropic",
