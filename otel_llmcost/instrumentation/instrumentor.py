@@ -14,7 +14,7 @@ import wrapt
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 from opentelemetry.instrumentation.utils import unwrap
 
-from otel_llmcost.instrumentation import state
+from otel_llmcost.instrumentation import frameworks, state
 from otel_llmcost.instrumentation.contain import contained
 
 if TYPE_CHECKING:
@@ -76,10 +76,12 @@ def install(settings: Settings | None = None) -> None:
     state.is_installed, state.given = True, settings
     for name, module in SDK_MODULES.items():
         wrapt.register_post_import_hook(partial(_imported, name), module)
+    frameworks.wait()
 
 
 def remove() -> None:
     """Take everything back."""
+    frameworks.remove()
     for owner, name in chain.from_iterable(state.patched.values()):
         unwrap(owner, name)
     state.patched.clear()
