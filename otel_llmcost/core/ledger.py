@@ -34,10 +34,12 @@ class Charge:
     cost_nano: int | None
     """Effective cost: after discounts."""
     list_cost_nano: int | None
+    """Cost at list prices; None beside a cost that only the provider knows."""
     method: str = "reported"
     """Where the usage is from: `reported`, or how it was estimated."""
     rate_id: str | None = None
     rate_source: str | None = None
+    """Where the price is from; `provider`: the cost is the provider's own word."""
     tier: str = "standard"
     estimate_nano: int | None = None
     """What was expected before sending; None: no rate was known then."""
@@ -46,7 +48,7 @@ class Charge:
     response_id: str | None = None
     error_type: str | None = None
     rate: Rate | None = field(default=None, compare=False, repr=False)
-    """What it was priced by; not kept in the ledger, where its id and source stand."""
+    """What it was priced by, in all its parts; not kept in the ledger, where its id and source stand."""
 
     @property
     def model(self) -> str:

@@ -13,8 +13,10 @@ from otel_llmcost.core.prices import PriceBook
 from otel_llmcost.core.rates import Rate, cost_nano, costs_with_output
 from otel_llmcost.core.usage import Unit, Usage
 from otel_llmcost.core.value import maker
-from otel_llmcost.errors import UnknownPriceError
+from otel_llmcost.errors import UnknownPriceError, error_type
 
+PROVIDER = "provider"
+"""Source of a cost that the provider itself stated."""
 _NO_CEILING = 4096
 """Output tokens assumed at most where neither the request nor the book has a limit."""
 _MOST_LEARNED = 10_000
@@ -103,9 +105,7 @@ class Pricing:
             return None
         usage = call.input.usage(self.factor(call.model))
         guessed = _with_output(usage, estimate.expected_output_tokens) if estimate is not None else usage
-        answer = Answer(
-            usage=None, error_type=type(failure.error).__qualname__, duration_seconds=failure.duration_seconds
-        )
+        answer = Answer(usage=None, error_type=error_type(failure.error), duration_seconds=failure.duration_seconds)
         return self._charge(call, answer, guessed, "suspected", "no-answer-seen", estimate)
 
     def cost_at(self, model: str, charge: Charge) -> int | None:
@@ -125,9 +125,16 @@ class Pricing:
         listed: int | None = None
         try:
             rate = self._rate_of_answer(call, answer, usage, tier)
+            if rate.meters:
+                usage = _metered(usage, rate, answer.duration_seconds)
             effective, listed = cost_nano(usage, rate)
         except UnknownPriceError:
             status = "unpriced"
+        rate_id, source = (None, None) if rate is None else (rate.rate_id, rate.source)
+        if rate is not None:
+            tier = rate.tier
+        if answer.cost_nano is not None:
+            effective, rate, rate_id, source, status = answer.cost_nano, None, None, PROVIDER, "confirmed"
         return _charge_by_position(  # in the order of its fields, see `maker`
             call.charge_id,
             call.at,
@@ -142,9 +149,9 @@ class Pricing:
             effective,
             listed,
             method,
-            None if rate is None else rate.rate_id,
-            None if rate is None else rate.source,
-            tier if rate is None else rate.tier,
+            rate_id,
+            source,
+            tier,
             None if estimate is None else estimate.expected_nano,
             call.trace_id,
             call.span_id,
@@ -202,6 +209,14 @@ class Pricing:
 
 def _no_guess(_model: str) -> Learned:
     return Learned()
+
+
+def _metered(usage: Usage, rate: Rate, duration_seconds: float) -> Usage:
+    """Add what no answer reports but the rate has a price for: the call itself, the time it took."""
+    counts: dict[Unit, int] = {**usage.counts}
+    for unit in rate.meters:
+        counts.setdefault(unit, 1 if unit == "requests" else round(duration_seconds * 1000))
+    return Usage(counts)
 
 
 def _with_output(usage: Usage, output_tokens: int) -> Usage:

@@ -39,6 +39,9 @@ _MEASURES: tuple[Unit, ...] = (
     "gpu_milliseconds",
 )
 """Other ways than tokens to bill the work itself."""
+_FREE: tuple[Unit, ...] = ("web_fetches",)
+"""Free wherever they are reported, unless the rate has a price for them."""
+_METERED: tuple[Unit, ...] = ("requests", "gpu_milliseconds")
 
 _CLASS_OF: Mapping[Unit, CostClass] = {
     "input_tokens": "input",
@@ -119,12 +122,15 @@ class Rate:
     """How one more of a unit moves each class of cost, in atto-USD."""
     share: int = field(init=False, repr=False, compare=False)
     """Millionths of the list price that are paid."""
+    meters: tuple[Unit, ...] = field(init=False, repr=False, compare=False)
+    """Of what has a price, the units that no provider reports: calls, and the time they take on one's own hardware."""
     usd_classes: Mapping[Unit, tuple[tuple[CostClass, float], ...]] = field(init=False, repr=False, compare=False)
     """How one more of a unit moves each class of effective cost, in USD."""
 
     def __post_init__(self) -> None:
         weights = _weights(self.prices)
         object.__setattr__(self, "weights", weights)
+        object.__setattr__(self, "meters", tuple(unit for unit in _METERED if unit in self.prices))
         object.__setattr__(self, "classes", {unit: _moves(unit, weights) for unit in weights})
         object.__setattr__(self, "share", _WHOLE - int(_shifted(self.discount, _DISCOUNT_DIGITS)))
         scale = self.share / 10**_DIGITS
@@ -175,6 +181,8 @@ def price(usage: Usage, rate: Rate) -> Cost:
             total += count * weights[unit]
     except KeyError:
         return _price_rated(usage, rate)
+    if not total:
+        _check_paid(usage, rate)
     return Cost(total * _WHOLE, total * rate.share)
 
 
@@ -192,6 +200,8 @@ def cost_nano(usage: Usage, rate: Rate) -> tuple[int, int]:
     except KeyError:
         cost = _price_rated(usage, rate)
         return cost.cost_nano, cost.list_cost_nano
+    if not total:
+        _check_paid(usage, rate)
     if rate.share == _WHOLE:
         nano = _nano(total * _WHOLE)
         return nano, nano
@@ -261,6 +271,17 @@ def _price_rated(usage: Usage, rate: Rate) -> Cost:
     return Cost(total * _WHOLE, total * rate.share, tuple(unrated))
 
 
+def _check_paid(usage: Usage, rate: Rate) -> None:
+    """Refuse to call free what is only paid for by something else, such as images by their tokens, if none came.
+
+    Raises:
+        UnknownPriceError: nothing that was used has a price, be it 0.
+    """
+    used = [unit for unit, count in usage.counts.items() if count and unit not in _FREE]
+    if used and not any(each in rate.prices for unit in used for each in (unit, *_TOTALS[unit])):
+        raise UnknownPriceError(rate.provider, rate.model, f"no price for {used[0]} alone in {rate.rate_id}")
+
+
 def _weights(prices: Mapping[Unit, Decimal]) -> dict[Unit, int]:
     weights: dict[Unit, int] = {}
     for unit in UNITS:  # totals stand before their parts
@@ -276,13 +297,13 @@ def _weights(prices: Mapping[Unit, Decimal]) -> dict[Unit, int]:
 def _is_paid_otherwise(unit: Unit, prices: Mapping[Unit, Decimal]) -> bool:
     """Tell whether a count without a price is paid for by another: tokens by the hour of audio, an image by its tokens.
 
-    Fetching a web page is free wherever it is reported. A price per input token does not pay for output.
+    A price per input token does not pay for output.
     """
     if unit in _TOKENS:
         return not any(each in prices for each in _TOKENS) and any(each in prices for each in _MEASURES)
     if unit in _MEASURES:
         return any(each in prices for each in (*_TOKENS, *_MEASURES))
-    return unit == "web_fetches"
+    return unit in _FREE
 
 
 def _moves(unit: Unit, weights: Mapping[Unit, int]) -> tuple[tuple[CostClass, int], ...]:

@@ -298,3 +298,49 @@ def test_usage_without_tokens_of_a_known_model_costs_nothing():
     made = priced(call(), answer(0, 0))
 
     assert (made.status, made.cost_nano, made.usage) == ("confirmed", 0, used())
+
+
+@pytest.mark.parametrize(
+    ("asked", "listed_nano"),
+    [
+        pytest.param({}, 2_000_000, id="beside-the-book's"),
+        pytest.param({"model": WITHOUT_PRICE}, None, id="where-the-book-has-none"),
+    ],
+)
+def test_what_the_provider_says_it_bills_is_the_cost(asked, listed_nano):
+    made = priced(call(**asked), answer(1000, 500, cost_nano=1_234_567))
+
+    assert (made.status, made.cost_nano, made.list_cost_nano) == ("confirmed", 1_234_567, listed_nano)
+    assert (made.rate_source, made.rate_id, made.rate) == ("provider", None, None)
+
+
+def test_a_providers_word_that_a_call_was_free_is_no_lack_of_a_price():
+    made = priced(call(model=WITHOUT_PRICE), answer(1000, 500, cost_nano=0))
+
+    assert (made.status, made.cost_nano) == ("confirmed", 0)
+
+
+def test_a_price_per_call_is_paid_once_a_call_though_no_answer_reports_it():
+    """1,000 tokens at 1 USD and 500 at 2 USD per million, and 5 USD per 1,000 calls: 0.002 + 0.005."""
+    fee = PriceOverride(model="m", prices={"requests": Decimal("0.005")})
+
+    made = Pricing(book().with_overrides([fee])).charge(call(), answer(1000, 500), None)
+
+    assert (made.cost_nano, made.usage["requests"]) == (7_000_000, 1)
+
+
+@pytest.mark.parametrize(
+    ("got", "seconds", "cost_nano"),
+    [
+        pytest.param(answer(1000, 500, duration_seconds=2.5), 2.5, 2_500_000, id="answered"),
+        pytest.param(answer(duration_seconds=0.25, received_tokens=9), 0.25, 250_000, id="without-a-usage"),
+    ],
+)
+def test_a_call_on_ones_own_gpu_costs_the_time_it_took(got, seconds, cost_nano):
+    """3.60 USD an hour are 0.001 USD a second; the tokens are paid with it."""
+    own = PriceOverride(model="llama*", provider="ollama", prices={"gpu_milliseconds": Decimal("0.000001")})
+
+    made = Pricing(book().with_overrides([own])).charge(call(provider="ollama", model="llama3.2"), got, None)
+
+    assert (made.cost_nano, made.usage["gpu_milliseconds"]) == (cost_nano, seconds * 1000)
+    assert breakdown_nano(made.usage, made.rate) == {"other": cost_nano}

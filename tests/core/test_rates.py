@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_llmcost.core.rates import Cost, Rate, breakdown_nano, price
+from otel_llmcost.core.rates import Cost, Rate, breakdown_nano, cost_nano, price
 from otel_llmcost.core.usage import PARENTS, UNITS, Usage, canonical
 from otel_llmcost.errors import UnknownPriceError
 
@@ -78,11 +78,31 @@ def test_cost_is_the_sum_over_exclusive_parts(usage, prices, expected):
         pytest.param({"output_tokens": 1}, {"input_tokens": 3}, id="output-of-an-embedding-model"),
         pytest.param({"characters": 5}, {}, id="no-price-at-all"),
         pytest.param({"input_tokens": 5}, {"cache_read_tokens": 1}, id="only-a-part-has-a-price"),
+        pytest.param({"images": 2}, TEXT, id="images-paid-by-tokens-that-nobody-counted"),
+        pytest.param({"audio_milliseconds": 900}, TEXT, id="time-paid-by-tokens-that-nobody-counted"),
     ],
 )
 def test_unknown_price_is_an_error_not_zero(usage, prices):
     with pytest.raises(UnknownPriceError):
         price(Usage(usage), rate(**prices))
+
+
+def test_unknown_is_not_zero_in_nanos_either():
+    with pytest.raises(UnknownPriceError):
+        cost_nano(Usage({"images": 2}), rate(**TEXT))
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        pytest.param({}, id="nothing-used"),
+        pytest.param({"input_tokens": 0, "images": 0}, id="none-of-anything"),
+        pytest.param({"web_fetches": 3}, id="only-what-is-free-everywhere"),
+        pytest.param({"input_tokens": 10, "cache_read_tokens": 10}, id="a-part-of-a-free-total"),
+    ],
+)
+def test_what_is_known_to_be_free_costs_zero(usage):
+    assert cost_nano(Usage(usage), rate(input_tokens=0)) == (0, 0)
 
 
 def test_an_unpriced_count_of_zero_is_no_unknown():
