@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Generic, TypeVar, cast
@@ -156,6 +156,16 @@ def _duration(value: object) -> timedelta:
     return timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
 
 
+def _date(value: object) -> datetime:
+    if not isinstance(value, date):  # what has a time of day is one too
+        raise WrongValueError(value)
+    at = value if isinstance(value, datetime) else datetime.combine(value, time())
+    try:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except OverflowError:
+        raise WrongValueError(value) from None
+
+
 def _unpriced(value: object) -> str:
     if value not in {"allow", "refuse"} and not re.fullmatch(r"assume:\S+", _text(value)):
         raise WrongValueError(value)
@@ -180,6 +190,12 @@ def _scope(value: object) -> Scope:
     return Scope(
         {part(name, _dimension, name): part(name, _patterns, patterns) for name, patterns in _table(value).items()}
     )
+
+
+def _bearers(value: object) -> Scope:
+    if not isinstance(value, list):
+        return _scope(value)
+    return Scope(dict.fromkeys(_dimensions(cast("list[object]", value)), ("*",)))
 
 
 def _patterns(value: object) -> tuple[str, ...]:
@@ -241,8 +257,13 @@ WINDOW = Kind(
     _window,
 )
 DURATION = Kind('a time such as "30s" or "5m"', _duration)
+DATE = Kind("a date such as 2026-01-01, without quotes", _date)
 UNPRICED = Kind('"allow", "refuse" or "assume:<model>"', _unpriced)
 PER = Kind('a list of dimensions such as ["user"]', _dimensions)
 SCOPE = Kind('patterns by dimension, such as { team = "support", model = "gpt-*" }', _scope)
+BEARERS = Kind(
+    'dimensions that a call must name, such as ["agent"], or patterns by dimension, such as { model = "llama-*" }',
+    _bearers,
+)
 MARKS = Kind(f"shares above 0 and up to {_MOST_SHARE}, such as {{ warning = 0.75, exceeded = 1.0 }}", _marks)
 LEVELS = Kind('a list of levels such as ["warning", "exceeded"]', _texts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from otel_llmcost.config import file, sections, table
 from otel_llmcost.config.kinds import listed, unknown
@@ -18,9 +18,12 @@ from otel_llmcost.core.budget import DEFAULT_MARKS, Budget
 from otel_llmcost.core.overrides import PriceOverride
 from otel_llmcost.errors import ConfigError
 
+if TYPE_CHECKING:
+    from otel_llmcost.core.fixed import FixedCost
+
 T = TypeVar("T")
 
-_SECTIONS = ("attribution", "budget", "limit", "tiers", "alert", "price")
+_SECTIONS = ("attribution", "budget", "limit", "tiers", "alert", "price", "fixed_cost")
 _KEYS = (*(setting.key for setting in table.SETTINGS if setting.key and not setting.section), *_SECTIONS)
 _NO_EFFECT = "it has no effect"
 
@@ -42,6 +45,7 @@ class Settings:
     """Those of `[[budget]]`, then those of `[tiers.…]`."""
     channels: tuple[Channel, ...] = ()
     prices: tuple[PriceOverride, ...] = ()
+    fixed_costs: tuple[FixedCost, ...] = ()
     problems: tuple[ConfigError, ...] = ()
     notices: tuple[str, ...] = ()
     """What was read and is right, but has no effect in this version."""
@@ -141,12 +145,21 @@ def _settings(values: _Values, found: file.File, environ: Mapping[str, str], hom
         budgets=budgets,
         channels=sections.channels(found.document, notes, environ, levels),
         prices=sections.prices(found.document, notes),
+        fixed_costs=_fixed_costs(found.document, notes),
         problems=tuple(sorted(notes.problems, key=lambda each: each.line or 0)),
         notices=tuple(text for _, text in sorted(notes.notices)),
         refuse_all_reason=notes.refuse_all_reason,
         refreshed_prices=state / "prices.json",
         config_path=found.path,
     )
+
+
+def _fixed_costs(document: Document, notes: Notes) -> tuple[FixedCost, ...]:
+    if "fixed_cost" not in document:
+        return ()
+    from otel_llmcost.config.fixed_costs import fixed_costs  # noqa: PLC0415 -- agents without any start without it
+
+    return fixed_costs(document, notes)
 
 
 def _default_store(folder: Path) -> str:

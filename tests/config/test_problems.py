@@ -19,7 +19,7 @@ BUDGET_KEYS = (
 )
 TOP_KEYS = (
     '"store", "spans", "count", "summary", "strict", "disabled", "log_level", "attribution", "budget", "limit", '
-    '"tiers", "alert" or "price"'
+    '"tiers", "alert", "price" or "fixed_cost"'
 )
 USD = "USD from 0 to 1,000,000,000, such as 10.00"
 WINDOW = (
@@ -519,7 +519,9 @@ def test_all_faults_of_a_file_are_told_at_once_from_top_to_bottom(tmp_path):
 
 def _toml(depth: int) -> st.SearchStrategy[object]:
     scalars = st.one_of(st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.dates(), st.none())
-    keys = st.sampled_from(["budget", "limit", "name", "scope", "marks", "tiers", "alert", "price", "per", "x"])
+    keys = st.sampled_from(
+        ["budget", "limit", "name", "scope", "marks", "tiers", "alert", "price", "per", "per_day", "from", "to", "x"]
+    )
     return st.recursive(
         scalars, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(keys, inner)), max_leaves=depth
     )
@@ -536,7 +538,9 @@ def _dump(value: object) -> str:
 
 
 @given(
-    document=st.dictionaries(st.sampled_from(["budget", "limit", "tiers", "alert", "price", "attribution"]), _toml(9))
+    document=st.dictionaries(
+        st.sampled_from(["budget", "limit", "tiers", "alert", "price", "attribution", "fixed_cost"]), _toml(9)
+    )
 )
 def test_no_content_of_a_file_makes_loading_fail(tmp_path_factory, document):
     text = "\n".join(f"{key} = {_dump(value)}" for key, value in document.items())
