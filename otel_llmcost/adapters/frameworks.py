@@ -28,6 +28,8 @@ class Frame:
     """Names a step, which is an agent only where it is not inside a whole one."""
     is_whole: bool = False
     """One agent, whatever its steps are called."""
+    is_default: bool = False
+    """The agent's name is the framework's word for agents that nobody named; any other name is better."""
 
 
 FrameOf = Callable[[Any, tuple[Any, ...], Mapping[str, Any], Frame | None], Frame | None]

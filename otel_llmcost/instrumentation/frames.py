@@ -28,7 +28,7 @@ def framed(ctx: Context, frame: Frame) -> Context:
         return ctx
     said: dict[Dimension, str] = {}
     known = baggage.tags(ctx)
-    if frame.agent and frame.agent != known.get("agent"):
+    if frame.agent and frame.agent != known.get("agent") and not (frame.is_default and "agent" in known):
         said["agent"] = frame.agent
     for dimension in _OUTERMOST_WINS:
         value: str | None = getattr(frame, dimension)
