@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from contextvars import Token
-from functools import wraps
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from functools import partial, wraps
 from types import TracebackType
-from typing import ParamSpec, TypedDict, TypeVar, Unpack, cast
+from typing import Any, ParamSpec, TypedDict, TypeVar, Unpack, cast
 
 from opentelemetry import context
 from opentelemetry.context import Context
@@ -39,6 +38,9 @@ class attribute:  # noqa: N801 -- used as a word: `with attribute(agent="planner
     """Attribute the LLM calls inside a `with` block, or inside a decorated function.
 
     Travels as W3C baggage: through threads and tasks, to downstream services, never to an LLM provider.
+    One object may be entered many times, within itself and in many threads and tasks at once.
+    A generator that is decorated is attributed step by step, and whoever takes what it yields is not;
+    a `with` inside of it would hold for them, too, until its end.
 
     Example:
         with attribute(agent="scraper", user="u-7"):
@@ -56,39 +58,107 @@ class attribute:  # noqa: N801 -- used as a word: `with attribute(agent="planner
         self._said: dict[Dimension, str] = {
             cast("Dimension", name): str(value) for name, value in said.items() if value is not None
         }
-        self._tokens: list[Token[Context]] = []
 
     def __enter__(self) -> None:
-        self._tokens.append(context.attach(baggage.with_tags(self._said)))
+        outer = context.get_current()
+        context.attach(Context({**baggage.with_tags(self._said, outer), _ENTRY: _Entry(self, outer)}))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        context.detach(self._tokens.pop())
+        above: _Entry | None = None
+        entry = _entry(context.get_current())
+        while entry is not None and entry.owner is not self:
+            above, entry = entry, _entry(entry.outer)
+        if entry is None:  # left in another context than it was entered in, where there is nothing to take back
+            return
+        if above is None:
+            context.attach(entry.outer)
+        else:  # generators take turns, and theirs is still open: it leads back past us
+            above.outer = entry.outer
+        entry.outer = Context({**entry.outer, _ENTRY: None})  # tasks that start one another would make an endless chain
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Decorate a function or a coroutine function."""
-        if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
-            msg = "attribute() cannot decorate a generator, whose steps run in its caller's context; use `with` inside"
-            raise TypeError(msg)
-        said = self._said
-        if inspect.iscoroutinefunction(function):
+        """Decorate a function, a coroutine function or a generator function."""
+        if inspect.isasyncgenfunction(function):
+            decorated: Callable[..., Any] = self._async_generator(function)
+        elif inspect.isgeneratorfunction(function):
+            decorated = self._generator(function)
+        elif inspect.iscoroutinefunction(function):
+            decorated = self._coroutine(function)
+        else:
+            decorated = self._function(function)
+        return cast("Callable[P, R]", wraps(function)(decorated))
 
-            @wraps(function)
-            async def attributed_coroutine(*args: P.args, **kwargs: P.kwargs) -> object:
-                with _again(said):
-                    return await function(*args, **kwargs)
-
-            return cast("Callable[P, R]", attributed_coroutine)
-
-        @wraps(function)
-        def attributed(*args: P.args, **kwargs: P.kwargs) -> R:
-            with _again(said):
+    def _function(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def attributed(*args: Any, **kwargs: Any) -> Any:
+            with self:
                 return function(*args, **kwargs)
 
         return attributed
 
+    def _coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        async def attributed_coroutine(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return await function(*args, **kwargs)
 
-def _again(said: dict[Dimension, str]) -> attribute:
-    """Make a fresh one for each call: a decorated function may run many times at once."""
-    return attribute(**cast("Said", said))
+        return attributed_coroutine
+
+    def _generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def attributed_generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+            steps: Generator[Any, Any, Any] = function(*args, **kwargs)
+            step: Callable[[], Any] = partial(next, steps)
+            while True:
+                try:
+                    with self:
+                        told: Any = step()
+                except StopIteration as end:
+                    return end.value
+                try:
+                    step = partial(steps.send, (yield told))
+                except GeneratorExit:
+                    with self:
+                        steps.close()
+                    raise
+                except BaseException as error:  # noqa: BLE001 -- whatever is thrown in is for the generator
+                    step = partial(steps.throw, error)
+
+        return attributed_generator
+
+    def _async_generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        async def attributed_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+            steps: AsyncGenerator[Any, Any] = function(*args, **kwargs)
+            step: Callable[[], Awaitable[Any]] = partial(anext, steps)
+            while True:
+                try:
+                    with self:
+                        told: Any = await step()
+                except StopAsyncIteration:
+                    return
+                try:
+                    step = partial(steps.asend, (yield told))
+                except GeneratorExit:
+                    with self:
+                        await steps.aclose()
+                    raise
+                except BaseException as error:  # noqa: BLE001 -- whatever is thrown in is for the generator
+                    step = partial(steps.athrow, error)
+
+        return attributed_generator
+
+
+class _Entry:
+    """One entering of an `attribute`, kept in the context it made: so each thread and task leaves its own."""
+
+    __slots__ = ("outer", "owner")
+
+    def __init__(self, owner: attribute, outer: Context) -> None:
+        self.owner = owner
+        self.outer = outer
+
+
+def _entry(ctx: Context) -> _Entry | None:
+    return cast("_Entry | None", ctx.get(_ENTRY))
+
+
+_ENTRY = context.create_key("llmcost-attribute")

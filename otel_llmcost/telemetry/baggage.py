@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from opentelemetry import baggage, context, trace
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 
 from otel_llmcost.core.attribution import Dimension
@@ -22,9 +23,26 @@ def tags(ctx: Context) -> Mapping[Dimension, str]:
 def with_tags(said: Mapping[Dimension, str], ctx: Context | None = None) -> Context:
     """Return the context with these tags in its baggage."""
     result = context.get_current() if ctx is None else ctx
-    for dimension, value in said.items():
-        result = baggage.set_baggage(TAGS[dimension], value, result)
-    return result
+    return _carrying(result, {**baggage.get_all(result), **_named(said)}) if said else result
+
+
+def with_only(tags: Mapping[Dimension, str], ctx: Context | None = None) -> Context:
+    """Return the context with these tags and no others of ours in its baggage."""
+    result = context.get_current() if ctx is None else ctx
+    _, found, others = _read(result)
+    return result if found == tags else _carrying(result, {**others, **_named(tags)})
+
+
+def as_header(tags: Mapping[Dimension, str]) -> str:
+    """Write tags as the value of a W3C `baggage` header, with nothing of others in it."""
+    headers: dict[str, str] = {}
+    _W3C.inject(headers, _carrying(Context(), _named(tags)))
+    return headers.get("baggage", "")
+
+
+def from_header(header: str) -> Mapping[Dimension, str]:
+    """Read tags from the value of a W3C `baggage` header."""
+    return tags(_W3C.extract({"baggage": header}, Context()))
 
 
 def inner(ctx: Context, span: trace.Span | None, key: str, value: object) -> Context:
@@ -40,6 +58,14 @@ def inner(ctx: Context, span: trace.Span | None, key: str, value: object) -> Con
     if span is not None:
         fields[_SPAN_KEY] = span
     return Context(fields)
+
+
+def _named(said: Mapping[Dimension, str]) -> dict[str, object]:
+    return {TAGS[dimension]: value for dimension, value in said.items()}
+
+
+def _carrying(ctx: Context, entries: dict[str, object]) -> Context:
+    return Context({**ctx, _BAGGAGE_KEY: entries})
 
 
 def _read(ctx: Context) -> _Read:
@@ -67,5 +93,6 @@ def _read(ctx: Context) -> _Read:
 (_SPAN_KEY,) = trace.set_span_in_context(trace.INVALID_SPAN, Context())
 _Read = tuple[object, Mapping[Dimension, str], Mapping[str, object]]
 """A baggage as the context holds it, the tags in it, and what of it is not ours."""
+_W3C = W3CBaggagePropagator()
 _NOTHING: _Read = (None, {}, {})
 _last = _NOTHING

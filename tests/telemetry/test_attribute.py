@@ -1,6 +1,7 @@
 """`attribute(...)`: who the calls inside are for, through functions, tasks and threads."""
 
 import asyncio
+import contextvars
 import inspect
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -164,16 +165,177 @@ def test_a_pool_of_threads_works_for_whoever_gave_it_the_work():
         ThreadingInstrumentor().uninstrument()
 
 
-def a_generator():
-    yield
+@attribute(agent="decorated")
+def steps(log=None):
+    """Give and take."""
+    taken = yield now()
+    try:
+        yield taken, now()
+    except KeyError:
+        yield "caught", now()
+    finally:
+        if log is not None:
+            log.append(now())
+    return "end"
 
 
-async def an_async_generator():
-    yield
+def test_a_decorated_generator_is_attributed_in_its_steps_and_its_reader_is_not():
+    with attribute(user="u-7"):
+        running = steps()
+        assert (next(running), now()) == ({"agent": "decorated", "user": "u-7"}, {"user": "u-7"})
+
+    assert (running.send("given"), now()) == (("given", {"agent": "decorated"}), {})
+    assert (running.throw(KeyError()), now()) == (("caught", {"agent": "decorated"}), {})
+    with pytest.raises(StopIteration, match="end"):
+        next(running)
+    assert inspect.isgeneratorfunction(steps)
+    assert steps.__doc__ == "Give and take."
 
 
-@pytest.mark.parametrize("function", [a_generator, an_async_generator])
-def test_a_generator_cannot_be_decorated(function):
-    """Its steps run in its caller's context, so the attribution would leak into that."""
-    with pytest.raises(TypeError, match="use `with` inside"):
-        attribute(agent="planner")(function)
+def test_a_decorated_generator_ends_as_it_would_without_us():
+    log = []
+    running = steps(log)
+    next(running)
+    next(running)
+
+    running.close()
+
+    assert (log, now()) == ([{"agent": "decorated"}], {})
+    with pytest.raises(ValueError, match="not for it"):
+        steps(log).throw(ValueError("not for it"))
+
+
+@attribute(agent="decorated")
+async def async_steps(log):
+    taken = yield now()
+    try:
+        await asyncio.sleep(0)
+        yield taken, now()
+    except KeyError:
+        yield "caught", now()
+    finally:
+        log.append(now())
+
+
+async def test_a_decorated_async_generator_is_attributed_in_its_steps_and_its_reader_is_not():
+    log = []
+    running = async_steps(log)
+
+    assert (await anext(running), now()) == ({"agent": "decorated"}, {})
+    assert (await running.asend("given"), now()) == (("given", {"agent": "decorated"}), {})
+    assert (await running.athrow(KeyError()), now()) == (("caught", {"agent": "decorated"}), {})
+    assert [each async for each in running] == []
+    assert log == [{"agent": "decorated"}]
+    assert inspect.isasyncgenfunction(async_steps)
+
+
+async def test_a_decorated_async_generator_is_closed_in_its_attribution():
+    log = []
+    running = async_steps(log)
+    await anext(running)
+    await anext(running)
+
+    await running.aclose()
+
+    assert (log, now()) == ([{"agent": "decorated"}], {})
+
+
+def inside_with(said, name):
+    with said:
+        yield name, now()
+        yield name, now()
+
+
+@pytest.mark.parametrize("ends", ["ab", "ba"])
+def test_generators_that_take_turns_leave_nothing_behind(ends):
+    """Each holds a `with` open while the other goes on; contexts are not those of generators."""
+    with attribute(team="red"):
+        running = {"a": inside_with(attribute(agent="a"), "a"), "b": inside_with(attribute(user="b"), "b")}
+        for each in running.values():
+            next(each)
+        for name in ends:
+            list(running[name])
+
+        assert now() == {"team": "red"}
+    assert now() == {}
+
+
+def test_one_object_entered_by_many_threads_at_once_is_left_by_each_on_its_own():
+    """Were what to go back to kept in the object, one thread would take it from another."""
+    said, gate = attribute(agent="shared"), Barrier(8, timeout=10)
+
+    def inside(number):
+        with attribute(user=f"u-{number}"):
+            gate.wait()
+            with said:
+                gate.wait()
+                seen = now()
+            gate.wait()
+            return seen, now()
+
+    with ThreadPoolExecutor(8) as pool:
+        users = [f"u-{number}" for number in range(8)]
+        assert list(pool.map(inside, range(8))) == [({"agent": "shared", "user": u}, {"user": u}) for u in users]
+
+
+async def test_one_object_entered_by_many_tasks_at_once_is_left_by_each_on_its_own():
+    said = attribute(agent="shared")
+
+    async def inside(user):
+        with attribute(user=user):
+            with said:
+                await asyncio.sleep(0)
+                seen = now()
+            await asyncio.sleep(0)
+            return seen, now()
+
+    users = [f"u-{number}" for number in range(8)]
+    assert await asyncio.gather(*map(inside, users)) == [({"agent": "shared", "user": u}, {"user": u}) for u in users]
+
+
+async def test_a_task_keeps_the_attribution_it_began_in():
+    gate = asyncio.Event()
+
+    async def inside():
+        await gate.wait()
+        with attribute(user="u-7"):
+            seen = now()
+        return seen, now()
+
+    with attribute(agent="planner"):
+        task = asyncio.create_task(inside())
+        await asyncio.sleep(0)
+    gate.set()
+
+    assert await task == ({"agent": "planner", "user": "u-7"}, {"agent": "planner"})
+    assert now() == {}
+
+
+def test_what_is_left_in_another_context_changes_nothing_there(caplog):
+    """As when an event loop closes an asynchronous generator in a task of its own."""
+    said = attribute(agent="planner")
+    contextvars.copy_context().run(said.__enter__)
+
+    with attribute(user="u-7"):
+        said.__exit__(None, None, None)
+        assert now() == {"user": "u-7"}
+
+    assert (now(), caplog.records) == ({}, [])
+
+
+def test_tasks_that_start_one_another_for_ever_do_not_keep_their_past():
+    """Each is born inside of what the one before had entered."""
+    born = [contextvars.copy_context()]
+
+    def step():
+        with attribute(agent="ticker"):
+            born.append(contextvars.copy_context())
+
+    for _ in range(50):
+        born[-1].run(step)
+
+    depth, ctx = 0, born[-1].run(context.get_current)
+    while ctx:
+        entry = next((value for key, value in ctx.items() if key.startswith("llmcost-attribute")), None)
+        depth, ctx = depth + 1, getattr(entry, "outer", None)
+    assert depth <= 3

@@ -119,3 +119,25 @@ def test_what_is_handed_to_an_sdk_has_our_span_and_mark():
 
 def test_no_two_dimensions_share_a_name():
     assert len(set(TAGS.values())) == len(TAGS) == len(SAID)
+
+
+def test_tags_take_the_place_of_all_that_was_said_before_and_leave_what_is_not_ours():
+    ctx = w3c.set_baggage("tracking", "x", baggage.with_tags({"agent": "planner", "user": "u-7"}, Context()))
+
+    only = baggage.with_only({"user": "u-8"}, ctx)
+
+    assert dict(w3c.get_all(only)) == {"user.id": "u-8", "tracking": "x"}
+    assert baggage.with_only({"user": "u-8"}, only) is only
+    assert dict(w3c.get_all(baggage.with_only({}, ctx))) == {"tracking": "x"}
+
+
+def test_a_header_of_ours_names_who_work_is_for_and_nothing_else():
+    """For queues that carry headers but know no baggage."""
+    header = baggage.as_header({"user": "ü,7", "team": "red"})
+
+    assert (header, baggage.from_header(header)) == (
+        "user.id=%C3%BC%2C7,llmcost.team=red",
+        {"user": "ü,7", "team": "red"},
+    )
+    assert baggage.as_header({}) == ""
+    assert baggage.from_header("no baggage") == baggage.from_header("") == {}
