@@ -4,6 +4,7 @@ LLMCostError
 ├── ConfigError            start-up only: file, line, key, what was expected
 ├── UnknownPriceError      no rate for this model: the charge is `unpriced`, never 0
 ├── WebhookError           a webhook that must not be believed
+├── ProviderStatusError    a provider answered with an error; never raised, it stands for one in what we tell
 ├── StoreError             a store's own failure, raised `from` the driver's error
 │   ├── StoreBusyError     somebody else holds the store; asked not to wait
 │   └── UnstorableError    what was handed in cannot be stored: trying again does not help
@@ -70,6 +71,19 @@ class StoreBusyError(StoreError):
 
 class UnstorableError(StoreError):
     """What was handed in cannot be stored; trying again does not help."""
+
+
+class ProviderStatusError(LLMCostError):
+    """A provider answered with an error status; the host sees the SDK's own error of it."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        super().__init__(f"the provider answered with status {status}")
+
+
+def error_type(error: BaseException) -> str:
+    """Name an error as `error.type` does: the status a provider answered with, else the class."""
+    return str(error.status) if isinstance(error, ProviderStatusError) else type(error).__qualname__
 
 
 class WebhookError(LLMCostError):

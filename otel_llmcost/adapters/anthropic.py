@@ -7,9 +7,8 @@ from otel_llmcost.adapters.base import ChunkShape, ClientSdk, Endpoint, UsageAt
 ANTHROPIC = ClientSdk(
     name="anthropic",
     module="anthropic._base_client",
-    sync_method="SyncAPIClient.request",
-    async_method="AsyncAPIClient.request",
     provider="anthropic",
+    is_common=True,
     hosts={
         "api.anthropic.com": "anthropic",
         ".amazonaws.com": "aws.bedrock",
@@ -44,6 +43,4 @@ ANTHROPIC = ClientSdk(
             ),
         ),
     ),
-    unsent=frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "LocalProtocolError"}),
-    unanswered=frozenset({"APITimeoutError", "APIConnectionError", "APIResponseValidationError"}),
 )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from math import isfinite
+from typing import Any, Literal, NamedTuple, TypeGuard
+from urllib.parse import unquote
 
 from otel_llmcost.core.usage import Unit, Usage, canonical
 
@@ -55,6 +58,20 @@ def is_list(value: Any) -> TypeGuard[list[Any]]:
     return isinstance(value, list)
 
 
+_PLAIN = frozenset({"", "standard", "default", "auto", "global", "not_available"})
+
+
+def tier_of(words: Iterable[str]) -> str | None:
+    """Join what says that a price is not the plain one, such as `batch+us`; None: nothing was said at all."""
+    said = list(words)
+    if not said:
+        return None
+    return "+".join(dict.fromkeys(word.lower() for word in said if word.lower() not in _PLAIN)) or "standard"
+
+
+Seen = dict[str, float]
+"""Path of a count → the count, as last reported."""
+
 _Tree = tuple[tuple[str, str | None, "_Tree"], ...]
 """(field, its whole path if it is a count, what lies below it)"""
 
@@ -70,16 +87,31 @@ def _tree(paths: Iterable[str], before: str = "") -> _Tree:
     )
 
 
-def _note(tree: _Tree, value: Any, seen: dict[str, int]) -> None:
+def _note(tree: _Tree, value: Any, seen: Seen) -> None:
     fields = fields_of(value)
     for name, path, below in tree:
         found = fields.get(name)
         if found is not None:
-            if type(found) is int:
+            if type(found) is int or type(found) is float:
                 if path is not None:
                     seen[path] = found
             elif below:
                 _note(below, found, seen)
+
+
+_HEADER = "header "
+
+
+class Kind(NamedTuple):
+    """Counts that stand in a list, one item for each kind, such as `[{"modality": "AUDIO", "tokenCount": 7}]`."""
+
+    items: str
+    """Path of the list inside the usage object."""
+    key: str
+    """Field of an item that names its kind."""
+    kind: str
+    counted: str
+    """Field of an item that counts it."""
 
 
 class UsageAt:
@@ -90,26 +122,46 @@ class UsageAt:
         counts: unit → paths inside the usage object, summed, because canonical totals include their parts
             whatever the provider counts.
         lengths: unit → (path of a list in the answer, value of its items' `type`): counts such items.
+            An empty value counts all items.
+        kinds: unit → where a list has its count.
+        scales: path → what a count is multiplied by to be in our unit, such as milliseconds of a count in seconds.
+        headers: unit → names of the answer's headers, in lower case, summed; they count where no body told a usage.
+        total: path of a total of input and output; what it holds beyond the two was output, such as reasoning that
+            the provider leaves out there.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- a row: each field is one thing a provider does
         self,
         *,
         where: tuple[str, ...],
         counts: Mapping[Unit, tuple[str, ...]],
         lengths: Mapping[Unit, tuple[str, str]] | None = None,
+        kinds: Mapping[Unit, tuple[Kind, ...]] | None = None,
+        scales: Mapping[str, float] | None = None,
+        headers: Mapping[Unit, tuple[str, ...]] | None = None,
+        total: str | None = None,
     ) -> None:
         self._where = tuple(getter(path) for path in where)
-        self._units: dict[str, list[Unit]] = {}
-        for unit, paths in counts.items():
-            for path in paths:
-                self._units.setdefault(path, []).append(unit)
-        self._tree = _tree(dict.fromkeys(path for paths in counts.values() for path in paths))
         self._lengths = tuple((unit, getter(path), kind) for unit, (path, kind) in (lengths or {}).items())
-        for unit in lengths or {}:
-            self._units[unit] = [unit]
+        self._kinds = tuple((_name(each), getter(each.items), each) for rows in (kinds or {}).values() for each in rows)
+        self._scales = scales or {}
+        self._headers = tuple((name, _HEADER + name) for names in (headers or {}).values() for name in names)
+        self._total = total
+        self._tree = _tree(
+            dict.fromkeys([*(path for paths in counts.values() for path in paths), *filter(None, [total])])
+        )
+        self._units: dict[str, list[Unit]] = {} if total is None else {total: []}
+        self._map(counts)
+        self._map({unit: (unit,) for unit in lengths or {}})
+        self._map({unit: tuple(map(_name, rows)) for unit, rows in (kinds or {}).items()})
+        self._map({unit: tuple(_HEADER + name for name in names) for unit, names in (headers or {}).items()})
 
-    def note(self, answer: Any, seen: dict[str, int]) -> bool:
+    def _map(self, names_of: Mapping[Unit, tuple[str, ...]]) -> None:
+        for unit, names in names_of.items():
+            for name in names:
+                self._units.setdefault(name, []).append(unit)
+
+    def note(self, answer: Any, seen: Seen) -> bool:
         """Note what this answer or chunk reports; a later report of a field replaces the earlier one."""
         for get in self._where:
             usage = get(answer)
@@ -121,20 +173,73 @@ class UsageAt:
         for unit, get, kind in self._lengths:
             items = get(answer)
             if is_list(items) and items:
-                seen[unit] = sum(1 for item in items if fields_of(item).get("type") == kind)
+                seen[unit] = sum(1 for item in items if not kind or fields_of(item).get("type") == kind)
+        for path, get, row in self._kinds:
+            items = get(usage)
+            if is_list(items):
+                found = [fields_of(item) for item in items]
+                counts = [item.get(row.counted) for item in found if item.get(row.key) == row.kind]
+                seen[path] = sum(each for each in counts if isinstance(each, int))
         return True
 
-    def usage(self, seen: Mapping[str, int]) -> Usage | None:
+    def note_headers(self, headers: Mapping[str, str], seen: Seen) -> None:
+        """Note what the answer's headers count."""
+        for name, path in self._headers:
+            text = headers.get(name, "")
+            if text.isdigit():
+                seen[path] = int(text)
+
+    def usage(self, seen: Mapping[str, float]) -> Usage | None:
         """Add up what was noted; None: nothing was reported."""
-        if not seen:
-            return None
         counts: dict[Unit, int] = {}
-        units_of = self._units
+        units_of, scales = self._units, self._scales
+        is_told = False
         for path, count in seen.items():
+            if type(count) is float and not _is_countable(count, scales.get(path)):
+                continue
+            is_told = True
             if count:
+                whole = count if type(count) is int and path not in scales else round(count * scales.get(path, 1))
                 for unit in units_of[path]:
-                    counts[unit] = counts[unit] + count if unit in counts else count
+                    counts[unit] = counts[unit] + whole if unit in counts else whole
+        if not is_told:
+            return None
+        if self._total is not None and self._total in seen:
+            _add_what_only_the_total_tells(counts, int(seen[self._total]))
         return canonical(counts)
+
+
+def _name(kind: Kind) -> str:
+    return f"{kind.items}[{kind.kind}]"
+
+
+def _is_countable(count: float, scale: float | None) -> bool:
+    """Tell whether a count makes sense: a broken number of what comes whole, or one without end, does not."""
+    return isfinite(count) and (scale is not None or count == int(count))
+
+
+def _add_what_only_the_total_tells(counts: dict[Unit, int], total: int) -> None:
+    rest = total - counts.get("input_tokens", 0) - counts.get("output_tokens", 0)
+    if rest > 0 and counts.get("output_tokens"):
+        counts["output_tokens"] += rest
+        counts["reasoning_tokens"] = max(counts.get("reasoning_tokens", 0), rest)
+
+
+def _matcher(path: str) -> re.Pattern[str]:
+    """Compile the end of a URL's path; `{model}` and `{id}` stand for one segment, up to a slash or colon."""
+    parts = re.split(r"\{(\w+)\}", path)
+    text = "".join(f"(?P<{part}>[^/:]+)" if i % 2 else re.escape(part) for i, part in enumerate(parts))
+    return re.compile(text + r"/?$")
+
+
+class Place(NamedTuple):
+    """What a URL's path says of a call."""
+
+    endpoint: Endpoint
+    model: str | None
+    """None: the body names it."""
+    id: str | None
+    """What the path is about, such as a batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,25 +247,63 @@ class Endpoint:
     """One kind of paid request."""
 
     path: str
-    """End of the URL's path, such as `/chat/completions`."""
+    """End of the URL's path, such as `/chat/completions` or `/models/{model}:generateContent`."""
     operation: str
     """`gen_ai.operation.name`."""
     dialect: str
     """How the body is laid out, for counting its tokens."""
     usage: UsageAt
     caps: tuple[str, ...] = ()
-    """Body fields that limit the output, strongest first."""
+    """Paths of the request that limit the output, strongest first."""
     choices: str | None = None
-    """Body field that asks for several answers, each paid."""
+    """Path of the request that asks for several answers, each paid."""
     has_output: bool = True
     tier: tuple[str, ...] = ()
-    """Paths of the service tier that was really used."""
+    """Paths of the answer that name the service tier that was really used and other modifiers of the price."""
+    asked_tier: tuple[str, ...] = ("service_tier",)
+    """Paths of the request that ask for them."""
+    cost: str | None = None
+    """Path of the cost in USD that the provider itself reports."""
     chunk: ChunkShape | None = None
     """None: cannot stream."""
+    streams: bool | None = False
+    """Whether it streams. True: always; False: if the body says `stream`; None: unless it says `stream: false`."""
+    model: str = "model"
+    """Path of the request that names the model, where the URL does not."""
+    served: tuple[str, ...] = ("model",)
+    """Paths of the answer that name the model that answered."""
+    ids: tuple[str, ...] = ("id",)
+    """Paths of the answer's id."""
     tiers: tuple[Getter, ...] = field(init=False)
+    get_caps: tuple[Getter, ...] = field(init=False)
+    get_choices: Getter | None = field(init=False)
+    get_asked: tuple[Getter, ...] = field(init=False)
+    get_cost: Getter | None = field(init=False)
+    get_model: Getter = field(init=False)
+    get_served: tuple[Getter, ...] = field(init=False)
+    get_ids: tuple[Getter, ...] = field(init=False)
+    matches: re.Pattern[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tiers", tuple(getter(path) for path in self.tier))
+        object.__setattr__(self, "get_caps", tuple(getter(path) for path in self.caps))
+        object.__setattr__(self, "get_choices", None if self.choices is None else getter(self.choices))
+        object.__setattr__(self, "get_asked", tuple(getter(path) for path in self.asked_tier))
+        object.__setattr__(self, "get_cost", None if self.cost is None else getter(self.cost))
+        object.__setattr__(self, "get_model", getter(self.model))
+        object.__setattr__(self, "get_served", tuple(getter(path) for path in self.served))
+        object.__setattr__(self, "get_ids", tuple(getter(path) for path in self.ids))
+        object.__setattr__(self, "matches", _matcher(self.path))
+
+    def is_stream(self, body: Mapping[str, Any]) -> bool:
+        """Tell whether an answer to this body comes as a stream."""
+        if self.streams is False:
+            return body.get("stream") is True
+        return self.streams is True or body.get("stream") is not False
+
+
+Framing = Literal["sse", "lines", "aws"]
+"""How a stream is cut into events: server-sent events, one JSON a line, Amazon's binary frames."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,18 +312,25 @@ class ChunkShape:
 
     text: tuple[str, ...]
     """Paths of what an event adds to the answer; measured to estimate an answer that was cut off."""
-    ends: frozenset[str] = frozenset()
-    """Event `type`s after which nothing more is paid; empty: `[DONE]`, or an event with a usage and no choices."""
+    framing: Framing = "sse"
+    """Where the answer's content type does not say it."""
+    end_key: str = "type"
+    """Field of an event that says whether it is the last one that matters."""
+    ends: frozenset[Any] = frozenset()
+    """Values of that field after which nothing more is paid; empty: `[DONE]`, the end of the body, or, where usage was
+    asked for, an event with a usage and no choices."""
     answer: tuple[str, ...] = ("",)
     """Where the answer lies in an event, first that is there; an empty path is the event itself."""
     asks_usage: bool = False
     """Usage comes only if `stream_options.include_usage` asks for it, as one last event without choices."""
+    words: tuple[str, ...] = ('"usage":{', '"usage": {')
+    """Words that an event holds which tells a usage."""
     tells: tuple[bytes, ...] = field(init=False)
     """Words, one of which is in every event that tells something; inside a text their quotes would be escaped."""
 
     def __post_init__(self) -> None:
-        ends = (f'"{end}"'.encode() for end in sorted(self.ends))
-        object.__setattr__(self, "tells", (b'"usage":{', b'"usage": {', b"[DONE]", *ends))
+        ends = (f'"{end}"' for end in sorted(self.ends) if isinstance(end, str))
+        object.__setattr__(self, "tells", tuple(word.encode() for word in (*self.words, "[DONE]", *ends)))
 
     def is_telling(self, events: bytes) -> bool:
         """Say whether there is something to be read in events; asked of every chunk of every stream."""
@@ -191,33 +341,62 @@ class ChunkShape:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClientSdk:
+class Api:
+    """What a provider's programs speak over HTTP: its paid endpoints, and how to know it by a request."""
+
+    name: str
+    """Of the SDK that usually speaks it."""
+    provider: str
+    """Told from the host where the host is known; else this."""
+    endpoints: tuple[Endpoint, ...]
+    hosts: Mapping[str, str] | None = None
+    """End of the host → provider."""
+    agents: tuple[str, ...] = ()
+    """Words, in lower case, by which its SDK names itself in the headers `user-agent`, `x-fern-sdk-name` or
+    `x-goog-api-client`."""
+    is_common: bool = False
+    """Servers of others speak it too, so its paths tell it on any host."""
+    unsent: frozenset[str] = frozenset(
+        {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "LocalProtocolError"}
+    )
+    """Names of errors raised before anything reached the provider."""
+    unanswered: frozenset[str] = frozenset({"TimeoutException", "NetworkError", "RemoteProtocolError", "Timeout"})
+    """Names of errors after which the provider may have billed."""
+
+    def provider_at(self, host: str) -> str:
+        """Tell who answers at a host."""
+        return self.known_at(host) or self.provider
+
+    def known_at(self, host: str) -> str | None:
+        """Tell who answers at a host that belongs to this API; None: not known."""
+        for end, provider in (self.hosts or {}).items():
+            if host == end or host.endswith(end if end[0] in ".-" else "." + end):
+                return provider
+        return None
+
+    def place(self, path: str) -> Place | None:
+        """Find the paid endpoint of a URL's path, percent-encoded as it is sent, without its query."""
+        for endpoint in self.endpoints:
+            found = endpoint.matches.search(path)
+            if found is not None:
+                named = found.groupdict()
+                model = named.get("model")
+                return Place(endpoint, None if model is None else unquote(model), named.get("id"))
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSdk(Api):
     """An SDK all of whose calls pass one `request(cast_to, options, *, stream, stream_cls)` of its HTTP client.
 
     That method is where retries happen, so one call of the user is one call here, whatever helper, raw response or
     beta namespace it came through.
     """
 
-    name: str
     module: str
     """Patched when the app imports it."""
-    sync_method: str
-    async_method: str
-    provider: str
-    """Told from the host where the host is known; else this."""
-    endpoints: tuple[Endpoint, ...]
-    unsent: frozenset[str]
-    """Names of errors raised before anything reached the provider."""
-    unanswered: frozenset[str]
-    """Names of errors after which the provider may have billed."""
+    sync_method: str = "SyncAPIClient.request"
+    async_method: str = "AsyncAPIClient.request"
+    unanswered: frozenset[str] = frozenset({"APITimeoutError", "APIConnectionError", "APIResponseValidationError"})
     answer_in_error: tuple[str, ...] = ()
     """Paths at which an error carries the paid answer it was raised about."""
-    hosts: Mapping[str, str] | None = None
-    """End of the host → provider."""
-
-    def provider_at(self, host: str) -> str:
-        """Tell who answers at a host."""
-        for end, provider in (self.hosts or {}).items():
-            if host == end or host.endswith(end if end.startswith(".") else "." + end):
-                return provider
-        return self.provider

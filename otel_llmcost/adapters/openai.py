@@ -5,7 +5,7 @@ from __future__ import annotations
 from otel_llmcost.adapters.base import ChunkShape, ClientSdk, Endpoint, UsageAt
 
 _CHAT_USAGE = UsageAt(
-    where=("usage",),
+    where=("usage", "x_groq.usage"),
     counts={
         "input_tokens": ("prompt_tokens",),
         "cache_read_tokens": ("prompt_tokens_details.cached_tokens",),
@@ -59,24 +59,30 @@ HOSTS = {
 }
 """Who bills, by the end of the host's name; the SDK speaks to all of them."""
 
+
+def chat(*, asks_usage: bool) -> Endpoint:
+    """Return the row of chat completions, for OpenAI and for those who copied it."""
+    return Endpoint(
+        path="/chat/completions",
+        operation="chat",
+        dialect="openai.chat",
+        usage=_CHAT_USAGE,
+        caps=("max_completion_tokens", "max_tokens"),
+        choices="n",
+        tier=("service_tier",),
+        chunk=ChunkShape(text=("choices.0.delta.content",), asks_usage=asks_usage),
+    )
+
+
 OPENAI = ClientSdk(
     name="openai",
     module="openai._base_client",
-    sync_method="SyncAPIClient.request",
-    async_method="AsyncAPIClient.request",
     provider="openai",
     hosts=HOSTS,
+    agents=("openai/python", "asyncopenai/python", "azureopenai/python"),
+    is_common=True,
     endpoints=(
-        Endpoint(
-            path="/chat/completions",
-            operation="chat",
-            dialect="openai.chat",
-            usage=_CHAT_USAGE,
-            caps=("max_completion_tokens", "max_tokens"),
-            choices="n",
-            tier=("service_tier",),
-            chunk=ChunkShape(text=("choices.0.delta.content",), asks_usage=True),
-        ),
+        chat(asks_usage=True),
         Endpoint(
             path="/responses",
             operation="chat",
@@ -114,7 +120,5 @@ OPENAI = ClientSdk(
             has_output=False,
         ),
     ),
-    unsent=frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "LocalProtocolError"}),
-    unanswered=frozenset({"APITimeoutError", "APIConnectionError", "APIResponseValidationError"}),
     answer_in_error=("completion",),
 )

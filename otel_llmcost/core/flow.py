@@ -53,6 +53,9 @@ class Answer:
     served_model: str | None = None
     response_id: str | None = None
     tier: str | None = None
+    """Modifiers of the price, joined by `+`; None: nothing was said."""
+    cost_nano: int | None = None
+    """What the provider itself says it costs; None: it says nothing."""
     is_complete: bool = True
     """False: the stream ended before its end."""
     received_tokens: float = 0.0

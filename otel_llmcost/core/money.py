@@ -40,6 +40,17 @@ def parse_usd(value: object) -> Decimal:
     return amount
 
 
+def nano_of(reported: object) -> int | None:
+    """Read a cost in USD that a provider reports; None: it reports none that makes sense."""
+    if reported is None:
+        return None
+    try:
+        usd = parse_usd(reported)
+    except ValueError:
+        return None
+    return to_nano(usd) if usd >= 0 else None
+
+
 def format_usd(usd: Decimal) -> str:
     """Show an amount to people: cents where they say enough, more digits where it is small."""
     size = abs(usd)

@@ -15,7 +15,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
 
-from otel_llmcost.adapters.base import ClientSdk, Endpoint
+from otel_llmcost.adapters.base import Api, Endpoint, tier_of
 from otel_llmcost.core.attribution import Dimension, Tags
 from otel_llmcost.core.budget import Refusal
 from otel_llmcost.core.flow import Answer, Call, Reserve, Settle, call_flow, new_call
@@ -45,8 +45,9 @@ _RANDOM = random.Random()  # noqa: S311 -- for ids; asking the system for each w
 class Ask:
     """What an SDK's client was asked for, as the wrapper found it."""
 
-    sdk: ClientSdk
+    sdk: Api
     endpoint: Endpoint
+    model: str
     body: Mapping[str, Any]
     provider: str
     is_stream: bool
@@ -106,8 +107,7 @@ class Driver:
 
     def _call(self, ask: Ask, ctx: Context, current: trace.Span) -> Call:
         body, endpoint = ask.body, ask.endpoint
-        model = str(body.get("model") or "")
-        provider = ask.provider
+        model, provider = ask.model, ask.provider
         identity = current.get_span_context()
         tags: dict[Dimension, str] = {**self.said, **baggage.tags(ctx), "provider": provider, "model": model}
         if identity.is_valid:
@@ -124,7 +124,7 @@ class Driver:
             choices=_choices(body, endpoint),
             is_stream=ask.is_stream,
             has_output=endpoint.has_output,
-            tier=str(body.get("service_tier") or "standard"),
+            tier=_asked_tier(body, endpoint),
             trace_id=tags.get("trace"),
             span_id=f"{identity.span_id:016x}" if identity.is_valid else None,
         )
@@ -265,13 +265,18 @@ class Driver:
 
 
 def _cap(body: Mapping[str, Any], endpoint: Endpoint) -> int | None:
-    for name in endpoint.caps:
-        cap = body.get(name)
+    for get in endpoint.get_caps:
+        cap = get(body)
         if isinstance(cap, int) and cap > 0:
             return cap
     return None
 
 
 def _choices(body: Mapping[str, Any], endpoint: Endpoint) -> int:
-    asked = body.get(endpoint.choices) if endpoint.choices is not None else None
+    asked = endpoint.get_choices(body) if endpoint.get_choices is not None else None
     return asked if isinstance(asked, int) and asked > 1 else 1
+
+
+def _asked_tier(body: Mapping[str, Any], endpoint: Endpoint) -> str:
+    words = [word for get in endpoint.get_asked if isinstance(word := get(body), str)]
+    return (tier_of(words) if words else None) or "standard"

@@ -16,12 +16,27 @@ from opentelemetry.instrumentation.utils import unwrap
 
 from otel_llmcost.instrumentation import frameworks, state
 from otel_llmcost.instrumentation.contain import contained
+from otel_llmcost.instrumentation.gate import stand_around
 
 if TYPE_CHECKING:
     from otel_llmcost.config import Settings
 
-SDK_MODULES = {"openai": "openai._base_client", "anthropic": "anthropic._base_client"}
+SDK_MODULES = {
+    "openai": "openai._base_client",
+    "anthropic": "anthropic._base_client",
+    "groq": "groq._base_client",
+    "together": "together._base_client",
+    "cerebras": "cerebras.cloud.sdk._base_client",
+}
 """SDK → the module whose import we wait for, as the adapters' rows have it; loading those is not for the start."""
+
+HTTP_MODULES = ("httpx", "httpx2")
+"""HTTP clients below all other SDKs."""
+
+STARTING_MODULES = (
+    "google.genai", "mistralai", "cohere", "ollama", "huggingface_hub.inference._client", "litellm", "openrouter"
+)  # fmt: skip
+"""SDKs that go through those: their import starts our parts, so that the first call finds them there."""
 
 _NAME = "llmcost"
 _DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
@@ -76,6 +91,10 @@ def install(settings: Settings | None = None) -> None:
     state.is_installed, state.given = True, settings
     for name, module in SDK_MODULES.items():
         wrapt.register_post_import_hook(partial(_imported, name), module)
+    for name in HTTP_MODULES:
+        wrapt.register_post_import_hook(partial(_imported_http, name), name)
+    for name in STARTING_MODULES:
+        wrapt.register_post_import_hook(_imported_user, name)
     frameworks.wait()
 
 
@@ -97,3 +116,15 @@ def _imported(name: str, module: ModuleType) -> None:
     with contained(f"patch {name}"):
         if state.is_installed and not state.is_disabled and name not in state.patched:
             import_module("otel_llmcost.instrumentation.patching").patch(name, module)
+
+
+def _imported_http(name: str, module: ModuleType) -> None:
+    with contained(f"patch {name}"):
+        if state.is_installed and name not in state.patched:
+            stand_around(name, module)
+
+
+def _imported_user(_module: ModuleType) -> None:
+    with contained("start"):
+        if state.is_installed:
+            import_module("otel_llmcost.instrumentation.patching").start()

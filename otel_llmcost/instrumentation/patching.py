@@ -12,16 +12,18 @@ import wrapt
 from otel_llmcost.adapters import SDKS
 from otel_llmcost.config import Settings, load
 from otel_llmcost.instrumentation import state
-from otel_llmcost.instrumentation.contain import logger
-from otel_llmcost.instrumentation.runtime import Runtime, wrapper
+from otel_llmcost.instrumentation.contain import contained, logger
+from otel_llmcost.instrumentation.http import HttpxWrapper
+from otel_llmcost.instrumentation.runtime import Runtime, driver, wrapper
 from otel_llmcost.instrumentation.tracing import Tracing
 
 _ROWS = {sdk.name: sdk for sdk in SDKS}
+_HTTP = {"httpx": HttpxWrapper}
 
 
 def patch(name: str, module: ModuleType) -> None:
     """Stand around the methods of an SDK's client; the first SDK starts everything else."""
-    if state.runtime is None and not _start():
+    if not start():
         return
     sdk = _ROWS[name]
     state.patched[name] = []
@@ -32,8 +34,17 @@ def patch(name: str, module: ModuleType) -> None:
             state.patched[name].append((owner, attribute))
 
 
-def _start() -> bool:
-    """Read the settings and build what they ask for; False: to do nothing."""
+def http_wrapper(kind: str, *, is_async: bool) -> Any:
+    """Make what stands behind the gate of an HTTP client; the first paid call may start everything else."""
+    with contained("start"):
+        start()
+    return _HTTP[kind](driver, is_async=is_async)
+
+
+def start() -> bool:
+    """Read the settings and build what they ask for, if nobody has; False: to do nothing."""
+    if state.runtime is not None or state.is_disabled:
+        return state.runtime is not None
     settings = state.given or load(os.environ, cwd=Path.cwd(), home=Path.home())
     _tell(settings)
     if settings.disabled:

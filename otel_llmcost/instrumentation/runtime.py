@@ -79,7 +79,7 @@ class Runtime:
             dispatcher.tell_directly("store.failed", str(error))
 
         writer = Writer(store, now=_now, on_alerts=on_alerts, on_problem=on_problem)
-        driver = Driver(
+        parts = Driver(
             policy=Policy(settings.budgets, now),
             pricing=Pricing(_prices(settings), _learned(store), keep=writer.learn, is_exact=is_exact),
             writer=writer,
@@ -91,7 +91,7 @@ class Runtime:
             count_text=ExactCounting() if is_exact else by_rule,
             refuse_all_reason=settings.refuse_all_reason,
         )
-        runtime = cls(settings, store, writer, dispatcher, driver, tracing)
+        runtime = cls(settings, store, writer, dispatcher, parts, tracing)
         dispatcher.resume()
         at_end(runtime.at_exit)
         fork.watch(runtime)
@@ -143,10 +143,11 @@ class Runtime:
 
 def wrapper(sdk: ClientSdk, *, is_async: bool) -> ClientWrapper:
     """Make the wrapper of one method of one SDK."""
-    return ClientWrapper(sdk, _driver, is_async=is_async)
+    return ClientWrapper(sdk, driver, is_async=is_async)
 
 
-def _driver() -> Driver | None:
+def driver() -> Driver | None:
+    """Return what calls are accounted by; None: nothing is to be done."""
     runtime = state.runtime
     return None if runtime is None else runtime.driver
 

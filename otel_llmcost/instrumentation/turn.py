@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+import json
+from collections.abc import Callable, Generator, Mapping
 from time import perf_counter
 from typing import Any, Protocol
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 
-from otel_llmcost.adapters.base import Endpoint, fields_of
+from otel_llmcost.adapters.base import Endpoint, Getter, Seen, fields_of, is_list, tier_of
 from otel_llmcost.core.flow import Answer, Call, Failure, Reserve, Send, Settle, Step, new_answer
+from otel_llmcost.core.money import nano_of
 from otel_llmcost.core.tokens import text_tokens
+from otel_llmcost.errors import error_type
 from otel_llmcost.instrumentation.contain import contained, guard
 from otel_llmcost.telemetry.spans import CallMark
 
@@ -47,12 +50,14 @@ class Turn:
         "is_foreign",
         "is_pulling",
         "mark",
+        "reported_cost",
         "response_id",
         "seen",
+        "seen_headers",
         "served_model",
         "span",
         "text_size",
-        "tier",
+        "tiers",
     )
 
     def __init__(  # noqa: PLR0913 -- made in one place
@@ -85,10 +90,12 @@ class Turn:
         self.hides_usage = False
         """We asked for the usage chunk, so the caller does not get to see it."""
         self.done = False
-        self.seen: dict[str, int] = {}
+        self.seen: Seen = {}
+        self.seen_headers: Seen = {}
         self.served_model: str | None = None
         self.response_id: str | None = None
-        self.tier: str | None = None
+        self.tiers: dict[Getter, str] = {}
+        self.reported_cost: object = None
         self.text_size = 0.0
         self._performer = performer
         performer.flows[call.charge_id] = flow
@@ -112,16 +119,37 @@ class Turn:
         """Take what an answer, or a chunk's part of it, tells; return whether it told a usage."""
         endpoint = self.endpoint
         fields = fields_of(answer)
-        model, response_id = fields.get("model"), fields.get("id")
-        if isinstance(model, str):
-            self.served_model = model
-        if isinstance(response_id, str):
-            self.response_id = response_id
+        for get in endpoint.get_served:
+            model = get(fields)
+            if isinstance(model, str) and model:
+                self.served_model = model
+                break
+        for get in endpoint.get_ids:
+            response_id = get(fields)
+            if isinstance(response_id, str) and response_id:
+                self.response_id = response_id
+                break
         for get in endpoint.tiers:
             tier = get(fields)
-            if isinstance(tier, str) and tier != "standard":
-                self.tier = tier
+            if isinstance(tier, str):
+                self.tiers[get] = tier
+        if endpoint.get_cost is not None and (cost := endpoint.get_cost(fields)) is not None:
+            self.reported_cost = cost
         return endpoint.usage.note(fields, self.seen)
+
+    def note_whole(self, body: bytes) -> None:
+        """Take what a whole body tells, if it is JSON: an answer, or a list of an answer's pieces."""
+        try:
+            value: Any = json.loads(body)
+        except ValueError:
+            return
+        for each in value if is_list(value) else (value,):
+            if isinstance(each, dict):
+                self.note(each)
+
+    def note_headers(self, headers: Mapping[str, str]) -> None:
+        """Take what an answer's headers tell."""
+        self.endpoint.usage.note_headers(headers, self.seen_headers)
 
     def answered(self, answer: Any) -> None:
         """Finish with a whole answer."""
@@ -135,7 +163,7 @@ class Turn:
         """Finish with what was gathered."""
         if self.done:
             return
-        usage = self.endpoint.usage.usage(self.seen)
+        usage = self.endpoint.usage.usage(self.seen or self.seen_headers)
         is_complete = is_complete and self.is_ended
         if self.at_cut is not None and (usage is None or not is_complete):
             with contained("measure what came of an answer"):
@@ -145,10 +173,11 @@ class Turn:
                 usage=usage,
                 served_model=self.served_model,
                 response_id=self.response_id,
-                tier=self.tier,
+                tier=tier_of(self.tiers.values()),
+                cost_nano=nano_of(self.reported_cost),
                 is_complete=is_complete,
                 received_tokens=self.text_size,
-                error_type=None if error is None else type(error).__qualname__,
+                error_type=None if error is None else error_type(error),
                 duration_seconds=perf_counter() - self._started,
             )
         )

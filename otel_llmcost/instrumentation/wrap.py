@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from opentelemetry import context as otel_context
 
-from otel_llmcost.adapters.base import ClientSdk, Endpoint, getter
+from otel_llmcost.adapters.base import ClientSdk, Place, getter
 from otel_llmcost.core.body import is_fields
-from otel_llmcost.errors import RefusedError
 from otel_llmcost.instrumentation import tap
 from otel_llmcost.instrumentation.contain import contained, guard
 from otel_llmcost.instrumentation.driver import Driver, new_ask
+from otel_llmcost.instrumentation.sending import BAD_REQUEST, areserve, may_be_billed, reserve
 from otel_llmcost.instrumentation.turn import Turn
 
-_BAD_REQUEST = frozenset({400, 422})
-_ENDED_FROM_OUTSIDE = (CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit, TimeoutError)
-_ERROR_STATUS = 400
-_MOST_HOSTS = 1000
+_MOST_HOSTS = _MOST_PLACES = 1000
 
 
 class ClientWrapper:
@@ -32,7 +28,7 @@ class ClientWrapper:
         """None: we were taken out; an SDK may have kept the wrapped method all the same."""
         self._is_async = is_async
         self._provider_at = lru_cache(_MOST_HOSTS)(sdk.provider_at)
-        self._endpoints: dict[str, Endpoint | None] = {}
+        self._places: dict[str, Place | None] = {}
         self._without_usage: set[str] = set()
         """Hosts that do not know `stream_options`."""
         self._models: set[type] = set()
@@ -54,7 +50,7 @@ class ClientWrapper:
         return self._acall(driver, paid, send) if self._is_async else self._call(driver, paid, send)
 
     def _call(self, driver: Driver, paid: _Paid, send: _Send) -> Any:
-        _reserve(driver, paid.turn)
+        reserve(driver, paid.turn)
         token = otel_context.attach(paid.turn.ctx)
         try:
             try:
@@ -72,7 +68,7 @@ class ClientWrapper:
         return answer
 
     async def _acall(self, driver: Driver, paid: _Paid, send: _Send) -> Any:
-        await _areserve(driver, paid.turn)
+        await areserve(driver, paid.turn)
         token = otel_context.attach(paid.turn.ctx)
         try:
             try:
@@ -91,9 +87,10 @@ class ClientWrapper:
 
     def _begin(self, driver: Driver, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Paid | None:
         options = kwargs["options"] if "options" in kwargs else args[1]
-        endpoint = self._endpoint(options)
-        if endpoint is None:
+        place = self._place(options)
+        if place is None:
             return None
+        endpoint = place.endpoint
         body = options.json_data
         if not is_fields(body):
             return None
@@ -103,6 +100,7 @@ class ClientWrapper:
             new_ask(
                 sdk=self._sdk,
                 endpoint=endpoint,
+                model=str(place.model or endpoint.get_model(body) or ""),
                 body=body,
                 provider=self._provider_at(host),
                 is_stream=is_stream,
@@ -117,17 +115,15 @@ class ClientWrapper:
             paid.ask_usage(body)
         return paid
 
-    def _endpoint(self, options: Any) -> Endpoint | None:
+    def _place(self, options: Any) -> Place | None:
         url = options.url
         if not isinstance(url, str) or options.method.lower() != "post":
             return None
-        if url not in self._endpoints:
-            path = url.partition("?")[0]
-            found = next((each for each in self._sdk.endpoints if path.endswith(each.path)), None)
-            if len(self._endpoints) > 1000:  # noqa: PLR2004 -- only ids in paths could make so many
-                self._endpoints.clear()
-            self._endpoints[url] = found
-        return self._endpoints[url]
+        if url not in self._places:
+            if len(self._places) > _MOST_PLACES:  # only ids in paths could make so many
+                self._places.clear()
+            self._places[url] = self._sdk.place(url.partition("?")[0])
+        return self._places[url]
 
     def _failed(self, turn: Turn, error: BaseException) -> None:
         with contained("settle a failed call"):
@@ -166,29 +162,6 @@ class ClientWrapper:
             guard("read an answer", error)
 
 
-def _reserve(driver: Driver, turn: Turn) -> None:
-    try:
-        driver.reserve(turn)
-    except RefusedError:
-        raise
-    except Exception as error:  # noqa: BLE001 -- ours; the call goes on unaccounted, and the log says so
-        driver.left(turn, error)
-        guard("reserve for a call", error)
-
-
-async def _areserve(driver: Driver, turn: Turn) -> None:
-    try:
-        await driver.areserve(turn)
-    except RefusedError:
-        raise
-    except CancelledError as error:
-        driver.left(turn, error)
-        raise
-    except Exception as error:  # noqa: BLE001 -- ours; the call goes on unaccounted, and the log says so
-        driver.left(turn, error)
-        guard("reserve for a call", error)
-
-
 class _Send:
     """The SDK's own call."""
 
@@ -225,31 +198,10 @@ class _Paid:
 
     def takes_back_usage(self, error: Exception, hosts: set[str]) -> bool:
         """Undo it where the server rejects the request for that very option; the call is then sent as it was."""
-        is_ours = self.turn.hides_usage and getattr(error, "status_code", None) in _BAD_REQUEST
+        is_ours = self.turn.hides_usage and getattr(error, "status_code", None) in BAD_REQUEST
         if not is_ours or "stream_options" not in str(error):
             return False
         hosts.add(self._host)
         self._options.json_data = self._body
         self.turn.hides_usage = False
         return True
-
-
-def may_be_billed(sdk: ClientSdk, error: BaseException) -> bool:
-    """Tell whether a call that ended so was sent, with its end unseen, so that the provider may have billed it."""
-    status = getattr(error, "status_code", None)
-    if isinstance(status, int):
-        return status < _ERROR_STATUS
-    if isinstance(error, _ENDED_FROM_OUTSIDE):
-        return True
-    names = {each.__name__ for link in _chain(error) for each in type(link).__mro__}
-    if names & sdk.unsent:
-        return False
-    return bool(names & sdk.unanswered) or not isinstance(error, Exception)
-
-
-def _chain(error: BaseException | None) -> list[BaseException]:
-    links: list[BaseException] = []
-    while error is not None and error not in links:
-        links.append(error)
-        error = error.__cause__ or error.__context__
-    return links

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from otel_llmcost.core.money import NANO_PER_USD
 from otel_llmcost.core.usage import Usage
+from otel_llmcost.errors import error_type as error_name
 
 if TYPE_CHECKING:  # the core's flow is loaded with the first SDK, these figures when the program starts
     from otel_llmcost.core.flow import Call
@@ -116,7 +117,7 @@ class Meters:
     def ended(self, call: Call, charge: Charge | None, error: BaseException | None, *, is_foreign: bool) -> None:
         """Add a call that was sent."""
         tags = call.tags
-        error_type = type(error).__qualname__ if error is not None else None if charge is None else charge.error_type
+        error_type = error_name(error) if error is not None else None if charge is None else charge.error_type
         key: Any = (  # finds a cell as well as the named tuple does, and is made in a tenth of the time
             call.provider,
             call.model,

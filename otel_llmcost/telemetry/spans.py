@@ -20,7 +20,7 @@ from otel_llmcost.core.attribution import Tags, merged
 from otel_llmcost.core.money import NANO_PER_USD
 from otel_llmcost.core.rates import breakdown_usd
 from otel_llmcost.core.usage import Unit
-from otel_llmcost.errors import BudgetExceededError, RefusedError
+from otel_llmcost.errors import BudgetExceededError, RefusedError, error_type
 from otel_llmcost.telemetry import baggage, semconv
 
 if TYPE_CHECKING:  # the core's flow is loaded with the first SDK, this when the program starts
@@ -109,11 +109,13 @@ class Link:
 class CallMark:
     """What the context carries of a call under way."""
 
-    __slots__ = ("is_open", "links")
+    __slots__ = ("is_open", "links", "lost")
 
     def __init__(self) -> None:
         self.links: list[Link] = []
         self.is_open = True
+        self.lost = 0
+        """Attempts within the call whose end nobody saw: the provider may have billed them."""
 
     def bind(self, link: Link | None) -> None:
         """Make a span, and those around it, the call's."""
@@ -254,7 +256,7 @@ def is_inference(span: ReadableSpan) -> bool:
 
 
 def _error_attributes(error: BaseException) -> dict[str, Any]:
-    attributes: dict[str, Any] = {semconv.ERROR_TYPE: type(error).__qualname__}
+    attributes: dict[str, Any] = {semconv.ERROR_TYPE: error_type(error)}
     if isinstance(error, RefusedError):
         attributes[semconv.BUDGET_DECISION] = "refused"
         attributes[semconv.BUDGET_NAME] = error.name

@@ -1,0 +1,287 @@
+"""Reading the events of a stream out of its bytes, as they pass, whatever they are framed in.
+
+Only events that can tell something are parsed; all others pass at the price of one search for a few words.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64decode
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from otel_llmcost.adapters.base import ChunkShape, Framing, fields_of, getter
+from otel_llmcost.instrumentation.contain import contained
+from otel_llmcost.instrumentation.turn import Turn
+
+KEPT_BYTES = 4 << 20
+"""How much of a stream is kept at most, to estimate it by if it is cut off."""
+
+_DONE = b"[DONE]"
+_EVENT_END = re.compile(rb"\r?\n\r?\n")
+_PRELUDE, _CHECKSUM = 12, 4
+_STRING = 7
+"""How Amazon's frames mark a header whose value is a text."""
+
+Chunk = Mapping[str, Any]
+
+
+class _Events:
+    """What all framings share: what an event tells, and what came of an answer that was cut off."""
+
+    def __init__(self, turn: Turn, shape: ChunkShape) -> None:
+        self._turn = turn
+        self._is_telling = shape.is_telling
+        self._ends = shape.ends
+        self._end_key = shape.end_key
+        self._asks_usage = shape.asks_usage
+        self._answers = tuple(getter(path) for path in shape.answer)
+        self._text = tuple(getter(path) for path in shape.text)
+        self._tail = b""
+        self._is_broken = False
+        self._kept: list[bytes] = []
+        self._size = 0
+        turn.at_cut = self._measure_text
+        turn.is_ended = False
+
+    def _keep(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size <= KEPT_BYTES:
+            self._kept.append(data)
+
+    def _take(self, chunk: Chunk) -> bool:
+        """Note what a chunk tells; return whether it is the one we asked for ourselves."""
+        turn = self._turn
+        for get in self._answers:
+            answer = get(chunk)
+            if answer is not None:
+                turn.note(answer)
+                break
+        if self._ends:
+            if chunk.get(self._end_key) in self._ends:
+                turn.is_ended = True
+                turn.finish()
+            return False
+        if not self._asks_usage or chunk.get("choices"):
+            return False
+        turn.is_ended = True
+        turn.finish()
+        return turn.hides_usage
+
+    def _chunks(self, data: bytes) -> Iterator[Chunk | None]:
+        raise NotImplementedError
+
+    def _measure_text(self) -> None:
+        """Measure the text of a stream that was cut off."""
+        for chunk in self._chunks(b"".join(self._kept)):
+            for get in self._text if chunk is not None else ():
+                if piece := get(chunk):
+                    self._turn.add_text(piece)
+                    break
+
+
+class SseTap(_Events):
+    """For server-sent events: the one framing in which an event of ours is to be hidden."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Pass bytes on; while a usage is to be hidden, an event goes on once it is whole."""
+        if self._is_broken:
+            return data
+        self._keep(data)
+        if not self._tail and data.endswith(b"\n\n") and not self._is_telling(data):
+            return data  # whole events that tell nothing: nearly all of a stream
+        hides = self._turn.hides_usage
+        buffer = self._tail + data if self._tail else data
+        end = max(buffer.rfind(b"\n\n") + 2, buffer.rfind(b"\r\n\r\n") + 4)
+        if end < 4:  # noqa: PLR2004 -- neither was found
+            self._tail = buffer
+            return b"" if hides else data
+        whole, self._tail = buffer[:end], buffer[end:]
+        if not self._is_telling(whole):
+            return whole if hides else data
+        shown = self._look(whole)
+        return shown if hides else data
+
+    def flush(self) -> bytes:
+        """Look at what was left without an event's end."""
+        tail, self._tail = self._tail, b""
+        self._turn.is_ended |= not self._ends  # such a stream may end without saying so
+        if not tail or self._is_broken:
+            return b""
+        shown = self._look(tail) if self._is_telling(tail) else tail
+        return shown if self._turn.hides_usage else b""
+
+    def _look(self, events: bytes) -> bytes:
+        """Read the events that tell something; return what the caller may see."""
+        try:
+            shown: list[bytes] = []
+            start = 0
+            for match in _EVENT_END.finditer(events):
+                self._look_at(events[start : match.end()], shown)
+                start = match.end()
+            if start < len(events):
+                self._look_at(events[start:], shown)
+            return b"".join(shown)
+        except Exception:
+            self._is_broken = True
+            with contained("read a chunk"):
+                raise
+            return events
+
+    def _look_at(self, event: bytes, shown: list[bytes]) -> None:
+        is_hidden = False
+        if self._is_telling(event):
+            data = _data(event)
+            chunk = as_json(data)
+            if chunk is not None:
+                is_hidden = self._take(chunk)
+            elif data == _DONE:
+                self._turn.is_ended = True
+                self._turn.finish()
+        if not is_hidden:
+            shown.append(event)
+
+    def _chunks(self, data: bytes) -> Iterator[Chunk | None]:
+        return (as_json(_data(event)) for event in _EVENT_END.split(data))
+
+
+class _Watched(_Events):
+    """For framings in which nothing is ever hidden: all bytes pass on at once as they are."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Look at the events that are whole by now."""
+        if self._is_broken:
+            return data
+        self._keep(data)
+        try:
+            buffer = self._tail + data if self._tail else data
+            end = self._whole(buffer)
+            whole, self._tail = buffer[:end], buffer[end:]
+            if whole and self._is_telling(whole):
+                self._look(whole)
+        except Exception:
+            self._is_broken = True
+            with contained("read a chunk"):
+                raise
+        return data
+
+    def flush(self) -> bytes:
+        """Look at what was left without an event's end."""
+        self._turn.is_ended |= not self._ends
+        if self._tail and not self._is_broken:
+            with contained("read a chunk"):
+                self._look(self._tail)
+        return b""
+
+    def _look(self, events: bytes) -> None:
+        for chunk in self._chunks(events):
+            if chunk is not None:
+                self._take(chunk)
+
+    def _whole(self, buffer: bytes) -> int:
+        """Return where the last whole event ends."""
+        raise NotImplementedError
+
+
+def _always(events: bytes) -> bool:  # noqa: ARG001
+    return True
+
+
+class LinesTap(_Watched):
+    """For one JSON a line."""
+
+    def _whole(self, buffer: bytes) -> int:
+        return buffer.rfind(b"\n") + 1
+
+    def _chunks(self, data: bytes) -> Iterator[Chunk | None]:
+        return (as_json(line) for line in data.splitlines())
+
+
+class AwsTap(_Watched):
+    """For Amazon's binary frames: `length, length of headers, checksum, headers, payload, checksum`.
+
+    The type of an event stands in its headers; here it is put into the chunk under `:event-type`.
+    A model's own event comes in a payload's `bytes` as base64: it is what the frame holds then.
+    """
+
+    def __init__(self, turn: Turn, shape: ChunkShape) -> None:
+        super().__init__(turn, shape)
+        self._is_telling = _always  # base64 hides every word, so each frame is looked at
+
+    def _whole(self, buffer: bytes) -> int:
+        end = 0
+        while len(buffer) >= end + _PRELUDE:
+            size = max(int.from_bytes(buffer[end : end + 4], "big"), _PRELUDE + _CHECKSUM)
+            if len(buffer) < end + size:
+                break
+            end += size
+        return end
+
+    def _chunks(self, data: bytes) -> Iterator[Chunk | None]:
+        start = 0
+        while len(data) >= start + _PRELUDE:
+            size = max(int.from_bytes(data[start : start + 4], "big"), _PRELUDE + _CHECKSUM)
+            yield _frame(data[start : start + size])
+            start += size
+
+
+TAPS: Mapping[Framing, type[SseTap | LinesTap | AwsTap]] = {
+    "sse": SseTap,
+    "lines": LinesTap,
+    "aws": AwsTap,
+}
+_FRAMING_OF_TYPE: tuple[tuple[str, Framing], ...] = (
+    ("amazon.eventstream", "aws"),
+    ("event-stream", "sse"),
+    ("ndjson", "lines"),
+    ("stream+json", "lines"),
+    ("jsonl", "lines"),
+)
+
+
+def framing_of(content_type: str, shape: ChunkShape, *, is_stream: bool) -> Framing | None:
+    """Tell how an answer is framed; None: it is one piece.
+
+    A stream that was asked for may be answered in one piece, and the other way round.
+    """
+    for words, framing in _FRAMING_OF_TYPE:
+        if words in content_type:
+            return framing
+    if not is_stream or ("json" in content_type and shape.framing != "lines"):
+        return None
+    return shape.framing
+
+
+def as_json(text: bytes) -> Chunk | None:
+    """Parse a JSON object; None: it is none."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return fields_of(value) if isinstance(value, dict) else None
+
+
+def _data(event: bytes) -> bytes:
+    lines = event.splitlines()
+    return b"\n".join(line[5:].strip() for line in lines if line.startswith(b"data:"))
+
+
+def _frame(frame: bytes) -> Chunk | None:
+    headers_end = _PRELUDE + int.from_bytes(frame[4:8], "big")
+    chunk = as_json(frame[headers_end:-_CHECKSUM])
+    if chunk is None:
+        return None
+    inner = chunk.get("bytes")
+    if isinstance(inner, str):
+        return as_json(b64decode(inner))
+    return {":event-type": _header(frame[_PRELUDE:headers_end], b":event-type"), **chunk}
+
+
+def _header(headers: bytes, name: bytes) -> str:
+    start = headers.find(bytes((len(name),)) + name + bytes((_STRING,)))
+    if start < 0:
+        return ""
+    start += len(name) + 2
+    size = int.from_bytes(headers[start : start + 2], "big")
+    return headers[start + 2 : start + 2 + size].decode("utf-8", "replace")

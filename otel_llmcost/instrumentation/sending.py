@@ -1,0 +1,71 @@
+"""What every wrapper does around a call, whatever it stands around."""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+
+from otel_llmcost.adapters.base import Api
+from otel_llmcost.errors import RefusedError
+from otel_llmcost.instrumentation.contain import guard
+from otel_llmcost.instrumentation.driver import Driver
+from otel_llmcost.instrumentation.turn import Turn
+
+BAD_REQUEST = frozenset({400, 422})
+ERROR_STATUS = 400
+TIMED_OUT = frozenset({408, 504, 524})
+"""Somebody between us and the model gave up waiting: the model may have answered, and been paid."""
+_ENDED_FROM_OUTSIDE = (CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit, TimeoutError)
+
+
+def reserve(driver: Driver, turn: Turn) -> None:
+    """Take what a call needs.
+
+    Raises:
+        RefusedError: it does not fit. Nothing else: a fault of ours lets the call go on unaccounted.
+    """
+    try:
+        driver.reserve(turn)
+    except RefusedError:
+        raise
+    except Exception as error:  # noqa: BLE001 -- ours; the call goes on unaccounted, and the log says so
+        driver.left(turn, error)
+        guard("reserve for a call", error)
+
+
+async def areserve(driver: Driver, turn: Turn) -> None:
+    """Take what a call needs, without waiting on the event loop.
+
+    Raises:
+        RefusedError: it does not fit. Nothing else: a fault of ours lets the call go on unaccounted.
+    """
+    try:
+        await driver.areserve(turn)
+    except RefusedError:
+        raise
+    except CancelledError as error:
+        driver.left(turn, error)
+        raise
+    except Exception as error:  # noqa: BLE001 -- ours; the call goes on unaccounted, and the log says so
+        driver.left(turn, error)
+        guard("reserve for a call", error)
+
+
+def may_be_billed(api: Api, error: BaseException) -> bool:
+    """Tell whether a call that ended so was sent, with its end unseen, so that the provider may have billed it."""
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int):
+        return status < ERROR_STATUS or status in TIMED_OUT
+    if isinstance(error, _ENDED_FROM_OUTSIDE):
+        return True
+    names = {each.__name__ for link in _chain(error) for each in type(link).__mro__}
+    if names & api.unsent:
+        return False
+    return bool(names & api.unanswered) or not isinstance(error, Exception)
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    links: list[BaseException] = []
+    while error is not None and error not in links:
+        links.append(error)
+        error = error.__cause__ or error.__context__
+    return links
