@@ -69,7 +69,9 @@ class _Work:
         self._hook, self._wrapped, self._instance, self._args, self._kwargs = hook, wrapped, instance, args, kwargs
 
     def __call__(self) -> Any:
-        return self._wrapped(*self._args, **self._kwargs)
+        args, kwargs = self._args, self._kwargs
+        self._args, self._kwargs = (), {}  # nothing of the program's is kept longer for our sake
+        return self._wrapped(*args, **kwargs)
 
     def context(self) -> Context:
         """Return the context to work in; a fault of ours leaves it as it is."""
@@ -104,8 +106,8 @@ def _generator(work: _Work) -> Generator[Any, Any, Any]:
 
     What a step leaves attached, such as a span of the framework's own, is there again in the next.
     """
-    steps = work()
     ctx = work.context()
+    steps = work()
     step, value = steps.send, None
     try:
         while True:
@@ -133,8 +135,8 @@ def _generator(work: _Work) -> Generator[Any, Any, Any]:
 
 async def _async_generator(work: _Work) -> AsyncGenerator[Any, Any]:
     """Do the same as `_generator`."""
-    steps = work()
     ctx = work.context()
+    steps = work()
     step, value = steps.asend, None
     try:
         while True:
