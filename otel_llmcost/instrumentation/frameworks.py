@@ -15,9 +15,18 @@ from otel_llmcost.instrumentation.contain import contained, logger
 
 FRAMEWORKS: dict[str, tuple[str, ...]] = {
     "framework_adk": ("google.adk.runners", "google.adk.agents.base_agent", "google.adk.workflow._base_node"),
+    "framework_autogen": (
+        "autogen_core._base_agent",
+        "autogen_agentchat.teams._group_chat._base_group_chat",
+        "autogen_agentchat.agents._base_chat_agent",
+        "autogen_agentchat.agents._assistant_agent",
+    ),
+    "framework_crewai": ("crewai.crew", "crewai.flow.runtime", "crewai.task", "crewai.agent.core", "crewai.lite_agent"),
     "framework_langgraph": ("langgraph.pregel.main", "langgraph.pregel._runner"),
+    "framework_llama_index": ("workflows.workflow", "llama_index.core.agent.workflow.multi_agent_workflow"),
     "framework_openai_agents": ("agents.run", "agents.run_internal.run_loop"),
     "framework_pydantic_ai": ("pydantic_ai._agent_graph",),
+    "framework_smolagents": ("smolagents.agents",),
 }
 """Rows in `otel_llmcost.adapters` → the modules whose import they wait for; loading the rows is not for the start."""
 
