@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextvars import Token
 from functools import partial, wraps
+from itertools import pairwise
 from types import TracebackType
 from typing import Any, ParamSpec, TypedDict, TypeVar, Unpack, cast
 
@@ -39,8 +41,8 @@ class attribute:  # noqa: N801 -- used as a word: `with attribute(agent="planner
 
     Travels as W3C baggage: through threads and tasks, to downstream services, never to an LLM provider.
     One object may be entered many times, within itself and in many threads and tasks at once.
-    A generator that is decorated is attributed step by step, and whoever takes what it yields is not;
-    a `with` inside of it would hold for them, too, until its end.
+    A decorated generator is attributed for whom it began, step by step, and whoever takes what it yields is not;
+    a `with` inside of it holds for them, too, until its end.
 
     Example:
         with attribute(agent="scraper", user="u-7"):
@@ -55,27 +57,29 @@ class attribute:  # noqa: N801 -- used as a word: `with attribute(agent="planner
         if unknown:
             msg = f"attribute() has no dimension {unknown[0]!r}; it knows {', '.join(SAID)}"
             raise TypeError(msg)
-        self._said: dict[Dimension, str] = {
+        self.said: dict[Dimension, str] = {
             cast("Dimension", name): str(value) for name, value in said.items() if value is not None
         }
 
     def __enter__(self) -> None:
         outer = context.get_current()
-        context.attach(Context({**baggage.with_tags(self._said, outer), _ENTRY: _Entry(self, outer)}))
+        context.attach(Context({**baggage.with_tags(self.said, outer), _ENTRY: _Entry(self, outer)}))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        above: _Entry | None = None
-        entry = _entry(context.get_current())
+        ctx = context.get_current()
+        above: list[_Entry] = []
+        entry = _entry(ctx)
         while entry is not None and entry.owner is not self:
-            above, entry = entry, _entry(entry.outer)
+            above.append(entry)
+            entry = _entry(entry.outer)
         if entry is None:  # left in another context than it was entered in, where there is nothing to take back
             return
-        if above is None:
+        if above:
+            _leave_below(ctx, entry, above[::-1])
+        else:
             context.attach(entry.outer)
-        else:  # generators take turns, and theirs is still open: it leads back past us
-            above.outer = entry.outer
         entry.outer = Context({**entry.outer, _ENTRY: None})  # tasks that start one another would make an endless chain
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
@@ -106,18 +110,18 @@ class attribute:  # noqa: N801 -- used as a word: `with attribute(agent="planner
 
     def _generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def attributed_generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-            steps: Generator[Any, Any, Any] = function(*args, **kwargs)
+            inside, steps = _Steps(baggage.with_tags(self.said)), function(*args, **kwargs)
             step: Callable[[], Any] = partial(next, steps)
             while True:
                 try:
-                    with self:
+                    with inside:
                         told: Any = step()
                 except StopIteration as end:
                     return end.value
                 try:
                     step = partial(steps.send, (yield told))
                 except GeneratorExit:
-                    with self:
+                    with inside:
                         steps.close()
                     raise
                 except BaseException as error:  # noqa: BLE001 -- whatever is thrown in is for the generator
@@ -127,24 +131,41 @@ class attribute:  # noqa: N801 -- used as a word: `with attribute(agent="planner
 
     def _async_generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
         async def attributed_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-            steps: AsyncGenerator[Any, Any] = function(*args, **kwargs)
+            inside, steps = _Steps(baggage.with_tags(self.said)), function(*args, **kwargs)
             step: Callable[[], Awaitable[Any]] = partial(anext, steps)
             while True:
                 try:
-                    with self:
+                    with inside:
                         told: Any = await step()
                 except StopAsyncIteration:
                     return
                 try:
                     step = partial(steps.asend, (yield told))
                 except GeneratorExit:
-                    with self:
+                    with inside:
                         await steps.aclose()
                     raise
                 except BaseException as error:  # noqa: BLE001 -- whatever is thrown in is for the generator
                     step = partial(steps.athrow, error)
 
         return attributed_generator
+
+
+class _Steps:
+    """The context of a generator: what one step leaves attached, such as a span, is there again in the next."""
+
+    __slots__ = ("_ctx", "_token")
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._token: Token[Context]
+
+    def __enter__(self) -> None:
+        self._token = context.attach(self._ctx)
+
+    def __exit__(self, *_: object) -> None:
+        self._ctx = context.get_current()
+        context.detach(self._token)
 
 
 class _Entry:
@@ -155,6 +176,27 @@ class _Entry:
     def __init__(self, owner: attribute, outer: Context) -> None:
         self.owner = owner
         self.outer = outer
+        """What to go back to."""
+
+
+def _leave_below(ctx: Context, entry: _Entry, above: list[_Entry]) -> None:
+    """Take back what an entry said where others that came after it are still open, as in generators that take turns."""
+    before, said = baggage.tags(entry.outer), entry.owner.said
+    lasting: set[Dimension] = set()
+
+    def without(each: Context) -> Context:
+        tags: dict[Dimension, str] = {**before}
+        for name, value in baggage.tags(each).items():
+            if name in lasting or value != said.get(name):
+                tags[name] = value
+        return baggage.with_only(tags, each)
+
+    above[0].outer = entry.outer
+    for lower, upper in pairwise(above):
+        lasting.update(lower.owner.said)
+        upper.outer = without(upper.outer)
+    lasting.update(above[-1].owner.said)
+    context.attach(without(ctx))
 
 
 def _entry(ctx: Context) -> _Entry | None:

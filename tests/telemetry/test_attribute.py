@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import inspect
 from concurrent.futures import ThreadPoolExecutor
+from itertools import permutations
 from threading import Barrier
 
 import pytest
@@ -180,10 +181,9 @@ def steps(log=None):
 
 
 def test_a_decorated_generator_is_attributed_in_its_steps_and_its_reader_is_not():
-    with attribute(user="u-7"):
-        running = steps()
-        assert (next(running), now()) == ({"agent": "decorated", "user": "u-7"}, {"user": "u-7"})
+    running = steps()
 
+    assert (next(running), now()) == ({"agent": "decorated"}, {})
     assert (running.send("given"), now()) == (("given", {"agent": "decorated"}), {})
     assert (running.throw(KeyError()), now()) == (("caught", {"agent": "decorated"}), {})
     with pytest.raises(StopIteration, match="end"):
@@ -240,23 +240,58 @@ async def test_a_decorated_async_generator_is_closed_in_its_attribution():
     assert (log, now()) == ([{"agent": "decorated"}], {})
 
 
-def inside_with(said, name):
+async def test_what_a_decorated_generator_leaves_open_between_its_steps_stays_its_own():
+    """A span, for one; what it goes back to at its end is its own context, not that of who reads it."""
+
+    @attribute(agent="decorated")
+    def with_more():
+        with attribute(task="t-1"):
+            yield now()
+            yield now()
+        yield now()
+
+    with attribute(user="u-7"):
+        running = with_more()
+        first = next(running), now()
+    with attribute(user="u-8"):
+        others = [(each, now()) for each in running]
+
+    assert first == ({"agent": "decorated", "user": "u-7", "task": "t-1"}, {"user": "u-7"})
+    assert others == [
+        ({"agent": "decorated", "user": "u-7", "task": "t-1"}, {"user": "u-8"}),
+        ({"agent": "decorated", "user": "u-7"}, {"user": "u-8"}),
+    ]
+    assert now() == {}
+
+
+def inside_with(said):
     with said:
-        yield name, now()
-        yield name, now()
+        while (yield now()):
+            pass
 
 
-@pytest.mark.parametrize("ends", ["ab", "ba"])
+@pytest.mark.parametrize("ends", list(permutations(range(3))))
 def test_generators_that_take_turns_leave_nothing_behind(ends):
-    """Each holds a `with` open while the other goes on; contexts are not those of generators."""
+    """Each holds a `with` open while the others go on; contexts are not those of generators."""
+    said = [{"agent": "a", "team": "blue"}, {"user": "u-7"}, {"agent": "b"}]
     with attribute(team="red"):
-        running = {"a": inside_with(attribute(agent="a"), "a"), "b": inside_with(attribute(user="b"), "b")}
-        for each in running.values():
+        running = [inside_with(attribute(**each)) for each in said]
+        for each in running:
             next(each)
-        for name in ends:
-            list(running[name])
+        for number in ends:
+            running[number].close()
+            said[number] = {}
+            assert now() == {"team": "red"} | said[0] | said[1] | said[2]
+    assert now() == {}
 
-        assert now() == {"team": "red"}
+
+def test_a_generator_that_nobody_reads_to_its_end_keeps_nobody_elses_attribution():
+    with attribute(user="u-7"):
+        running = inside_with(attribute(agent="a"))
+        next(running)
+
+    assert now() == {"agent": "a"}
+    running.close()
     assert now() == {}
 
 
