@@ -185,11 +185,10 @@ def _leave_below(ctx: Context, entry: _Entry, above: list[_Entry]) -> None:
     lasting: set[Dimension] = set()
 
     def without(each: Context) -> Context:
-        tags: dict[Dimension, str] = {**before}
-        for name, value in baggage.tags(each).items():
-            if name in lasting or value != said.get(name):
-                tags[name] = value
-        return baggage.with_only(tags, each)
+        kept: dict[Dimension, str] = {
+            name: value for name, value in baggage.tags(each).items() if name in lasting or value != said.get(name)
+        }
+        return baggage.with_only({**before, **kept}, each)
 
     above[0].outer = entry.outer
     for lower, upper in pairwise(above):
