@@ -5,9 +5,10 @@ Named tuples, since they take a seventh of a dataclass's time to define: all of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
+from functools import reduce
 from typing import NamedTuple
 
 from otel_llmcost.core.matching import NameRule
@@ -21,7 +22,17 @@ _TIERS: Mapping[str, str] = {
     "on_demand": STANDARD,
     "on_demand_flex": "flex",
     "on_demand_priority": "priority",
+    "regular": STANDARD,
+    "global": STANDARD,
+    "not_available": STANDARD,
+    "unspecified": STANDARD,
+    "traffic_type_unspecified": STANDARD,
+    "service_tier_unspecified": STANDARD,
 }
+"""What providers call a tier, a speed or a place → the book's name for it."""
+_BETWEEN = "+"
+_ONE = Decimal(1)
+_EXACT = Context(prec=60)
 
 Steps = tuple[tuple[int, Decimal], ...]
 """(input tokens, USD for one unit): the last step whose size the request exceeds counts, for the whole request.
@@ -29,9 +40,22 @@ The first step's size is 0 and its price that of any request that exceeds no oth
 
 
 def canonical_tier(tier: str) -> str:
-    """Name a service tier as the price book does, from a request's or an answer's name for it."""
-    name = tier.lower()
-    return _TIERS.get(name, name)
+    """Name a service tier as the price book does, from a request's or an answer's name for it.
+
+    Several modifiers of a price, such as `US+batch`, are put in one order; those that change nothing are left out.
+    """
+    names = (each.strip() for each in tier.lower().split(_BETWEEN))
+    return _BETWEEN.join(sorted({_TIERS.get(name, name) for name in names} - {STANDARD})) or STANDARD
+
+
+def scaled(prices: Mapping[Unit, Steps], factor: Decimal) -> dict[Unit, Steps]:
+    """Multiply the prices of tokens; fees for tools and the like stay."""
+    return {
+        unit: tuple((size, _EXACT.multiply(amount, factor)) for size, amount in steps)
+        if unit.endswith("_tokens")
+        else steps
+        for unit, steps in prices.items()
+    }
 
 
 class PriceRow(NamedTuple):
@@ -43,24 +67,33 @@ class PriceRow(NamedTuple):
     """Midnight UTC; None: since ever."""
     hours: tuple[int, int] | None = None
     """Minutes of the day in UTC, start included, end not; an end before the start is tomorrow's."""
+    days: tuple[int, ...] | None = None
+    """Days of the week in UTC, Monday is 1; None: any."""
+    times: Decimal = Decimal(1)
+    """Factor on all prices of tokens, whatever else they depend on: a surcharge for a place, a discount for waiting."""
+    source: str = ""
+    """Where the row is from, if not from where its model's prices are."""
 
     def holds(self, at: datetime) -> bool:
         """Tell whether the prices hold at an instant."""
         if self.valid_from is not None and at < self.valid_from:
             return False
+        utc = at.astimezone(UTC)
+        if self.days is not None and utc.isoweekday() not in self.days:
+            return False
         if self.hours is None:
             return True
         start, end = self.hours
-        utc = at.astimezone(UTC)
         minute = utc.hour * 60 + utc.minute
         return minute >= start or minute < end if end < start else start <= minute < end
 
     def changes(self, at: datetime) -> list[datetime]:
         """List the instants near `at` at which the row begins or ceases to hold."""
         instants = [] if self.valid_from is None else [self.valid_from]
-        if self.hours is not None:
+        if self.hours is not None or self.days is not None:
             midnight = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-            instants += [midnight + timedelta(days=day, minutes=minute) for day in (-1, 0, 1) for minute in self.hours]
+            minutes = {*(self.hours or ()), *((0,) if self.days is not None else ())}
+            instants += [midnight + timedelta(days=day, minutes=minute) for day in (-1, 0, 1) for minute in minutes]
         return instants
 
 
@@ -68,9 +101,30 @@ class Held(NamedTuple):
     """The prices of a model at one instant, in one tier."""
 
     prices: Mapping[Unit, Steps]
-    valid_from: datetime | None
-    hours: tuple[int, int] | None
-    is_tier_known: bool
+    row: PriceRow
+    """The standard one."""
+    laid: tuple[PriceRow, ...]
+    """What lies over it."""
+    tier: str
+    """The modifiers that were found, all of those asked for or fewer."""
+
+    @property
+    def valid_from(self) -> datetime | None:
+        """Since when these prices hold."""
+        starts = [each.valid_from for each in (self.row, *self.laid) if each.valid_from is not None]
+        return max(starts, default=None)
+
+    @property
+    def source(self) -> str:
+        """Say where the modifiers are from, if not from where the model's prices are."""
+        return next((each.source for each in self.laid if each.source), "")
+
+    @property
+    def factor(self) -> Decimal | None:
+        """By how much the modifiers change prices of tokens; None: they have prices of their own."""
+        if any(each.prices for each in self.laid):
+            return None
+        return reduce(_EXACT.multiply, (each.times for each in self.laid), _ONE)
 
 
 class ModelPrices(NamedTuple):
@@ -79,27 +133,41 @@ class ModelPrices(NamedTuple):
     provider: str
     model: str
     rows: tuple[PriceRow, ...]
-    """Of standard rows the last that holds counts, or the first if none does; of a tier's rows, unit by unit, the
-    first that holds and has a price for it."""
+    """Of standard rows the last that holds counts, or the first if none does; of a modifier's rows, unit by unit, the
+    first that holds and has a price for it. Rows for a combination, such as `batch+us`, go before its parts."""
     max_output_tokens: int | None = None
     source: str = ""
     """Where the prices are from, if not from where the book is."""
 
     def at(self, at: datetime, tier: str) -> Held:
-        """Return the prices that hold at an instant; standard ones where the tier has none of its own."""
+        """Return the prices that hold at an instant; standard ones where a modifier has none of its own."""
         standard = [row for row in self.rows if row.tier == STANDARD]
         row = next((row for row in reversed(standard) if row.holds(at)), standard[0])
-        extra = [each for each in self.rows if each.tier == tier and tier != STANDARD and each.holds(at)]
         prices = dict(row.prices)
-        for each in reversed(extra):
-            prices.update(each.prices)
-        starts = [each.valid_from for each in (row, *extra[:1]) if each.valid_from is not None]
-        return Held(
-            prices=prices,
-            valid_from=max(starts, default=None),
-            hours=row.hours,
-            is_tier_known=tier == STANDARD or bool(extra),
-        )
+        found: list[str] = []
+        laid: list[PriceRow] = []
+        for name, rows in self._modifiers(at, tier):
+            own: dict[Unit, Steps] = {}
+            for each in reversed(rows):
+                own.update(each.prices)
+            if any(unit in each.prices for each in laid for unit in own):
+                continue  # nobody says what two prices for the same come to together
+            prices.update(own)
+            found.append(name)
+            laid += rows
+        for each in laid:
+            if each.times != 1:
+                prices = scaled(prices, each.times)
+        return Held(prices=prices, row=row, laid=tuple(laid), tier=_BETWEEN.join(found) or STANDARD)
+
+    def _modifiers(self, at: datetime, tier: str) -> Iterator[tuple[str, list[PriceRow]]]:
+        holding = [row for row in self.rows if row.tier != STANDARD and row.holds(at)]
+        whole = [row for row in holding if row.tier == tier]
+        names = (tier,) if whole else tier.split(_BETWEEN)
+        for name in names:
+            rows = [row for row in holding if row.tier == name]
+            if rows:
+                yield name, rows
 
     def resold(self) -> ModelPrices:
         """Return what another provider asks for the model: its tiers, and what they cost, are its own."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from otel_llmcost.core.listing import STANDARD, Held, ModelPrices, Steps
+from otel_llmcost.core.listing import STANDARD, Held, ModelPrices, Steps, scaled
 from otel_llmcost.core.overrides import PriceOverride
 from otel_llmcost.core.rates import Rate
 from otel_llmcost.core.usage import Unit
@@ -98,7 +98,7 @@ class _Quote(NamedTuple):
         return [row for row in (self.override, self.discount) if row is not None]
 
     def _book(self, known: Known) -> tuple[str, ...]:
-        return () if self.held is None else (known.source,)
+        return () if self.held is None else (self.held.source or known.source,)
 
     def _ceiling(self, known: Known) -> int | None:
         if self.override is not None and self.override.max_output_tokens is not None:
@@ -109,8 +109,10 @@ class _Quote(NamedTuple):
         name = f"{known.provider}/{known.model}"
         if valid_from is not None:
             name += f"@{valid_from:%Y-%m-%d}"
-        if self.held is not None and self.held.hours is not None:
-            name += "@" + "-".join(f"{minute // 60:02d}:{minute % 60:02d}" for minute in self.held.hours)
+        if self.held is not None and self.held.row.hours is not None:
+            name += "@" + "-".join(f"{minute // 60:02d}:{minute % 60:02d}" for minute in self.held.row.hours)
+        if self.held is not None and self.held.row.days is not None:
+            name += "@" + "".join(map(str, self.held.row.days))
         name += f":{self.tier}" if self.tier != STANDARD else ""
         name += f">{above}" if above else ""
         return "+".join((name, *(row.source for row in self._rows())))
@@ -118,13 +120,18 @@ class _Quote(NamedTuple):
 
 def _quote(known: Known, at: datetime, tier: str) -> _Quote:
     held = known.prices.at(at, tier) if known.prices is not None else None
+    found = tier
     override = _latest(known.overrides, at, (tier,), has_prices=True)
-    is_known = tier == STANDARD or override is not None or (held is not None and held.is_tier_known)
-    if not is_known:
-        override = _latest(known.overrides, at, (STANDARD,), has_prices=True)
+    if override is None:
+        found = STANDARD if held is None else held.tier
+        override = _latest(known.overrides, at, (found,), has_prices=True)
+    factor = None
+    if override is None and held is not None and (factor := held.factor) is not None:
+        override = _latest(known.overrides, at, (STANDARD,), has_prices=True)  # a surcharge is on the user's price too
     prices = dict(held.prices) if held is not None else {}
     if override is not None:
-        prices.update({unit: ((0, amount),) for unit, amount in override.prices.items()})
+        own: dict[Unit, Steps] = {unit: ((0, amount),) for unit, amount in override.prices.items()}
+        prices.update(own if factor is None else scaled(own, factor))
     discount = None
     if override is None or override.discount is None:
         discount = _latest(known.overrides, at, (tier, None), has_prices=False)
@@ -133,8 +140,8 @@ def _quote(known: Known, at: datetime, tier: str) -> _Quote:
         held=held,
         override=override,
         discount=discount,
-        tier=tier if is_known else STANDARD,
-        is_tier_assumed=not is_known,
+        tier=found,
+        is_tier_assumed=found != tier,
     )
 
 

@@ -19,9 +19,17 @@ def day(text):
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def row(tier="standard", start=None, hours=None, **prices):
+def row(tier="standard", start=None, hours=None, days=None, times=1, source="", **prices):
     steps = {unit: ((0, Decimal(amount)),) if isinstance(amount, int) else amount for unit, amount in prices.items()}
-    return PriceRow(prices=steps, tier=tier, valid_from=start and day(start), hours=hours)
+    return PriceRow(
+        prices=steps,
+        tier=tier,
+        valid_from=start and day(start),
+        hours=hours,
+        days=days,
+        times=Decimal(times),
+        source=source,
+    )
 
 
 NO_RULE = NameRule()
@@ -332,3 +340,111 @@ def test_models_are_listed_in_the_books_order():
     rates = PriceBook([provider("b", {"y": [], "x": []}), provider("a", {"z": []})])
 
     assert rates.models() == [("b", "y"), ("b", "x"), ("a", "z")]
+
+
+US = {"tier": "us", "times": Decimal("1.1")}
+
+
+@pytest.mark.parametrize(
+    ("tier", "expected", "found"),
+    [
+        pytest.param("us", "4.4", "us", id="a-surcharge-alone"),
+        pytest.param("batch+us", "2.2", "batch+us", id="on-what-a-tier-costs"),
+        pytest.param("US + Batch", "2.2", "batch+us", id="in-any-order-and-case"),
+        pytest.param("default+us+global", "4.4", "us", id="beside-what-changes-nothing"),
+        pytest.param("fast+us", "9", "fast+us", id="a-combination-with-a-price-of-its-own"),
+    ],
+)
+def test_modifiers_of_a_price_come_together(tier, expected, found):
+    rows = [
+        row(input_tokens=4, web_searches=10),
+        row("batch", input_tokens=2),
+        row("fast", input_tokens=8),
+        row("fast+us", input_tokens=9),
+        row(**US),
+    ]
+
+    rate = book(*rows).rate_at("acme", "m", NOW, tier=tier)
+
+    assert rate.prices == {"input_tokens": Decimal(expected), "web_searches": 10}
+    assert (rate.tier, rate.is_tier_assumed) == (found, False)
+
+
+@pytest.mark.parametrize(
+    ("tier", "expected", "found"),
+    [
+        pytest.param("us+flex", "4.4", "us", id="one-is-not-known"),
+        pytest.param("batch+priority", "2", "batch", id="two-have-a-price-for-the-same"),
+        pytest.param("flex+mars", "4", "standard", id="none-is-known"),
+    ],
+)
+def test_modifiers_that_are_not_known_together_are_assumed_away(tier, expected, found):
+    rows = [row(input_tokens=4), row("batch", input_tokens=2), row("priority", input_tokens=7), row(**US)]
+
+    rate = book(*rows).rate_at("acme", "m", NOW, tier=tier)
+
+    assert (rate.prices["input_tokens"], rate.tier, rate.is_tier_assumed) == (Decimal(expected), found, True)
+
+
+def test_a_surcharge_is_on_every_kind_of_token_and_every_size():
+    steps = ((0, Decimal(1)), (200, Decimal(2)))
+    rates = book(row(input_tokens=steps, cache_write_1h_tokens=2, images=3), row(**US))
+
+    small, large = (rates.rate_at("acme", "m", NOW, tier="us", input_tokens=size).prices for size in (200, 201))
+
+    assert small == {"input_tokens": Decimal("1.1"), "cache_write_1h_tokens": Decimal("2.2"), "images": 3}
+    assert large["input_tokens"] == Decimal("2.2")
+
+
+@pytest.mark.parametrize(
+    ("written_for", "tier", "expected"),
+    [
+        pytest.param(None, "us", "3.3", id="the-user's-price-is-raised-as-the-book's"),
+        pytest.param("us", "us", "3", id="unless-it-is-the-price-for-that-place"),
+        pytest.param("us", "us+mars", "3", id="also-where-more-was-asked-for"),
+        pytest.param(None, "batch", "2", id="a-tier-of-the-book-stays-over-a-standard-price"),
+    ],
+)
+def test_a_surcharge_meets_the_users_own_price(written_for, tier, expected):
+    rates = book(
+        row(input_tokens=4),
+        row("batch", input_tokens=2),
+        row(**US),
+        overrides=[override(tier=written_for, prices={"input_tokens": 3})],
+    )
+
+    assert input_price(rates, tier=tier) == Decimal(expected)
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        pytest.param("2026-11-20T02:00", 2, id="friday-in-the-hours"),
+        pytest.param("2026-11-21T02:00", 1, id="saturday"),
+        pytest.param("2026-11-23T02:00", 2, id="monday"),
+        pytest.param("2026-11-23T04:00", 1, id="after-the-hours"),
+    ],
+)
+def test_hours_may_be_those_of_some_days_of_the_week(at, expected):
+    rates = book(row(input_tokens=1), row(hours=(60, 240), days=(1, 2, 3, 4, 5), input_tokens=2))
+
+    for asked in ("2026-11-20T00:30", "2026-11-21T12:00", at):  # what is remembered must not outlive its hour
+        found = input_price(rates, day(asked))
+
+    assert found == expected
+    assert [rate.rate_id for rate in rates.show("acme", "m")] == ["acme/m", "acme/m@01:00-04:00@12345"]
+
+
+def test_days_of_the_week_begin_and_end_at_midnight():
+    rates = book(row(input_tokens=1), row(days=(6,), input_tokens=2))
+
+    asked = ["2026-11-20T23:59", "2026-11-21T00:00", "2026-11-21T23:59", "2026-11-22T00:00"]
+    assert [input_price(rates, day(at)) for at in asked] == [1, 2, 2, 1]
+
+
+def test_a_modifier_from_elsewhere_says_so():
+    rate = book(row(input_tokens=4), row("batch", input_tokens=2, source="other 9")).rate_at(
+        "acme", "m", NOW, tier="batch"
+    )
+
+    assert rate.source == "other 9"
