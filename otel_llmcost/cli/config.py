@@ -9,7 +9,7 @@ from otel_llmcost.cli.output import as_json, print_json
 from otel_llmcost.cli.tools import Tools
 from otel_llmcost.config import Settings
 
-COUNTED = ("budgets", "channels", "prices")
+COUNTED = ("budgets", "channels", "prices", "fixed_costs")
 
 
 @click.group()
@@ -43,5 +43,5 @@ def undeliverable(settings: Settings) -> list[str]:
 
 
 def _summary(settings: Settings, problems: int) -> str:
-    said = ", ".join(f"{name}: {len(getattr(settings, name))}" for name in COUNTED)
+    said = ", ".join(f"{name.replace('_', ' ')}: {len(getattr(settings, name))}" for name in COUNTED)
     return f"{settings.config_path or 'no llmcost.toml'}: problems: {problems}, {said}"

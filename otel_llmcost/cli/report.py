@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from decimal import Decimal
 
 import click
-from rich.table import Table
 
-from otel_llmcost.cli.output import Column, as_json, moment, percent, print_csv, print_json, print_table, table, usd
+from otel_llmcost.cli import report_tables
+from otel_llmcost.cli.output import as_json, moment, print_csv, print_json, print_table
 from otel_llmcost.cli.period import EXPECTED, instant
+from otel_llmcost.cli.spent import STATUSES, Spending, Spent, spent
 from otel_llmcost.cli.tools import Tools
 from otel_llmcost.core.attribution import DIMENSIONS
-from otel_llmcost.core.ledger import ChargeStatus
-from otel_llmcost.core.money import format_usd, from_nano
-from otel_llmcost.storage.base import GroupBy, Total
+from otel_llmcost.core.fixed import Allocation
+from otel_llmcost.core.money import from_nano
+from otel_llmcost.storage.base import GroupBy
 
 _TIMES: tuple[GroupBy, ...] = ("hour", "day", "month")
 GROUPS: tuple[GroupBy, ...] = (*DIMENSIONS, *_TIMES, "status", "operation")
-_STATUSES: tuple[ChargeStatus, ...] = ("confirmed", "estimated", "suspected")
-"""Those that have a cost."""
-_NOBODY = "(none)"
 
 
 def groups(_ctx: click.Context, _param: click.Parameter, text: str) -> tuple[GroupBy, ...]:
@@ -41,93 +40,98 @@ def groups(_ctx: click.Context, _param: click.Parameter, text: str) -> tuple[Gro
 @as_json
 @click.pass_obj
 def report(tools: Tools, by: tuple[GroupBy, ...], since: str, until: str | None, as_csv: bool, as_json: bool) -> None:
-    """Show what was spent: by agent, model, user, day or whatever else."""
+    """Show what was spent: by agent, model, user, day or whatever else.
+
+    Fixed costs of the settings stand beside what the calls cost, shared among them, and never inside it.
+    """
     now = tools.now()
     start, end = instant(since, now, "--since"), instant(until, now, "--until") if until else now
-    found = ordered(tools.store().totals(by, start, end), by)
-    total = sum_of(found)
-    records = [{**dict(zip(by, each.group, strict=True)), **record(each, total)} for each in found]
+    found = spent(tools.store(), tools.settings.fixed_costs, by, since=start, until=end, now=now)
+    rows = ordered(found.groups, by)
     if as_csv:
-        print_csv([*by, *record(total, total)], [list(each.values()) for each in records])
+        print_csv([*by, *record(found.whole, found.whole)], list(csv_rows(found, rows)))
     elif as_json:
-        print_json({"since": start, "until": end, "by": by, "total": record(total, total), "groups": records})
-    elif not found:
+        document = json_document(found, rows, by, users(tools, start, end))
+        print_json({"since": start, "until": end, "by": by, **document})
+    elif not found.groups and not found.fixed:
         click.echo(f"No calls between {moment(start)} and {moment(end)} UTC in {tools.settings.store}.")
     else:
-        print_table(drawn(by, found, f"Cost by {', '.join(by)} from {moment(start)} to {moment(end)} UTC"))
+        title = f"Cost by {', '.join(by)} from {moment(start)} to {moment(end)} UTC"
+        print_table(report_tables.drawn(found, rows, by, title))
+        if found.fixed:
+            print_table(report_tables.drawn_fixed(found.fixed))
+            print_table(report_tables.drawn_units(found.whole, users(tools, start, end)))
 
 
-def ordered(totals: Sequence[Total], by: Sequence[GroupBy]) -> list[Total]:
+def ordered(found: Sequence[Spending], by: Sequence[GroupBy]) -> list[Spending]:
     """Order by time where the first group is a time; else leave the dearest first."""
     if by[0] in _TIMES:
-        return sorted(totals, key=lambda each: (each.group[0] or "", -each.cost_nano))
-    return list(totals)
+        return sorted(found, key=lambda each: (each.calls.group[0] or "", -each.total_nano))
+    return list(found)
 
 
-def sum_of(totals: Sequence[Total]) -> Total:
-    """Add all groups up."""
-    return Total(
-        group=(),
-        calls=sum(each.calls for each in totals),
-        cost_nano=sum(each.cost_nano for each in totals),
-        input_tokens=sum(each.input_tokens for each in totals),
-        output_tokens=sum(each.output_tokens for each in totals),
-        cache_read_tokens=sum(each.cache_read_tokens for each in totals),
-        unpriced_calls=sum(each.unpriced_calls for each in totals),
-        by_status_nano={status: sum(each.by_status_nano.get(status, 0) for each in totals) for status in _STATUSES},
-    )
+def users(tools: Tools, since: datetime, until: datetime) -> int:
+    """Count the users that calls of a time name."""
+    return sum(each.group[0] is not None for each in tools.store().totals(("user",), since, until))
 
 
-def cost_per_call(total: Total) -> Decimal | None:
-    """Return the mean cost of the calls that have a price, in USD; None: there are none."""
-    priced = total.calls - total.unpriced_calls
-    return from_nano(round(Decimal(total.cost_nano) / priced)) if priced else None
-
-
-def share(part: Total, whole: Total) -> Decimal:
-    """Return a group's share of all costs; 0 where nothing was spent."""
-    return Decimal(part.cost_nano) / whole.cost_nano if whole.cost_nano else Decimal(0)
-
-
-def record(part: Total, whole: Total) -> dict[str, object]:
+def record(part: Spending, whole: Spending) -> dict[str, object]:
     """Make a group's figures as programs read them."""
+    calls = part.calls
     return {
-        "calls": part.calls,
-        "cost_usd": from_nano(part.cost_nano),
-        "share": round(share(part, whole), 6),
-        "cost_per_call_usd": cost_per_call(part),
-        "input_tokens": part.input_tokens,
-        "cache_read_tokens": part.cache_read_tokens,
-        "output_tokens": part.output_tokens,
-        **{f"{status}_usd": from_nano(part.by_status_nano.get(status, 0)) for status in _STATUSES},
-        "unpriced_calls": part.unpriced_calls,
+        "calls": calls.calls,
+        "cost_usd": from_nano(calls.cost_nano),
+        "share": round(part.share_of(whole), 6),
+        "cost_per_call_usd": _usd(part.per_call_nano),
+        "input_tokens": calls.input_tokens,
+        "cache_read_tokens": calls.cache_read_tokens,
+        "output_tokens": calls.output_tokens,
+        **{f"{status}_usd": from_nano(calls.by_status_nano.get(status, 0)) for status in STATUSES},
+        "unpriced_calls": calls.unpriced_calls,
+        "fixed_cost_usd": from_nano(part.fixed_nano),
+        "total_cost_usd": from_nano(part.total_nano),
+        "total_cost_per_call_usd": _usd(part.total_per_call_nano),
     }
 
 
-def drawn(by: Sequence[GroupBy], found: Sequence[Total], title: str) -> Table:
-    """Draw totals and their sum; what is not sure has columns of its own where there is any."""
-    total = sum_of(found)
-    unsure: list[ChargeStatus] = [status for status in _STATUSES[1:] if total.by_status_nano.get(status)]
-    columns = [
-        *(Column(name) for name in by),
-        *(
-            Column(name, is_number=True)
-            for name in ("calls", "cost", "share", "per call", "input", "cached", "output", *unsure)
-        ),
-        *([Column("unpriced calls", is_number=True, style="yellow")] if total.unpriced_calls else []),
-    ]
+def json_document(found: Spent, rows: Sequence[Spending], by: Sequence[GroupBy], count: int) -> dict[str, object]:
+    """Make the report as programs read it: groups and total, each fixed cost, and the cost of a user."""
+    whole = found.whole
+    return {
+        "total": {
+            **record(whole, whole),
+            "users": count,
+            "cost_per_user_usd": _usd(whole.per_user_nano(count)),
+            "total_cost_per_user_usd": _usd(whole.total_per_user_nano(count)),
+        },
+        "groups": [{**dict(zip(by, each.calls.group, strict=True)), **record(each, whole)} for each in rows],
+        "fixed_costs": [fixed_record(each) for each in found.fixed],
+        "unallocated_usd": from_nano(found.unallocated.fixed_nano if found.unallocated else 0),
+    }
 
-    def figures(part: Total) -> list[str]:
-        per_call = cost_per_call(part)
-        return [
-            f"{part.calls:,}",
-            usd(part.cost_nano),
-            percent(share(part, total)),
-            "" if per_call is None else format_usd(per_call),
-            *(f"{count:,}" for count in (part.input_tokens, part.cache_read_tokens, part.output_tokens)),
-            *(usd(part.by_status_nano.get(status, 0)) for status in unsure),
-            *([f"{part.unpriced_calls:,}"] if total.unpriced_calls else []),
-        ]
 
-    rows = [[*(_NOBODY if value is None else value for value in each.group), *figures(each)] for each in found]
-    return table(columns, rows, title=title, total=["total", *[""] * (len(by) - 1), *figures(total)])
+def fixed_record(part: Allocation) -> dict[str, object]:
+    """Make one fixed cost as programs read it, with the words that FOCUS has for charges of its kind."""
+    return {
+        "name": part.cost.name,
+        "kind": part.cost.kind,
+        "charge_category": "Purchase",
+        "charge_frequency": "Recurring",
+        "allocate_by": part.cost.allocate_by,
+        "to": part.cost.scope.patterns,
+        "cost_usd": from_nano(part.accrued_nano),
+        "unallocated_usd": from_nano(part.unallocated_nano),
+    }
+
+
+def csv_rows(found: Spent, rows: Sequence[Spending]) -> Iterator[list[object]]:
+    """Give a row for each group, and one for what no call bears, so that all costs are in the sum."""
+    for each in rows:
+        yield [*each.calls.group, *record(each, found.whole).values()]
+    if found.unallocated is not None:
+        names = [report_tables.UNALLOCATED, *found.unallocated.calls.group[1:]]
+        yield [*names, *record(found.unallocated, found.whole).values()]
+
+
+def _usd(nano_usd: int | None) -> Decimal | None:
+    return None if nano_usd is None else from_nano(nano_usd)

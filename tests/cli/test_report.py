@@ -61,6 +61,12 @@ def test_json_holds_all_figures_as_numbers(spent):
                 "estimated_usd": 0.5,
                 "suspected_usd": 0.0,
                 "unpriced_calls": 1,
+                "fixed_cost_usd": 0.0,
+                "total_cost_usd": 5.0,
+                "total_cost_per_call_usd": 1.666666667,
+                "users": 2,
+                "cost_per_user_usd": 2.5,
+                "total_cost_per_user_usd": 2.5,
             },
             "groups": [
                 {
@@ -77,6 +83,9 @@ def test_json_holds_all_figures_as_numbers(spent):
                     "estimated_usd": 0.0,
                     "suspected_usd": 0.0,
                     "unpriced_calls": 0,
+                    "fixed_cost_usd": 0.0,
+                    "total_cost_usd": 3.0,
+                    "total_cost_per_call_usd": 3.0,
                 },
                 {
                     "user": "ada",
@@ -92,6 +101,9 @@ def test_json_holds_all_figures_as_numbers(spent):
                     "estimated_usd": 0.0,
                     "suspected_usd": 0.0,
                     "unpriced_calls": 0,
+                    "fixed_cost_usd": 0.0,
+                    "total_cost_usd": 1.5,
+                    "total_cost_per_call_usd": 1.5,
                 },
                 {
                     "user": "lin",
@@ -107,6 +119,9 @@ def test_json_holds_all_figures_as_numbers(spent):
                     "estimated_usd": 0.5,
                     "suspected_usd": 0.0,
                     "unpriced_calls": 0,
+                    "fixed_cost_usd": 0.0,
+                    "total_cost_usd": 0.5,
+                    "total_cost_per_call_usd": 0.5,
                 },
                 {
                     "user": "ada",
@@ -122,8 +137,13 @@ def test_json_holds_all_figures_as_numbers(spent):
                     "estimated_usd": 0.0,
                     "suspected_usd": 0.0,
                     "unpriced_calls": 1,
+                    "fixed_cost_usd": 0.0,
+                    "total_cost_usd": 0.0,
+                    "total_cost_per_call_usd": None,
                 },
             ],
+            "fixed_costs": [],
+            "unallocated_usd": 0.0,
         }
     )
 
