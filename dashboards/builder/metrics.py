@@ -25,6 +25,8 @@ BUDGET = "llmcost_budget_name"
 SUBJECT = "llmcost_budget_subject"
 WINDOW = "llmcost_budget_window"
 LEVEL = "llmcost_alert_level"
+FIXED_NAME = "llmcost_fixed_cost_name"
+FIXED_KIND = "llmcost_fixed_cost_kind"
 
 TARGET_LABELS = frozenset({"job", "instance"})
 """What Prometheus itself puts on every series it scrapes."""
@@ -41,6 +43,7 @@ class Metric:
 
 _CALL = frozenset({PROVIDER, MODEL, AGENT, TEAM, FEATURE, ENVIRONMENT, OVERFLOW, INSTANCE})
 _BALANCE = frozenset({BUDGET, SUBJECT, WINDOW, INSTANCE})
+_FIXED = frozenset({FIXED_NAME, FIXED_KIND, INSTANCE})
 
 
 def _counter(*labels: str, is_money: bool = False) -> Metric:
@@ -79,6 +82,8 @@ METRICS: dict[str, Metric] = {
     "llmcost_budget_utilization_ratio": _balance(),
     "llmcost_budget_window_start_seconds": _balance(),
     "llmcost_budget_window_end_seconds": _balance(),
+    "llmcost_fixed_cost_USD": Metric(kind="gauge", labels=_FIXED, is_money=True),
+    "llmcost_fixed_cost_per_day_USD": Metric(kind="gauge", labels=_FIXED, is_money=True),
 }
 
 

@@ -107,6 +107,7 @@ class Runtime:
             balances=public(balances, _PRIVATE),
             open_reservations=self.store.open_reservations(),
             pending_alerts=self.store.pending_deliveries(),
+            fixed_costs=self.settings.fixed_costs,
             now=now,
         )
 

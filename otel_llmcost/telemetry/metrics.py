@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from opentelemetry.util.types import AttributeValue
 
@@ -12,6 +13,9 @@ from otel_llmcost.core.budget import Balance, projection
 from otel_llmcost.core.money import NANO_PER_USD
 from otel_llmcost.telemetry import semconv
 from otel_llmcost.telemetry.meters import OVERFLOW, TOKEN_CLASSES, CellKey, Histogram, Meters, merge
+
+if TYPE_CHECKING:  # agents without fixed costs start without them
+    from otel_llmcost.core.fixed import FixedCost
 
 Attributes = tuple[tuple[str, AttributeValue], ...]
 
@@ -41,6 +45,7 @@ class StoreState:
     """(kind of window, balance)"""
     open_reservations: int = 0
     pending_alerts: int = 0
+    fixed_costs: Sequence[FixedCost] = ()
     now: datetime
 
 
@@ -49,7 +54,7 @@ def read(meters: Meters, state: StoreState | None) -> list[Reading]:
     with meters.lock:
         readings = [*_calls(meters), *_standard(meters), *_incidents(meters)]
     if state is not None:
-        readings += [*_budgets(state), *_store(state)]
+        readings += [*_budgets(state), *_fixed(state), *_store(state)]
     return [reading for reading in readings if reading.points]
 
 
@@ -222,6 +227,26 @@ def _of(window: str, balance: Balance) -> Attributes:
             (semconv.BUDGET_WINDOW, window),
         )
     )
+
+
+def _fixed(state: StoreState) -> list[Reading]:
+    """What today costs whether or not anybody calls. It is no cost of calls, and in no metric of theirs."""
+    midnight = state.now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    so_far: dict[Attributes, float] = {}
+    whole: dict[Attributes, float] = {}
+    for cost in state.fixed_costs:
+        named = ((semconv.FIXED_COST_NAME, cost.name), (semconv.FIXED_COST_KIND, cost.kind))
+        today = cost.accrued_nano(midnight, midnight + timedelta(days=1))
+        if today:
+            _add(whole, named, today)
+            _add(so_far, named, cost.accrued_nano(midnight, state.now))
+    return [
+        _gauge(name, USD, description, ((each, nano / NANO_PER_USD) for each, nano in sums.items()))
+        for name, description, sums in (
+            (semconv.FIXED_COST, "Fixed cost of today in UTC, so far.", so_far),
+            (semconv.FIXED_COST_PER_DAY, "Fixed cost of the whole of today.", whole),
+        )
+    ]
 
 
 def _store(state: StoreState) -> list[Reading]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from dashboards.builder.metrics import METRICS
 from otel_llmcost.core.budget import Balance
+from otel_llmcost.core.fixed import FixedCost
 from otel_llmcost.telemetry.meters import OVERFLOW, TOKEN_CLASSES, Cell, CellKey, Meters
 from otel_llmcost.telemetry.metrics import Reading, StoreState, read
 from otel_llmcost.telemetry.producer import Producer
@@ -41,7 +42,8 @@ def readings() -> list[Reading]:
         refusals={("daily", "planner", "research"): 1},
         alerts={("daily", "warning"): 1},
     )
-    return read(meters, StoreState(balances=[("month", balance)], now=START))
+    fixed = FixedCost(name="rtx-4090", kind="gpu", amount_nano=100_000_000, period=timedelta(days=1))
+    return read(meters, StoreState(balances=[("month", balance)], fixed_costs=[fixed], now=START))
 
 
 @pytest.fixture

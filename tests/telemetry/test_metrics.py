@@ -1,13 +1,15 @@
 """From figures to metrics: names, attributes and values, before any SDK sees them."""
 
+import calendar
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_llmcost.core.budget import Balance
+from otel_llmcost.core.fixed import FixedCost
 from otel_llmcost.telemetry.meters import MOST_CELLS, Histogram, Meters
 from otel_llmcost.telemetry.metrics import StoreState, public, read
 from tests.core.calls import NOW, call, charge, used
@@ -215,11 +217,52 @@ def test_the_store_says_what_is_under_way():
     assert points(Meters(), "llmcost.alerts.pending", state) == {frozenset(): 2}
 
 
+GPU = FixedCost(name="rtx-4090", kind="gpu", amount_nano=24_000_000_000, period=timedelta(days=1))
+
+
+def fixed(name="rtx-4090", kind="gpu"):
+    return frozenset({("llmcost.fixed_cost.name", name), ("llmcost.fixed_cost.kind", kind)})
+
+
+def test_a_fixed_cost_is_shown_as_it_stands_at_noon_and_for_the_whole_day():
+    state = of(fixed_costs=[GPU, replace(GPU, name="logs", kind="storage", amount_nano=31_000_000_000, period=None)])
+    month = 31 / calendar.monthrange(NOW.year, NOW.month)[1]
+
+    assert points(Meters(), "llmcost.fixed_cost", state) == {
+        fixed(): 12.0,
+        fixed("logs", "storage"): pytest.approx(month / 2, abs=1e-9),
+    }
+    assert points(Meters(), "llmcost.fixed_cost.per_day", state) == {
+        fixed(): 24.0,
+        fixed("logs", "storage"): pytest.approx(month, abs=1e-9),
+    }
+
+
+def test_a_fixed_cost_that_changes_today_is_one_point():
+    state = of(fixed_costs=[replace(GPU, end=NOW), replace(GPU, start=NOW, amount_nano=12_000_000_000)])
+
+    assert points(Meters(), "llmcost.fixed_cost", state) == {fixed(): 12.0}
+    assert points(Meters(), "llmcost.fixed_cost.per_day", state) == {fixed(): 18.0}
+
+
+def test_a_fixed_cost_of_another_time_is_not_shown():
+    state = of(fixed_costs=[replace(GPU, end=START), replace(GPU, start=END)])
+
+    assert points(Meters(), "llmcost.fixed_cost", state) == {}
+
+
+def test_fixed_costs_are_no_cost_of_calls():
+    meters = meters_with(({"agent": "planner"}, {}))
+
+    assert points(meters, "llmcost.cost", of(fixed_costs=[GPU])) == points(meters, "llmcost.cost", of())
+
+
 def test_only_what_can_go_down_is_a_gauge():
     meters = meters_with(({"agent": "planner"}, {}))
-    gauges = {reading.name for reading in read(meters, of(BALANCE)) if reading.is_gauge}
+    gauges = {reading.name for reading in read(meters, of(BALANCE, fixed_costs=[GPU])) if reading.is_gauge}
 
-    assert all(name.startswith(("llmcost.budget.", "llmcost.reservations.", "llmcost.alerts.p")) for name in gauges)
+    may_go_down = ("llmcost.budget.", "llmcost.fixed_cost", "llmcost.reservations.", "llmcost.alerts.p")
+    assert all(name.startswith(may_go_down) for name in gauges)
     assert not any(
         isinstance(value, Histogram)
         for each in read(meters, of(BALANCE))
