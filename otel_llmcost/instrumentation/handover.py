@@ -1,0 +1,91 @@
+"""Processes that are started afresh, and pools whose workers were there before the work: it is for who gave it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from opentelemetry import context as otel_context
+
+from otel_llmcost.core.attribution import Dimension, Tags
+from otel_llmcost.instrumentation import state
+from otel_llmcost.instrumentation.contain import contained
+from otel_llmcost.instrumentation.hops import around
+from otel_llmcost.telemetry import baggage
+
+_MARK = "_llmcost_tags"
+
+
+class Carried:
+    """A function and who its work is for, as both go to another process."""
+
+    __slots__ = ("_function", "_tags")
+
+    def __init__(self, function: Callable[..., Any], tags: Tags) -> None:
+        self._function = function
+        self._tags = tags
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it, for them and for nobody the worker was started for."""
+        token = otel_context.attach(baggage.with_only(self._tags))
+        try:
+            return self._function(*args, **kwargs)
+        finally:
+            otel_context.detach(token)
+
+
+class _Said:
+    """Whether anybody was ever named where work was handed over; until then nothing of it is touched."""
+
+    ever = False
+
+    def now(self) -> dict[Dimension, str] | None:
+        tags = dict(baggage.tags(otel_context.get_current()))
+        self.ever = self.ever or bool(tags)
+        return tags if self.ever and state.is_installed and not state.is_disabled else None
+
+
+_said = _Said()
+
+
+def _start(wrapped: Callable[..., Any], process: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Note on a process object who it is started for; a new interpreter gets it pickled."""
+    with contained("carry attribution to a process"):
+        tags = _said.now()
+        if tags:
+            setattr(process, _MARK, tags)
+    return wrapped(*args, **kwargs)
+
+
+def _bootstrap(wrapped: Callable[..., Any], process: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Begin a process as noted, which for a forked one changes nothing."""
+    with contained("take over attribution in a process"):
+        tags: Mapping[Dimension, str] | None = getattr(process, _MARK, None)
+        if tags:
+            otel_context.attach(baggage.with_only(tags))
+    return wrapped(*args, **kwargs)
+
+
+def _give(wrapped: Callable[..., Any], _pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Give a pool its work, which is the first argument, together with who it is for."""
+    with contained("carry attribution to a pool"):
+        tags = _said.now()
+        if tags is not None and args:
+            args = (Carried(args[0], tags), *args[1:])
+        elif tags is not None and "func" in kwargs:
+            kwargs = {**kwargs, "func": Carried(kwargs["func"], tags)}
+    return wrapped(*args, **kwargs)
+
+
+_POOL = ("apply_async", "map", "map_async", "starmap", "starmap_async", "imap", "imap_unordered")
+"""None of them calls another; `apply` calls the first."""
+
+JOIN: Mapping[str, Callable[[Any], list[Callable[[], None]]]] = {
+    "multiprocessing.process": lambda module: [
+        *around(module.BaseProcess, ("start",), _start),
+        *around(module.BaseProcess, ("_bootstrap",), _bootstrap),
+    ],
+    "multiprocessing.pool": lambda module: around(module.Pool, _POOL, _give),
+    "concurrent.futures.process": lambda module: around(module.ProcessPoolExecutor, ("submit",), _give),
+}
+"""Module → what to do when it is imported; it returns what takes that back."""

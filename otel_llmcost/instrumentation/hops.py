@@ -1,0 +1,65 @@
+"""Waits for what hands work over to other processes and to pools, so that who it is for goes along.
+
+What OpenTelemetry's own instrumentations carry (threads, executors, HTTP) is theirs; docs/context.md has them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import wrapt
+
+from otel_llmcost.instrumentation import state
+from otel_llmcost.instrumentation.contain import contained
+
+HOPS = {
+    "multiprocessing.process": "handover",
+    "multiprocessing.pool": "handover",
+    "concurrent.futures.process": "handover",
+    "rq.job": "jobs",
+    "celery.signals": "jobs",
+}
+"""A module whose import we wait for → which of ours knows what to do then; loading that is not for the start."""
+
+_undo: dict[str, list[Callable[[], None]]] = {}
+"""Of the modules that were imported."""
+
+
+def wait() -> None:
+    """Stand by for their import."""
+    for module in HOPS:
+        wrapt.register_post_import_hook(_imported, module)
+
+
+def remove() -> None:
+    """Take everything back."""
+    while _undo:
+        for undo in _undo.popitem()[1]:
+            undo()
+
+
+def _imported(module: ModuleType) -> None:
+    name = module.__name__
+    with contained(f"carry attribution through {name}"):
+        if state.is_installed and not state.is_disabled and name not in _undo:
+            _undo[name] = import_module(f"otel_llmcost.instrumentation.{HOPS[name]}").JOIN[name](module)
+
+
+def around(owner: type[Any], names: tuple[str, ...], wrapper: Callable[..., Any]) -> list[Callable[[], None]]:
+    """Stand around methods of a class, as many as it has of them; return what takes each back."""
+    return [_around(owner, name, wrapper) for name in names if name in vars(owner)]
+
+
+def _around(owner: type[Any], name: str, wrapper: Callable[..., Any]) -> Callable[[], None]:
+    before: Any = vars(owner)[name]
+    ours = wrapt.FunctionWrapper(before, wrapper)
+    setattr(owner, name, ours)
+
+    def undo() -> None:
+        if vars(owner).get(name) is ours:  # else others stand around us
+            setattr(owner, name, before)
+
+    return undo
