@@ -1,4 +1,4 @@
-"""autogen 0.5 to 0.7: teams and agents of its chat API, and whatever takes messages in the core below it."""
+"""autogen 0.4 to 0.7: teams and agents of its chat API, and whatever takes messages in the core below it."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def _crew(crew: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any], _outer:
 
 def _flow(flow: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], _outer: Frame | None) -> Frame | None:
     """Take the state's id, by which a flow goes on with what it has kept, and a conversation with its next turn."""
-    kind: type[Any] = type(flow)
+    kind: Any = type(flow)
     if kind.__module__.startswith("crewai."):  # it runs its agents, and writes its memory, by flows of its own
         return None
     inputs = argument(args, kwargs, 0, "inputs")
@@ -32,7 +32,7 @@ def _resumed_flow(flow: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any],
 
 def _task(task: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], _outer: Frame | None) -> Frame | None:
     """Take the agent at work, which in a crew with a manager is not the task's own; its checks and forms count too."""
-    return Frame(agent=_role(argument(args, kwargs, 0, "agent") or task.agent), task=first_text(task, "name"))
+    return Frame(agent=_role(argument(args, kwargs, 0, "agent") or task.agent))
 
 
 def _agent(agent: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any], _outer: Frame | None) -> Frame | None:
@@ -45,20 +45,22 @@ def _role(agent: Any) -> str | None:
     return " ".join(role.split()) if role else None
 
 
-def _hook(module: str, name: str, kind: Kind, frame: FrameOf) -> Hook:
-    return Hook(framework="crewai", module=f"crewai.{module}", name=name, kind=kind, frame=frame)
+def _hook(module: str, name: str, kind: Kind, frame: FrameOf, *, is_optional: bool = False) -> Hook:
+    return Hook(
+        framework="crewai", module=f"crewai.{module}", name=name, kind=kind, frame=frame, is_optional=is_optional
+    )
 
 
 HOOKS = (
     _hook("crew", "Crew.kickoff", "call", _crew),
-    _hook("crew", "Crew.akickoff", "coroutine", _crew),
-    _hook("flow.runtime", "Flow.kickoff_async", "coroutine", _flow),
-    _hook("flow.runtime", "Flow.resume_async", "coroutine", _resumed_flow),
+    _hook("crew", "Crew.akickoff", "coroutine", _crew, is_optional=True),
+    _hook("flow.flow", "Flow.kickoff_async", "coroutine", _flow),
+    _hook("flow.flow", "Flow.resume_async", "coroutine", _resumed_flow, is_optional=True),
     _hook("task", "Task._execute_core", "call", _task),
-    _hook("task", "Task._aexecute_core", "coroutine", _task),
-    _hook("agent.core", "Agent.execute_task", "call", _agent),
-    _hook("agent.core", "Agent.aexecute_task", "coroutine", _agent),
-    _hook("agent.core", "Agent.kickoff", "call", _agent),
-    _hook("agent.core", "Agent.kickoff_async", "coroutine", _agent),
+    _hook("task", "Task._aexecute_core", "coroutine", _task, is_optional=True),
+    _hook("agent", "Agent.execute_task", "call", _agent),
+    _hook("agent", "Agent.aexecute_task", "coroutine", _agent, is_optional=True),
+    _hook("agent", "Agent.kickoff", "call", _agent),
+    _hook("agent", "Agent.kickoff_async", "coroutine", _agent),
     _hook("lite_agent", "LiteAgent.kickoff", "call", _agent),
 )

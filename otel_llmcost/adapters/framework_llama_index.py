@@ -1,4 +1,4 @@
-"""llama-index-core 0.14: agents, teams of agents that hand over to one another, and workflows around them."""
+"""llama-index-core 0.12 to 0.14: agents, teams of agents that hand over to one another, and workflows around them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _UNNAMED_AGENT = "Agent"
 """What the framework calls an agent that its author did not name."""
 
 
-def _workflow(workflow: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], _outer: Frame | None) -> Frame | None:
+def _workflow(workflow: Any, _args: tuple[Any, ...], kwargs: Mapping[str, Any], _outer: Frame | None) -> Frame | None:
     """Name a workflow by its class, if that is the author's own; an agent is a workflow too, and calls itself agent."""
-    session = _session(argument(args, kwargs, 1, "start_event"))
+    session = _session(kwargs.get("start_event"))
     said = first_text(workflow, "_workflow_name")
     if hasattr(workflow, "take_step"):
         name = first_text(workflow, "name")
         return Frame(agent=name, is_default=name == _UNNAMED_AGENT, workflow=said, session=session)
-    kind: type[Any] = type(workflow)
+    kind: Any = type(workflow)
     own = None if kind.__module__.startswith("llama_index.core.") else kind.__name__
     return Frame(workflow=said or own, session=session)
 

@@ -21,7 +21,7 @@ FRAMEWORKS: dict[str, tuple[str, ...]] = {
         "autogen_agentchat.agents._base_chat_agent",
         "autogen_agentchat.agents._assistant_agent",
     ),
-    "framework_crewai": ("crewai.crew", "crewai.flow.runtime", "crewai.task", "crewai.agent.core", "crewai.lite_agent"),
+    "framework_crewai": ("crewai.crew", "crewai.flow.flow", "crewai.task", "crewai.agent", "crewai.lite_agent"),
     "framework_langgraph": ("langgraph.pregel.main", "langgraph.pregel._runner"),
     "framework_llama_index": ("workflows.workflow", "llama_index.core.agent.workflow.multi_agent_workflow"),
     "framework_openai_agents": ("agents.run", "agents.run_internal.run_loop"),
