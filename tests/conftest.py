@@ -14,7 +14,10 @@ EXPECTED_SKIPS = re.compile(
 """Only an older SDK may lack what a test is about."""
 
 collect_ignore = [] if find_spec("openinference") else ["beside"]
-"""Other instrumentors have a virtual environment of their own: `make test-beside`."""
+"""Other instrumentors have a virtual environment of their own: `make test-beside`.
+
+So have agent frameworks, `make test-frameworks`; what is not installed is passed over in their folder.
+"""
 
 _unexpected: list[str] = []
 
