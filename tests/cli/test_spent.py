@@ -3,14 +3,17 @@
 import csv
 import io
 import json
+import re
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from inline_snapshot import snapshot
 
 from tests.cli.conftest import NOW, Shell
 
+PAGE = (Path(__file__).parents[2] / "docs" / "fixed-costs.md").read_text(encoding="utf-8")
 MIDNIGHT = NOW.replace(hour=0)
 MONITORING = """
 [[fixed_cost]]
@@ -208,3 +211,21 @@ def test_parts_of_a_nano_go_somewhere(shell):
     found = document(shell, "--since", "2026-11-21", "--until", "2026-11-22")
 
     assert by(found, "agent", "fixed_cost_usd") == {"a": 3.4e-08, "b": 3.3e-08, "c": 3.3e-08}
+
+
+def test_the_page_on_fixed_costs_shows_what_the_command_prints(shell):
+    toml, table = (re.search(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)[1] for kind in ("toml", "text"))
+    shell.configure(toml)
+    yesterday = MIDNIGHT - timedelta(hours=9)
+    for agent, model, usd, tokens in (
+        ("triage", "mistral-7b", "0", {"input_tokens": 900, "output_tokens": 150}),
+        ("triage", "mistral-7b", "0", {"input_tokens": 900, "output_tokens": 150}),
+        ("triage", "gpt-4o", "0.75", {"input_tokens": 220_000, "output_tokens": 20_000}),
+        ("writer", "mistral-7b", "0", {"input_tokens": 500, "output_tokens": 200}),
+        ("writer", "gpt-4o", "2.25", {"input_tokens": 700_000, "output_tokens": 50_000}),
+    ):
+        shell.spend(usd, agent=agent, user=agent, model=model, usage=tokens, at=yesterday)
+
+    result = shell.run("report", "--since", "2026-11-21", "--until", "2026-11-22")
+
+    assert "\n".join(line.rstrip() for line in result.stdout.splitlines()).rstrip() == table.rstrip()
