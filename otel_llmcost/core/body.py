@@ -13,11 +13,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from math import ceil
 from typing import Any, TypeGuard
 
-from otel_llmcost.core import input_rules, media, pdf
+from otel_llmcost.core import input_rules, media, pdf, video
+from otel_llmcost.core.usage import Unit
 
 CountText = Callable[[str], float]
 Fields = Mapping[Any, Any]
 Items = Sequence[Any]
+Keys = Mapping[object, Callable[["BodyWalk", object, Fields], object] | None]
+"""How a block's key is counted; the answer is what is left of its value to be counted as content. None: not at all.
+A key that is not here holds text or further blocks."""
 
 PER_ASCII = 0.25
 PER_OTHER = 0.75
@@ -30,6 +34,7 @@ _LONG_CHARS = 1_000
 _JSON_JOINT = '", "'
 """What stands between two strings of JSON, be they keys or values."""
 _NO_FIELDS: Fields = {}
+_NOTHING: Mapping[Unit, int] = {}
 
 
 def text_tokens(text: str) -> float:
@@ -41,22 +46,28 @@ def text_tokens(text: str) -> float:
 
 
 class BodyWalk:
-    """Adds up one body: `text` by `count_text`, the rest in tokens."""
+    """Adds up one body: `text` by `count_text`, `other` in its units, the rest in tokens."""
 
-    __slots__ = ("_count_text", "_model", "_values", "audio", "files", "fixed", "images", "is_complete", "text")
+    __slots__ = (
+        "_count_text", "_keys", "_values", "audio", "detail", "files", "fixed", "images", "is_complete", "model",
+        "other", "text", "videos",
+    )  # fmt: skip
 
-    def __init__(self, model: str, count_text: CountText) -> None:
-        self._model = model
+    def __init__(self, model: str, count_text: CountText, keys: Keys) -> None:
+        self.model = model
         self._count_text = count_text
-        self._values = 0
+        self._keys = keys
         self.text = 0.0
-        self.fixed = self.images = self.audio = self.files = 0
+        self._values = self.fixed = self.images = self.audio = self.videos = self.files = 0
         self.is_complete = True
+        self.other: Mapping[Unit, int] = _NOTHING
+        self.detail: object = "auto"
+        """How closely media are looked at where they do not say it themselves."""
 
     def messages(self, messages: object, per_message: int) -> None:
         """Count a list of messages or inputs, or a single one."""
         if not isinstance(messages, (list, tuple)) or _is_token_ids(messages):
-            self.fixed += per_message
+            self.fixed += per_message if messages is not None else 0
             self.content(messages)
             return
         self.fixed += per_message * len(messages)
@@ -124,34 +135,35 @@ class BodyWalk:
             if isinstance(body.get(key), (str, dict, list)):
                 self.is_complete = False
 
-    def tool_prompt(self, tools: object, choice: object) -> None:
-        """Count what tools bring along at Anthropic."""
-        if not isinstance(tools, (list, tuple)) or not tools:
-            return
-        is_forced = choice is not None and self.fields(choice).get("type") in ("any", "tool")
-        self.fixed += input_rules.tool_prompt_tokens(self._model, is_forced=is_forced)
-        for tool in tools:
-            self.fixed += input_rules.provided_tool_tokens(self.fields(tool).get("type"))
-
-    def image(self, value: object, detail: object = "auto") -> None:
+    def image(self, value: object, detail: object = None) -> None:
         """Count an image by the pixels its header gives, by usual ones where it cannot be seen."""
         image = media.payload(value)
         size = None if image is None else media.image_size(image)
         if size is None:
             self.is_complete = False
-        self.images += input_rules.image_tokens(self._model, size or input_rules.UNKNOWN_IMAGE, detail)
+        self.images += input_rules.image_tokens(self.model, size or input_rules.UNKNOWN_IMAGE, detail or self.detail)
 
-    def sound(self, value: object, format_: object) -> None:
+    def sound(self, value: object, format_: object = None) -> None:
         """Count a sound by its length."""
         if (audio := media.payload(value)) is None:
             self.is_complete = False
-            return
-        seconds = media.audio_seconds(audio, format_ if isinstance(format_, str) else "")
-        self.audio += ceil(seconds * input_rules.AUDIO_TOKENS_PER_SECOND)
+            seconds = float(input_rules.UNKNOWN_SECONDS)
+        else:
+            seconds = media.audio_seconds(audio, format_ if isinstance(format_, str) else "")
+        self.audio += ceil(seconds * input_rules.audio_tokens_per_second(self.model))
 
-    def file(self, value: object, detail: object = "auto") -> None:
+    def film(self, value: object, detail: object = None) -> None:
+        """Count a video by its length."""
+        if (film := media.payload(value)) is None:
+            self.is_complete = False
+            seconds = float(input_rules.UNKNOWN_SECONDS)
+        else:
+            seconds = video.seconds(film)
+        self.videos += ceil(seconds * input_rules.video_tokens_per_second(self.model, detail or self.detail))
+
+    def file(self, value: object, detail: object = None) -> None:
         """Count a PDF by its pages, another file by its size, one that cannot be seen as a usual one."""
-        page_tokens = input_rules.page_tokens(self._model, detail)
+        page_tokens = input_rules.page_tokens(self.model, detail or self.detail)
         if (file := media.payload(value)) is None:
             self.is_complete = False
             self.files += input_rules.UNKNOWN_PAGES * page_tokens
@@ -171,9 +183,10 @@ class BodyWalk:
         return _NO_FIELDS
 
     def _block(self, fields: Fields, pending: list[object]) -> None:
+        keys = self._keys
         for key, item in self._entered(fields.items()):
-            if key in _KEYS:
-                count = _KEYS[key]
+            if key in keys:
+                count = keys[key]
                 if count is not None and (left := count(self, item, fields)) is not None:
                     pending.append(left)
             elif type(item) is str:
@@ -217,124 +230,3 @@ def is_fields(value: object) -> TypeGuard[Fields]:
 def _is_token_ids(items: Items) -> bool:
     """Tell whether a list is a text that was given as token ids."""
     return len(items) > 0 and type(items[0]) is int
-
-
-def _unseen(walk: BodyWalk, value: object, _block: Fields) -> None:
-    if value is not None:
-        walk.is_complete = False
-
-
-def _type(walk: BodyWalk, value: object, _block: Fields) -> None:
-    if value == "item_reference":
-        walk.is_complete = False
-
-
-def _name(walk: BodyWalk, value: object, _block: Fields) -> object:
-    walk.fixed += value is not None
-    return value
-
-
-def _arguments(walk: BodyWalk, value: object, _block: Fields) -> object:
-    """Count what a tool was called with: JSON as text from OpenAI, as an object from Anthropic."""
-    if isinstance(value, str):
-        return value
-    walk.structure(value)
-    return None
-
-
-def _image_url(walk: BodyWalk, value: object, block: Fields) -> None:
-    if isinstance(value, str):
-        walk.image(value, block.get("detail"))
-    elif value is not None:
-        fields = walk.fields(value)
-        walk.image(fields.get("url"), fields.get("detail"))
-
-
-def _result(walk: BodyWalk, value: object, block: Fields) -> object:
-    """Count an image that the model made in an earlier turn; any other tool's result is text."""
-    if block.get("type") != "image_generation_call":
-        return value
-    _image_url(walk, value, block)
-    return None
-
-
-def _input_audio(walk: BodyWalk, value: object, _block: Fields) -> None:
-    fields = walk.fields(value)
-    walk.sound(fields.get("data"), fields.get("format"))
-
-
-def _file_data(walk: BodyWalk, value: object, block: Fields) -> None:
-    if value is not None:
-        walk.file(value, block.get("detail"))
-
-
-def _file_id(walk: BodyWalk, value: object, block: Fields) -> None:
-    """Count a file or image that lies at the provider."""
-    if isinstance(value, str):
-        count = walk.image if "image" in str(block.get("type")) else walk.file
-        count(None, block.get("detail"))
-
-
-def _source(walk: BodyWalk, value: object, block: Fields) -> object:
-    """Count what an Anthropic block holds: base64, a link, an uploaded file, plain text or further blocks."""
-    if isinstance(value, str):
-        return value  # where a search result was found
-    fields = walk.fields(value)
-    match fields.get("type"):
-        case "text":
-            return fields.get("data")
-        case "content":
-            return fields.get("content")
-        case _:
-            count = walk.image if block.get("type") == "image" else walk.file
-            count(fields.get("data"))
-            return None
-
-
-def _encrypted(walk: BodyWalk, value: object, _block: Fields) -> None:
-    """Count text that only the provider can read: base64 of about as many bytes as it had."""
-    if isinstance(value, str):
-        walk.text += len(value) * 0.75 * PER_ASCII
-
-
-_SKIPPED = (
-    "annotations",
-    "cache_control",
-    "call_id",
-    "caller",
-    "citations",
-    "created_at",
-    "created_by",
-    "detail",
-    "filename",
-    "id",
-    "index",
-    "is_error",
-    "logprobs",
-    "media_type",
-    "phase",
-    "role",
-    "signature",
-    "status",
-    "tool_call_id",
-    "tool_use_id",
-)
-
-# How a block's key is counted; the answer is what is left of its value to be counted as content. None: not at all.
-# A key that is not here holds text or further blocks.
-_KEYS: Mapping[object, Callable[[BodyWalk, object, Fields], object] | None] = {
-    **dict.fromkeys(_SKIPPED),
-    "arguments": _arguments,
-    "audio": _unseen,  # an earlier spoken answer, by its id
-    "encrypted_content": _encrypted,
-    "file_data": _file_data,
-    "file_id": _file_id,
-    "file_url": _file_data,
-    "image_url": _image_url,
-    "input": _arguments,
-    "input_audio": _input_audio,
-    "name": _name,
-    "result": _result,
-    "source": _source,
-    "type": _type,
-}

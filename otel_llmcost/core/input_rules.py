@@ -7,6 +7,7 @@ Realtime API for audio (…/guides/realtime-costs).
 Anthropic, platform.claude.com/docs/en/: "Vision" (build-with-claude/vision) and "Coordinates and bounding boxes" for
 images, "PDF support" (build-with-claude/pdf-support), "Tool use" for the system prompt that tools bring along
 (agents-and-tools/tool-use/overview), "Models overview" for its two tokenisers.
+Google: see `gemini_rules`.
 
 Rows are named tuples: a dataclass takes five times as long to define, which each host's start would pay.
 """
@@ -19,10 +20,14 @@ from functools import lru_cache
 from math import ceil, sqrt
 from typing import Literal, NamedTuple, TypeVar, assert_never
 
+from otel_llmcost.core import gemini_rules
+
 UNKNOWN_IMAGE = (1024, 1024)
 """Pixels of an image that lies behind a link or cannot be read."""
 UNKNOWN_PAGES = 5
 """Pages of a document that lies behind a link or at the provider."""
+UNKNOWN_SECONDS = 60
+"""Length of a sound or video that lies there."""
 FILE_BYTES_PER_TOKEN = 4
 """Of a file that is not a PDF only the text is read: as prose, for want of a published rule."""
 AUDIO_TOKENS_PER_SECOND = 10
@@ -135,6 +140,8 @@ _PAGE_TEXT_TOKENS = 500
 
 def image_tokens(model: str, size: tuple[int, int], detail: object = "auto") -> int:
     """Return what an image of `size` pixels (width, height) costs a model, in tokens."""
+    if (name := family(model)).startswith("gemini"):
+        return gemini_rules.image_tokens(name, size, detail)
     rule = _image_rule(model)
     match rule:
         case Patches():
@@ -149,12 +156,25 @@ def image_tokens(model: str, size: tuple[int, int], detail: object = "auto") -> 
 
 def page_tokens(model: str, detail: object = "auto") -> int:
     """Return what a page of a PDF costs a model, its text and its image together."""
+    if (name := family(model)).startswith("gemini"):
+        return gemini_rules.page_tokens(name, detail)
     rule = _image_rule(model)
     if isinstance(rule, Visual):
         return _ANTHROPIC_PAGE
     if detail not in ("low", "high"):
         detail = rule.pages if isinstance(rule, Patches) else "low"
     return _PAGE_TEXT_TOKENS + image_tokens(model, _PAGE_PIXELS, detail)
+
+
+def audio_tokens_per_second(model: str) -> int:
+    """Return what a second of sound costs a model, in tokens."""
+    is_gemini = family(model).startswith("gemini")
+    return gemini_rules.AUDIO_TOKENS_PER_SECOND if is_gemini else AUDIO_TOKENS_PER_SECOND
+
+
+def video_tokens_per_second(model: str, detail: object = "auto") -> int:
+    """Return what a second of video costs a model, in tokens; for want of other rules, as the newest Gemini."""
+    return gemini_rules.video_tokens_per_second(family(model), detail)
 
 
 @lru_cache(maxsize=256)
@@ -182,6 +202,7 @@ def typical_factor(model: str) -> float:
     return 1.4 if _claude_version(name) >= _NEW_TOKENISER else 1.1
 
 
+@lru_cache(maxsize=256)
 def family(model: str) -> str:
     """Return a model's name without what gateways, clouds and fine-tuning put before it; empty: an unknown kind.
 
@@ -197,7 +218,8 @@ def longest_prefix(table: Mapping[str, _Row], name: str) -> _Row | None:
     return None if prefix is None else table[prefix]
 
 
-_FAMILY = r"(?:^|[^a-z0-9])((?:claude|gpt|chatgpt|o[134]|computer-use|text-embedding|davinci|babbage)(?![a-z]).*)"
+_KINDS = "claude|gemini|gpt|chatgpt|o[134]|computer-use|text-embedding|davinci|babbage"
+_FAMILY = rf"(?:^|[^a-z0-9])((?:{_KINDS})(?![a-z]).*)"
 _VERSION = r"claude-(?:[a-z]+-)?(\d+)(?:[-.](\d{1,2})(?!\d))?"
 _NEW_TOKENISER = (4, 7)
 """Claude 4.7 brought both a new tokeniser and larger images."""

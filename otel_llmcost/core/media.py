@@ -1,14 +1,14 @@
 """What an encoded file says of itself in its headers: pixels of an image, seconds of a sound.
 
-Files stand in a request as base64, often megabytes of it. Only the few characters that hold the wanted bytes are
-decoded, wherever in the file they lie; nothing is copied whole.
+Files stand in a request as base64, often megabytes of it, or as plain bytes where it was not written as JSON yet. Only
+the few characters that hold the wanted bytes are decoded, wherever in the file they lie; nothing is copied whole.
 """
 
 from __future__ import annotations
 
 import binascii
 import struct
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 UNKNOWN_BYTES_PER_SECOND = 16_000
 """Sound of an unreadable header: 128 kbit/s, the usual bit rate of MP3."""
@@ -16,12 +16,41 @@ PCM_BYTES_PER_SECOND = 48_000
 """Raw PCM as the providers take it: 24 kHz, 16 bit, mono."""
 
 _DATA_URL_HEADER = 256
+_TO_STANDARD = str.maketrans("-_", "+/")
 _MAX_SEGMENTS = 64
 """JPEG segments and WAV chunks looked at before the wanted one."""
 
 
+class File(Protocol):
+    """A file inside a request."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        ...
+
+    def at(self, offset: int, length: int) -> bytes:
+        """Return `length` bytes from `offset` on; fewer or none where there is nothing readable."""
+        ...
+
+
+class Raw(NamedTuple):
+    """A file as it is."""
+
+    data: bytes | bytearray
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return len(self.data)
+
+    def at(self, offset: int, length: int) -> bytes:
+        """Cut out `length` bytes from `offset` on."""
+        return bytes(self.data[offset : offset + length])
+
+
 class Payload(NamedTuple):
-    """A file as base64 text, from the character `start` on."""
+    """A file as base64 text, from the character `start` on; of either alphabet: Google's SDK uses that for URLs."""
 
     text: str
     start: int
@@ -37,15 +66,17 @@ class Payload(NamedTuple):
         last = -(-(offset + length) // 3)
         chars = self.text[self.start + first * 4 : self.start + last * 4]
         try:
-            decoded = binascii.a2b_base64(chars)
+            decoded = binascii.a2b_base64(chars.translate(_TO_STANDARD))
         except ValueError:
             return b""
         skipped = offset - first * 3
         return decoded[skipped : skipped + length]
 
 
-def payload(value: object) -> Payload | None:
-    """Return the file inside a data URL or bare base64; None where there is none, as in a link."""
+def payload(value: object) -> File | None:
+    """Return the file inside a data URL or bare base64, or of plain bytes; None where there is none, as in a link."""
+    if isinstance(value, (bytes, bytearray)):
+        return Raw(value) if value else None
     if not isinstance(value, str) or value.startswith(("http://", "https://", "gs://", "s3://", "file:")):
         return None
     if not value.startswith("data:"):
@@ -54,7 +85,7 @@ def payload(value: object) -> Payload | None:
     return Payload(value, comma + 1) if comma >= 0 and ";base64" in value[:comma] else None
 
 
-def image_size(image: Payload) -> tuple[int, int] | None:
+def image_size(image: File) -> tuple[int, int] | None:
     """Return width and height of a PNG, JPEG, GIF or WebP image; None: not one of them, or damaged."""
     head = image.at(0, 30)
     if head.startswith(b"\xff\xd8"):
@@ -72,7 +103,7 @@ def image_size(image: Payload) -> tuple[int, int] | None:
     return size if size is not None and size[0] > 0 and size[1] > 0 else None
 
 
-def audio_seconds(audio: Payload, format_: str = "") -> float:
+def audio_seconds(audio: File, format_: str = "") -> float:
     """Return the length of a WAV or MP3 sound from its headers, of any other by its size."""
     head = audio.at(0, 12)
     is_wav = head.startswith(b"RIFF") and head[8:12] == b"WAVE"
@@ -82,7 +113,7 @@ def audio_seconds(audio: Payload, format_: str = "") -> float:
     return audio.size / (PCM_BYTES_PER_SECOND if format_.startswith("pcm") else UNKNOWN_BYTES_PER_SECOND)
 
 
-def _jpeg_size(image: Payload) -> tuple[int, int] | None:
+def _jpeg_size(image: File) -> tuple[int, int] | None:
     """Hop from segment to segment to the frame header; thumbnails and profiles are jumped over, not decoded."""
     offset = 2
     for _ in range(_MAX_SEGMENTS):
@@ -120,7 +151,7 @@ def _webp_size(head: bytes) -> tuple[int, int] | None:
             return None
 
 
-def _wav_seconds(audio: Payload) -> float | None:
+def _wav_seconds(audio: File) -> float | None:
     offset, byte_rate = 12, 0
     for _ in range(_MAX_SEGMENTS):
         chunk = audio.at(offset, 20)
@@ -137,7 +168,7 @@ def _wav_seconds(audio: Payload) -> float | None:
     return None
 
 
-def _mp3_seconds(audio: Payload, head: bytes) -> float | None:
+def _mp3_seconds(audio: File, head: bytes) -> float | None:
     offset = 0
     if head.startswith(b"ID3"):
         high, third, second, low = head[6:10] if len(head) >= 10 else bytes(4)  # noqa: PLR2004 -- the tag's header

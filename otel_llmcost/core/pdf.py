@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from otel_llmcost.core.media import Payload
+from otel_llmcost.core.media import File
 
 BYTES_PER_PAGE = 40_000
 """Between a page of text and a page with pictures, where the pages cannot be counted."""
@@ -24,12 +24,12 @@ _TREE_BYTES = 16_384
 """The root of a page tree may list a page in 8 bytes each before it says how many they are."""
 
 
-def is_pdf(file: Payload) -> bool:
+def is_pdf(file: File) -> bool:
     """Tell whether a file is a PDF, by its first bytes."""
     return file.at(0, 5) == b"%PDF-"
 
 
-def pages(file: Payload) -> int:
+def pages(file: File) -> int:
     """Return the pages of a PDF, counted where it says, else guessed from its size."""
     found = _number(_LINEARIZED, file.at(0, 1_024)) or _page_tree_count(file)
     return min(max(found or round(file.size / BYTES_PER_PAGE), 1), MAX_PAGES)
@@ -43,13 +43,13 @@ class _Section(NamedTuple):
     entries_at: int
 
 
-def _page_tree_count(file: Payload) -> int | None:
+def _page_tree_count(file: File) -> int | None:
     sections, root = _table(file)
     pages_number = _number(_PAGES, _object(file, sections, root, _OBJECT_BYTES))
     return _number(_COUNT, _object(file, sections, pages_number, _TREE_BYTES))
 
 
-def _table(file: Payload) -> tuple[list[_Section], int | None]:
+def _table(file: File) -> tuple[list[_Section], int | None]:
     """Read where the objects lie and which is the root; later versions first, as they replace earlier ones."""
     sections: list[_Section] = []
     root: int | None = None
@@ -64,7 +64,7 @@ def _table(file: Payload) -> tuple[list[_Section], int | None]:
     return sections, root
 
 
-def _read_sections(file: Payload, at: int, sections: list[_Section]) -> int:
+def _read_sections(file: File, at: int, sections: list[_Section]) -> int:
     for _ in range(_MAX_SECTIONS):
         if (header := re.match(_SECTION, file.at(at, 48))) is None:
             break
@@ -74,7 +74,7 @@ def _read_sections(file: Payload, at: int, sections: list[_Section]) -> int:
     return at
 
 
-def _object(file: Payload, sections: list[_Section], number: int | None, length: int) -> bytes:
+def _object(file: File, sections: list[_Section], number: int | None, length: int) -> bytes:
     for first, size, entries_at in sections:
         if number is not None and first <= number < first + size:
             entry = file.at(entries_at + (number - first) * _ENTRY_BYTES, 10)

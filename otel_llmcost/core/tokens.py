@@ -1,23 +1,27 @@
 """How many input tokens a request will take, by a cheap rule, before it is sent.
 
-Text counts ASCII / 4 + 0.75 per other character; framing, tools, images, sound and files count by what the providers
-publish (`input_rules`). A factor learned for the model (`learned`) then corrects the text.
+Text counts ASCII / 4 + 0.75 per other character; framing, tools, images, sound, video and files count by what the
+providers publish (`input_rules`, `shapes`). A factor learned for the model (`learned`) then corrects the text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import ceil
 from typing import NamedTuple
 
 from otel_llmcost.core.body import BodyWalk, CountText, is_fields, text_tokens
+from otel_llmcost.core.shapes import SHAPES
 from otel_llmcost.core.usage import Unit, Usage
 
 __all__ = ["DIALECTS", "CountText", "InputCount", "count_input", "text_tokens"]
 
+DIALECTS = tuple(SHAPES)
+_NOTHING: Mapping[Unit, int] = {}
+
 
 class InputCount(NamedTuple):
-    """Input tokens of one request. A named tuple, as one is made for each call."""
+    """Input of one request: tokens, and what else its price may go by. A named tuple, as one is made for each call."""
 
     text_tokens: float
     """Before the model's learned factor."""
@@ -28,11 +32,14 @@ class InputCount(NamedTuple):
     file_tokens: int = 0
     is_complete: bool = True
     """False: part of the input cannot be seen from here, as a stored conversation, a link or an iterator."""
+    video_tokens: int = 0
+    other: Mapping[Unit, int] = _NOTHING
+    """What is no token: images asked for, pages to read, characters to speak, documents to rank."""
 
     @property
     def media_tokens(self) -> int:
-        """Tokens of images, sound and files."""
-        return self.image_tokens + self.audio_tokens + self.file_tokens
+        """Tokens of images, sound, video and files."""
+        return self.image_tokens + self.audio_tokens + self.video_tokens + self.file_tokens
 
     @property
     def tokens(self) -> int:
@@ -44,20 +51,24 @@ class InputCount(NamedTuple):
         return ceil(self.text_tokens * factor) + self.fixed_tokens + self.media_tokens
 
     def usage(self, factor: float = 1.0) -> Usage:
-        """Return the count as a usage to be priced: the total, and the parts that may have a rate of their own."""
-        text, fixed, images, audio, files, _ = self
-        counts: dict[Unit, int] = {"input_tokens": ceil(text * factor) + fixed + images + audio + files}
+        """Return the count as a usage to be priced: the total, the parts that may have a rate of their own, others."""
+        text, fixed, images, audio, files, _, videos, other = self
+        counts: dict[Unit, int] = {"input_tokens": ceil(text * factor) + fixed + images + audio + videos + files}
         if images:
             counts["input_image_tokens"] = images
         if audio:
             counts["input_audio_tokens"] = audio
+        if videos:
+            counts["input_video_tokens"] = videos
+        if other:
+            counts.update(other)
         return Usage(counts)
 
 
 def count_input(
     body: object, dialect: str, *, model: str | None = None, count_text: CountText = text_tokens
 ) -> InputCount:
-    """Count the input tokens of a request's body; never raises for what is in it.
+    """Count the input of a request's body; never raises for what is in it.
 
     Args:
         body: The JSON body as the SDK hands it over: it may still hold an SDK's own objects where dicts will be.
@@ -67,69 +78,36 @@ def count_input(
     """
     if not is_fields(body):
         return InputCount(0.0, is_complete=False)
-    shape = _SHAPES[dialect]
+    shape = SHAPES[dialect]
+    if shape.told_by is not None:
+        shape = SHAPES[shape.told_by(body)]
+    first, messages, per_message, content, structures, schema_share, elsewhere, base, keys, _ = shape
     named = body.get("model") if model is None else model
-    walk = BodyWalk(named if isinstance(named, str) else "", count_text)
-    walk.messages(body.get(shape.messages), shape.per_message)
-    for key in shape.content:
+    walk = BodyWalk(named if isinstance(named, str) else "", count_text, keys)
+    for look in first:
+        look(walk, body)
+    walk.messages(body.get(messages), per_message)
+    for key in content:
         walk.content(body.get(key))
-    for key in shape.structures:
+    for key in structures:
         if (value := body.get(key)) is not None:
-            walk.schema(value, shape.schema_share)
-    if shape.elsewhere:
-        walk.elsewhere(body, shape.elsewhere)
-    if shape.has_tool_prompt:
-        walk.tool_prompt(body.get("tools"), body.get("tool_choice"))
-    return InputCount(walk.text, walk.fixed + shape.base, walk.images, walk.audio, walk.files, walk.is_complete)
+            walk.schema(value, schema_share)
+    if elsewhere:
+        walk.elsewhere(body, elsewhere)
+    return _made(
+        InputCount,
+        (
+            walk.text,
+            walk.fixed + base,
+            walk.images,
+            walk.audio,
+            walk.files,
+            walk.is_complete,
+            walk.videos,
+            walk.other,
+        ),
+    )
 
 
-class _Shape(NamedTuple):
-    """Where a dialect keeps its input, and what it adds to it."""
-
-    messages: str
-    content: tuple[str, ...] = ()
-    structures: tuple[str, ...] = ()
-    """Schemas that are shown to the model."""
-    elsewhere: tuple[str, ...] = ()
-    """If one of these is set, part of the input lies at the provider."""
-    per_message: int = 0
-    base: int = 0
-    schema_share: float = 1.0
-    """What is left of a schema's JSON in the form that the model reads."""
-    has_tool_prompt: bool = False
-
-
-# OpenAI's cookbook, "How to count tokens with tiktoken": 3 tokens a message and 1 its role, 1 a name, 3 that begin the
-# answer; by its rule for functions, typical ones take 0.45 to 0.7 of their JSON's tokens.
-# Anthropic's "Token counting": "Hello, world" takes 10 tokens, "Hello, Claude" with a system prompt of four 14.
-_SHAPES: Mapping[str, _Shape] = {
-    "openai.chat": _Shape(
-        messages="messages",
-        structures=("tools", "functions", "response_format"),
-        per_message=4,
-        base=3,
-        schema_share=0.55,
-    ),
-    "openai.responses": _Shape(
-        messages="input",
-        content=("instructions",),
-        structures=("tools", "text"),
-        elsewhere=("previous_response_id", "conversation", "prompt"),
-        per_message=4,
-        base=3,
-        schema_share=0.55,
-    ),
-    "openai.completions": _Shape(messages="prompt", content=("suffix",)),
-    "openai.embeddings": _Shape(messages="input"),
-    "anthropic.messages": _Shape(
-        messages="messages",
-        content=("system",),
-        structures=("tools", "output_format", "output_config"),
-        elsewhere=("container", "mcp_servers"),
-        per_message=4,
-        base=3,
-        has_tool_prompt=True,
-    ),
-}
-
-DIALECTS = tuple(_SHAPES)
+_made: Callable[..., InputCount] = tuple.__new__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+"""Makes a count without the frame of a call, which the class's own constructor takes."""

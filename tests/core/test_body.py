@@ -16,7 +16,15 @@ from tests.core.bodies import PDF, PNG_512, PNG_512_BASE64, PNG_512_URL, chat, c
 
 BLOCK_KEYS = (
     "type", "image_url", "url", "detail", "source", "data", "file", "file_data", "file_id", "name", "input_audio",
-    "format", "function", "arguments", "parameters", "result", "output", "encrypted_content",
+    "format", "function", "arguments", "parameters", "result", "output", "encrypted_content", "inlineData", "fileData",
+    "mimeType", "mediaResolution", "fileUri", "args", "response", "uri", "image", "video", "audio", "document", "bytes",
+    "json", "document_url", "inputImage", "bytesBase64Encoded", "level",
+)  # fmt: skip
+BODY_KEYS = (
+    "messages", "input", "prompt", "content", "text", "tools", "system", "instructions", "tool_choice", "contents",
+    "parts", "generationConfig", "instances", "parameters", "sampleCount", "requests", "toolConfig", "toolChoice", "n",
+    "seconds", "query", "documents", "images", "inputs", "texts", "message", "pages", "samples", "text_prompts",
+    "imageGenerationConfig", "numberOfImages", "anthropic_version", "document_annotation_format",
 )  # fmt: skip
 
 
@@ -204,9 +212,13 @@ def test_objects_and_absent_fields_of_an_sdk_count_as_what_will_be_sent():
 
 
 def test_absent_media_count_nothing():
-    absent = chat({"image_url": None, "file_data": None, "file_id": None, "encrypted_content": None, "name": None})
+    absent = {"image_url": None, "file_data": None, "file_id": None, "encrypted_content": None, "name": None}
 
-    assert absent == chat()
+    assert chat(absent | {"audio": None, "input_audio": None, "images": None}) == chat()
+
+
+def test_another_tools_result_is_text():
+    assert responses({"type": "mcp_call", "result": "abcd"}).text_tokens == 1
 
 
 def test_sound_that_cannot_be_seen_is_said():
@@ -234,9 +246,7 @@ def test_a_body_of_too_many_values_is_said():
     assert (counted.text_tokens, counted.is_complete) == (0, False)
 
 
-KEYS = st.sampled_from(
-    [*BLOCK_KEYS, "messages", "input", "prompt", "content", "text", "tools", "system", "instructions", "tool_choice"]
-)
+KEYS = st.sampled_from([*BLOCK_KEYS, *BODY_KEYS])
 ODD = (
     st.none()
     | st.booleans()
@@ -244,6 +254,7 @@ ODD = (
     | st.floats()
     | st.text(max_size=20)
     | st.sampled_from(["data:image/png;base64,iVBORw0KGgo=", "image", "base64", "\ud800", "image_generation_call"])
+    | st.sampled_from(["video/mp4", "audio/wav", "image/png", "application/pdf", "1-3,7", "9-1", "²-³", "high"])
     | st.binary(max_size=8)
     | st.builds(object)
 )
@@ -258,10 +269,15 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=300)
-@given(st.dictionaries(KEYS, JSON, max_size=8) | JSON, st.sampled_from(DIALECTS))
-def test_no_body_raises(body, dialect):
-    counted = count_input(body, dialect)
+@settings(deadline=None, max_examples=500)
+@given(
+    st.dictionaries(KEYS, JSON, max_size=8) | JSON,
+    st.sampled_from(DIALECTS),
+    st.sampled_from(["gpt-4o", "claude-opus-5", "gemini-2.5-flash", "gemini-3-pro", "veo-3", ""]),
+)
+def test_no_body_raises(body, dialect, model):
+    counted = count_input(body, dialect, model=model)
 
     assert counted.tokens >= 0
-    assert min(counted[:5]) >= 0
+    assert min((*counted[:5], counted.video_tokens, *counted.other.values())) >= 0
+    assert counted.usage().input_tokens == counted.tokens

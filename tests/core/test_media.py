@@ -161,12 +161,27 @@ def test_a_sound_gives_its_length(data, format_, seconds):
         "",
         None,
         7,
-        b"aGk=",
+        pytest.param(b"", id="no-bytes"),
         io.BytesIO(b"hi"),
     ],
 )
 def test_what_holds_no_file_is_none(value):
     assert payload(value) is None
+
+
+def test_plain_bytes_are_read_as_they_are():
+    raw = payload(png(640, 480))
+
+    assert raw is not None
+    assert (image_size(raw), raw.size) == ((640, 480), len(png(640, 480)))
+    assert audio_seconds(payload(bytearray(wav(2.0)))) == 2.0  # type: ignore[arg-type]
+
+
+def test_the_alphabet_for_urls_is_read_too():
+    data = png(0xFFFE, 0x3EFB)
+    assert {"-", "_"} & set(base64.urlsafe_b64encode(data).decode())
+
+    assert image_size(Payload(base64.urlsafe_b64encode(data).decode(), 0)) == (0xFFFE, 0x3EFB)
 
 
 def test_a_data_url_is_read_behind_its_comma():

@@ -116,11 +116,11 @@ def test_texts_and_framing_are_counted(dialect, body, text, fixed):
 
 
 def test_tokens_are_rounded_up_and_the_factor_is_for_text_only():
-    count = InputCount(10.1, 7, image_tokens=100, audio_tokens=20, file_tokens=3)
+    count = InputCount(10.1, 7, image_tokens=100, audio_tokens=20, file_tokens=3, video_tokens=1000)
 
-    assert count.media_tokens == 123
-    assert count.tokens == 11 + 7 + 123
-    assert count.scaled(2.0) == 21 + 7 + 123
+    assert count.media_tokens == 1123
+    assert count.tokens == 11 + 7 + 1123
+    assert count.scaled(2.0) == 21 + 7 + 1123
 
 
 def test_a_count_is_a_usage_with_its_parts():
@@ -128,6 +128,11 @@ def test_a_count_is_a_usage_with_its_parts():
         "input_tokens": 141,
         "input_image_tokens": 100,
         "input_audio_tokens": 20,
+    }
+    assert InputCount(10.0, video_tokens=5, other={"pages": 2}).usage().counts == {
+        "input_tokens": 15,
+        "input_video_tokens": 5,
+        "pages": 2,
     }
     assert InputCount(10.0).usage().counts == {"input_tokens": 10}
 
