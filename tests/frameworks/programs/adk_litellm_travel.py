@@ -1,4 +1,4 @@
-"""Google ADK through LiteLLM: a coordinator transfers to an agent with an agent as a tool; then a pipeline of agents."""
+"""Google ADK through LiteLLM: a coordinator hands over to an agent with an agent as a tool; then a pipeline."""
 
 import asyncio
 
