@@ -340,6 +340,9 @@ class ChunkShape:
         return False
 
 
+_UNANSWERED = frozenset({"TimeoutException", "NetworkError", "RemoteProtocolError", "Timeout"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
     """What a provider's programs speak over HTTP: its paid endpoints, and how to know it by a request."""
@@ -360,7 +363,7 @@ class Api:
         {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "LocalProtocolError"}
     )
     """Names of errors raised before anything reached the provider."""
-    unanswered: frozenset[str] = frozenset({"TimeoutException", "NetworkError", "RemoteProtocolError", "Timeout"})
+    unanswered: frozenset[str] = _UNANSWERED
     """Names of errors after which the provider may have billed."""
 
     def provider_at(self, host: str) -> str:
@@ -397,6 +400,6 @@ class ClientSdk(Api):
     """Patched when the app imports it."""
     sync_method: str = "SyncAPIClient.request"
     async_method: str = "AsyncAPIClient.request"
-    unanswered: frozenset[str] = frozenset({"APITimeoutError", "APIConnectionError", "APIResponseValidationError"})
+    unanswered: frozenset[str] = _UNANSWERED | {"APITimeoutError", "APIConnectionError", "APIResponseValidationError"}
     answer_in_error: tuple[str, ...] = ()
     """Paths at which an error carries the paid answer it was raised about."""

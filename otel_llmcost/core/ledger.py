@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -50,7 +50,39 @@ class Charge:
     rate: Rate | None = field(default=None, compare=False, repr=False)
     """What it was priced by, in all its parts; not kept in the ledger, where its id and source stand."""
 
+    corrects: str | None = None
+    """Id of an earlier entry that this one takes back or replaces, now that the truth is known."""
+
     @property
     def model(self) -> str:
         """The model that answered, else the one asked for."""
         return self.served_model or self.requested_model
+
+
+REVERSED = "reversed"
+"""Method of an entry that takes another back: all its counts and amounts are negative."""
+
+
+def reversal(charge: Charge) -> Charge:
+    """Return the entry that takes a charge back; it counts where that one did, and writing it twice is a no-op."""
+    return replace(
+        charge,
+        charge_id=f"{charge.charge_id}-reversed",
+        usage=Usage({unit: -count for unit, count in charge.usage.counts.items()}),
+        cost_nano=None if charge.cost_nano is None else -charge.cost_nano,
+        list_cost_nano=None if charge.list_cost_nano is None else -charge.list_cost_nano,
+        estimate_nano=None,
+        duration_seconds=0.0,
+        method=REVERSED,
+        corrects=charge.charge_id,
+    )
+
+
+def calls_of(charge: Charge) -> int:
+    """Count the call of an entry: a correction is of one that counts already."""
+    return int(charge.corrects is None)
+
+
+def unpriced_of(charge: Charge) -> int:
+    """Count the call of an entry if it has no price; one that takes such a charge back takes it off."""
+    return 0 if charge.cost_nano is not None else -1 if charge.method == REVERSED else 1

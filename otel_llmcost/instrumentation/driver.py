@@ -27,6 +27,7 @@ from otel_llmcost.core.tokens import CountText, count_input
 from otel_llmcost.core.uuid7 import uuid7
 from otel_llmcost.core.value import maker, value
 from otel_llmcost.errors import BudgetExceededError, RefusedError, StoreBusyError, StoreError
+from otel_llmcost.instrumentation.afterwards import correct, lost_attempts
 from otel_llmcost.instrumentation.counting import by_rule
 from otel_llmcost.instrumentation.outage import Outage
 from otel_llmcost.instrumentation.turn import Flow, Turn
@@ -77,6 +78,8 @@ class Driver:
     """Why no call may be sent at all."""
     flows: dict[str, Flow] = field(default_factory=dict[str, Flow])
     """Of the calls under way."""
+    uncertain: Callable[[str], Charge | None] = lambda _response_id: None
+    """Response id → its charge, if that is estimated or suspected, be it another process's."""
     count_text: Callable[[str], CountText] = by_rule
     """Model → what counts its texts."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -237,6 +240,14 @@ class Driver:
         if turn.span is not None:
             self.spans.end(turn.span, turn.call, charge, step.error)
         self._post(step)
+        if turn.mark.lost:
+            for posting in lost_attempts(step, turn.mark.lost, self.pricing):
+                self.meters.ended(turn.call, posting.charge, None, is_foreign=True)
+                self.writer.settle(posting)
+
+    def correct(self, original: Charge, truth: Charge) -> None:
+        """Put what an answer really came to in the place of what was estimated or suspected of it."""
+        correct(original, truth, writer=self.writer, policy=self.policy, meters=self.meters)
 
     def forked(self) -> None:
         """Leave the parent's calls to the parent, and do not make its ids again."""

@@ -90,6 +90,7 @@ class Runtime:
             said=settings.attribution,
             count_text=ExactCounting() if is_exact else by_rule,
             refuse_all_reason=settings.refuse_all_reason,
+            uncertain=store.uncertain,
         )
         runtime = cls(settings, store, writer, dispatcher, parts, tracing)
         dispatcher.resume()

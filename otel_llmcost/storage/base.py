@@ -117,6 +117,10 @@ class Store(Protocol):
         """Read the ledger in order of time."""
         ...
 
+    def uncertain(self, response_id: str) -> Charge | None:
+        """Find the charge of an answer that is estimated or suspected and was not corrected yet."""
+        ...
+
     def open_reservations(self) -> int:
         """Count calls under way."""
         ...

@@ -144,6 +144,11 @@ class MemoryStore:
             found = self._ledger.charges(since, until)
         return iter(found)
 
+    def uncertain(self, response_id: str) -> Charge | None:
+        """See `Store.uncertain`."""
+        with self._lock:
+            return self._ledger.uncertain(response_id)
+
     def open_reservations(self) -> int:
         """See `Store.open_reservations`."""
         with self._lock:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import cast
 
 from otel_llmcost.core.attribution import DIMENSIONS, Dimension
-from otel_llmcost.core.ledger import Charge
+from otel_llmcost.core.ledger import Charge, reversal
 from otel_llmcost.storage.base import GroupBy, Total
 from otel_llmcost.storage.shared import Sum, dearest_first
 
@@ -17,6 +17,7 @@ _FORGOTTEN: frozenset[Dimension] = frozenset({"task", "session", "trace"})
 """Dimensions that old sums do not keep, since every value of them is soon over."""
 _KEPT: tuple[Dimension, ...] = tuple(dimension for dimension in DIMENSIONS if dimension not in _FORGOTTEN)
 
+_UNCERTAIN = frozenset({"estimated", "suspected"})
 _TIMES: Mapping[GroupBy, str] = {"hour": "%Y-%m-%dT%H:00", "day": "%Y-%m-%d", "month": "%Y-%m"}
 _OF_CHARGE: Mapping[GroupBy, Callable[[Charge], str | None]] = {
     "provider": lambda charge: charge.tags.get("provider", charge.provider),
@@ -50,6 +51,14 @@ class MemoryLedger:
         """List the charges of a time, in order of time."""
         found = [charge for charge in self._charges.values() if since <= charge.at < until]
         return sorted(found, key=lambda charge: (charge.at, charge.charge_id))
+
+    def uncertain(self, response_id: str) -> Charge | None:
+        """Find the charge of an answer that is estimated or suspected and was not corrected yet."""
+        for charge in reversed(self._charges.values()):
+            is_open = charge.status in _UNCERTAIN and charge.corrects is None
+            if charge.response_id == response_id and is_open and reversal(charge).charge_id not in self._charges:
+                return charge
+        return None
 
     def totals(self, by: Sequence[GroupBy], since: datetime, until: datetime) -> list[Total]:
         """Add up the charges of a time by dimensions."""

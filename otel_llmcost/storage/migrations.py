@@ -58,7 +58,18 @@ def _first_tables(cursor: Cursor) -> None:
         cursor.execute(statement)
 
 
-MIGRATIONS: tuple[tuple[str, Callable[[Cursor], None]], ...] = (("0001 first tables", _first_tables),)
+def _corrections(cursor: Cursor) -> None:
+    cursor.execute("ALTER TABLE charges ADD COLUMN corrects TEXT")
+    cursor.execute(
+        """CREATE INDEX charges_uncertain ON charges (response_id)
+        WHERE response_id IS NOT NULL AND status IN ('estimated', 'suspected')"""
+    )
+
+
+MIGRATIONS: tuple[tuple[str, Callable[[Cursor], None]], ...] = (
+    ("0001 first tables", _first_tables),
+    ("0002 corrections", _corrections),
+)
 """Name → step, in order. Steps are only ever added."""
 
 

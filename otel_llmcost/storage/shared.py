@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from otel_llmcost.core.alert import Alert
 from otel_llmcost.core.budget import Balance, Budget, Claim
-from otel_llmcost.core.ledger import Charge, ChargeStatus
+from otel_llmcost.core.ledger import Charge, ChargeStatus, calls_of, unpriced_of
 from otel_llmcost.core.policy import micros
 from otel_llmcost.core.window import Span
 from otel_llmcost.storage.base import Hold, Total
@@ -105,9 +105,9 @@ def book(cell: Cell, charge: Charge, held_nano: int, assumed: Mapping[str, int],
     """
     cost = charge.cost_nano
     if cost is None:
-        cell.unpriced += 1
+        cell.unpriced += unpriced_of(charge)
         cost = assumed.get(budget, 0)
-    cell.calls += 1
+    cell.calls += calls_of(charge)
     if charge.status == "suspected":
         cell.suspected += cost
     else:
@@ -152,7 +152,15 @@ class Sum:
         """Add one charge."""
         usage, cost = charge.usage, charge.cost_nano
         cached = usage["cache_read_tokens"]
-        self.add(charge.status, 1, cost or 0, int(cost is None), usage.input_tokens, usage.output_tokens, cached)
+        self.add(
+            charge.status,
+            calls_of(charge),
+            cost or 0,
+            unpriced_of(charge),
+            usage.input_tokens,
+            usage.output_tokens,
+            cached,
+        )
 
     def add_sum(self, other: Sum) -> None:
         """Add what was added up of one status elsewhere."""

@@ -117,6 +117,11 @@ class SqliteStore:
             yield from page
             after = (micros(page[-1].at), page[-1].charge_id)
 
+    def uncertain(self, response_id: str) -> Charge | None:
+        """See `Store.uncertain`."""
+        self._reader.check_place()
+        return self._reader.read(lambda cursor: ledger.uncertain(cursor, response_id))
+
     def open_reservations(self) -> int:
         """See `Store.open_reservations`."""
         self._reader.check_place()

@@ -10,7 +10,7 @@ from sqlite3 import Cursor
 from typing import Any
 
 from otel_llmcost.core.attribution import DIMENSIONS, Dimension, encodable
-from otel_llmcost.core.ledger import Charge
+from otel_llmcost.core.ledger import REVERSED, Charge
 from otel_llmcost.core.policy import micros
 from otel_llmcost.core.usage import Unit, Usage
 from otel_llmcost.storage.base import GroupBy, Total
@@ -40,6 +40,7 @@ _PLAIN: Mapping[str, str] = {
     "span_id": "span_id",
     "response_id": "response_id",
     "error_type": "error_type",
+    "corrects": "corrects",
 }
 """Field of a charge → column that holds it as it is."""
 _COUNTED: tuple[Unit, ...] = ("input_tokens", "output_tokens", "cache_read_tokens")
@@ -89,7 +90,8 @@ def totals(cursor: Cursor, by: Sequence[GroupBy], since_us: int, until_us: int) 
     groups = [_GROUPS[name] for name in by]
     places = ", ".join(str(place + 1) for place in range(len(by) + 1))
     rows = cursor.execute(
-        f"""SELECT {", ".join([*groups, "status"])}, count(*), coalesce(sum(cost), 0), sum(cost IS NULL),
+        f"""SELECT {", ".join([*groups, "status"])}, sum(corrects IS NULL), coalesce(sum(cost), 0),
+        sum((cost IS NULL) * iif(method = '{REVERSED}', -1, 1)),
         {", ".join(f"coalesce(sum({unit}), 0)" for unit in _COUNTED)}
         FROM charges WHERE at_us >= ? AND at_us < ? GROUP BY {places}""",
         (since_us, until_us),
@@ -98,6 +100,17 @@ def totals(cursor: Cursor, by: Sequence[GroupBy], since_us: int, until_us: int) 
     for row in rows:
         sums.setdefault(row[: len(by)], Sum()).add(*row[len(by) :])
     return dearest_first(total.total(group) for group, total in sums.items())
+
+
+def uncertain(cursor: Cursor, response_id: str) -> Charge | None:
+    """Find the charge of an answer that is estimated or suspected and was not corrected yet."""
+    rows = cursor.execute(
+        f"""SELECT {", ".join(_COLUMNS)} FROM charges WHERE response_id = ? AND status IN ('estimated', 'suspected')
+        AND corrects IS NULL AND NOT EXISTS
+        (SELECT 1 FROM charges AS later WHERE later.charge_id = charges.charge_id || '-{REVERSED}') LIMIT 1""",
+        (response_id,),
+    ).fetchall()
+    return _charge(rows[0]) if rows else None
 
 
 def _insert_one(cursor: Cursor, row: Sequence[object]) -> bool:

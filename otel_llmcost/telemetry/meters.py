@@ -109,6 +109,8 @@ class Meters:
     """(budget, agent, team) → calls not sent."""
     alerts: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
     """(budget, level) → alerts fired by this process."""
+    reversed: dict[CellKey, int] = field(default_factory=dict[CellKey, int])
+    """Attributes of charges that were taken back → their cost, in nano-USD: a counter never goes back itself."""
     store_errors: int = 0
     overflow: int = 0
     """Calls that found no cell of their own."""
@@ -144,6 +146,18 @@ class Meters:
                 cell.input_tokens.add(counts.get("input_tokens", 0))
                 cell.output_tokens.add(counts.get("output_tokens", 0))
 
+    def corrected(self, original: Charge, truth: Charge) -> None:
+        """Add a truth that takes the place of what was estimated or suspected."""
+        with self.lock:
+            cell = self._cell(_key_of(truth))
+            _add_tokens(cell.tokens, truth.usage)
+            if truth.cost_nano is not None:
+                cell.cost_nano += truth.cost_nano
+                cell.cost_per_call.add(truth.cost_nano / NANO_PER_USD)
+            key = _key_of(original)
+            if len(self.reversed) < MOST_CELLS or key in self.reversed:
+                self.reversed[key] = self.reversed.get(key, 0) + (original.cost_nano or 0)
+
     def refused(self, call: Call, name: str) -> None:
         """Add a call that was not sent."""
         tags = call.tags
@@ -175,6 +189,7 @@ class Meters:
         self.cells.clear()
         self.refusals.clear()
         self.alerts.clear()
+        self.reversed.clear()
         self.store_errors = self.overflow = 0
 
     def _cell(self, key: CellKey) -> Cell:
@@ -185,6 +200,12 @@ class Meters:
                 key = OVERFLOW
             cell = self.cells.get(key) or self.cells.setdefault(key, Cell())
         return cell
+
+
+def _key_of(charge: Charge) -> CellKey:
+    tag = charge.tags.get
+    who = (tag("agent"), tag("team"), tag("feature"), tag("environment"))
+    return CellKey(charge.provider, charge.requested_model, charge.operation, *who, charge.status, charge.error_type)
 
 
 def _add_tokens(tokens: list[int], usage: Usage) -> None:

@@ -101,6 +101,9 @@ def _calls(meters: Meters) -> list[Reading]:
         for name, count in zip(TOKEN_CLASSES, cell.tokens, strict=True):
             if count:
                 _add(tokens, (*dimensions, (semconv.TOKEN_CLASS, name)), count)
+    reversed_: dict[Attributes, float] = {}
+    for key, nano in meters.reversed.items():
+        _add(reversed_, (*_dimensions(key), (semconv.COST_STATUS, key.outcome)), nano)
     return [
         _counter(semconv.CALLS, _CALL, "Calls, by how they ended.", calls.items()),
         _counter(
@@ -108,6 +111,12 @@ def _calls(meters: Meters) -> list[Reading]:
             USD,
             "Cost of calls, after discounts.",
             ((each, nano / NANO_PER_USD) for each, nano in cost.items()),
+        ),
+        _counter(
+            semconv.COST_REVERSED,
+            USD,
+            "Cost of charges that were taken back when the truth came; to be subtracted from the cost.",
+            ((each, nano / NANO_PER_USD) for each, nano in reversed_.items()),
         ),
         _counter(semconv.TOKENS, _TOKEN, "Tokens, in classes that exclude one another.", tokens.items()),
         _counter(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from otel_llmcost.core.attribution import DIMENSIONS
-from otel_llmcost.core.ledger import Charge
+from otel_llmcost.core.ledger import Charge, reversal
 from otel_llmcost.core.usage import UNITS, Usage
 from otel_llmcost.storage.base import GroupBy, Posting, Store
 from tests.storage.books import NOW, USD, Books, budget, charge
@@ -199,3 +199,37 @@ def test_a_charge_with_another_time_but_a_known_id_is_the_same_charge(store: Sto
     write(store, first, replace(first, at=first.at + timedelta(microseconds=3)))
 
     assert list(store.charges(*FOREVER)) == [first]
+
+
+def test_a_truth_takes_the_place_of_a_suspicion(store: Store) -> None:
+    """One call, though there are three entries; what was suspected is nothing any more."""
+    suspected = charge(status="suspected", cost_nano=USD, list_cost_nano=USD, response_id="resp-1")
+    truth = charge(cost_nano=3 * USD, corrects=suspected.charge_id, usage=Usage({"input_tokens": 40}))
+    write(store, suspected)
+    assert store.uncertain("resp-1") == suspected
+
+    write(store, reversal(suspected), truth)
+    write(store, reversal(suspected), truth)
+
+    (total,) = store.totals([], *FOREVER)
+    assert (total.calls, total.cost_nano, total.input_tokens, total.output_tokens) == (1, 3 * USD, 40, 0)
+    assert total.by_status_nano == {"suspected": 0, "confirmed": 3 * USD}
+    assert store.uncertain("resp-1") is None
+
+
+def test_a_call_without_a_price_is_not_unpriced_once_its_truth_has_one(store: Store) -> None:
+    """Taking the entry back takes its mark off too."""
+    unpriced = charge(status="estimated", cost_nano=None, list_cost_nano=None)
+
+    write(store, unpriced, reversal(unpriced), charge(corrects=unpriced.charge_id))
+
+    (total,) = store.totals([], *FOREVER)
+    assert (total.calls, total.unpriced_calls, total.cost_nano) == (1, 0, USD)
+
+
+def test_a_confirmed_charge_is_not_uncertain(store: Store) -> None:
+    """There is nothing to be corrected on it."""
+    write(store, charge(response_id="resp-1"))
+
+    assert store.uncertain("resp-1") is None
+    assert store.uncertain("resp-2") is None

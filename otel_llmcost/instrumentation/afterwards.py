@@ -1,0 +1,58 @@
+"""What a call comes to beside its own end: attempts that nobody saw the end of, and truths that come later."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from otel_llmcost.core.flow import Call, Failure, Settle
+from otel_llmcost.core.ledger import Charge, reversal
+from otel_llmcost.core.policy import Policy
+from otel_llmcost.core.pricing import Pricing
+from otel_llmcost.storage.base import Posting
+from otel_llmcost.storage.writer import Writer
+from otel_llmcost.telemetry.meters import Meters
+
+LOST_ATTEMPT = "lost-attempt"
+"""Method of a charge for an attempt that an SDK repeated, though the provider may have answered and billed it."""
+
+
+def lost_attempts(step: Settle, lost: int, pricing: Pricing) -> list[Posting]:
+    """Suspect one charge for each attempt within a call whose end nobody saw, beyond what the call itself came to.
+
+    Args:
+        step: how the call ended. If it ended with an unseen answer itself, that one is the last attempt's.
+        lost: how many attempts there were whose end was not seen.
+        pricing: estimates them; as the same request was sent, each comes to the same.
+    """
+    ended_unseen = step.charge is not None and step.charge.status == "suspected"
+    count = lost - ended_unseen
+    if count <= 0:
+        return []
+    charge = _suspected(step.call, pricing)
+    if charge is None:
+        return []
+    charges = [replace(charge, charge_id=f"{step.call.charge_id}-lost-{number + 1}") for number in range(count)]
+    return [
+        Posting(reservation_id=each.charge_id, claims=step.claims, charge=each, assumed=step.assumed)
+        for each in charges
+    ]
+
+
+def _suspected(call: Call, pricing: Pricing) -> Charge | None:
+    failure = Failure(error=TimeoutError(), may_be_billed=True)
+    charge = pricing.charge_of_failure(call, failure, pricing.estimate(call))
+    return None if charge is None else replace(charge, method=LOST_ATTEMPT, error_type=None)
+
+
+def correct(original: Charge, truth: Charge, *, writer: Writer, policy: Policy, meters: Meters) -> None:
+    """Put the truth in the place of a charge that was estimated or suspected: one entry takes it back, one is new.
+
+    Both count at the time of the original, on the budgets it counted on; doing it again changes nothing.
+    """
+    back = reversal(original)
+    new = replace(truth, at=original.at, tags=original.tags, corrects=original.charge_id)
+    then = Policy(policy.budgets, original.at)
+    claims = then.claims(original.tags, original.at, None, lambda _budget, _subject: None)
+    for charge in (back, new):
+        writer.settle(Posting(reservation_id=charge.charge_id, claims=claims, charge=charge, assumed={}))
+    meters.corrected(original, new)
