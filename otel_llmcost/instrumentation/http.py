@@ -15,20 +15,12 @@ from opentelemetry import context as otel_context
 from otel_llmcost.adapters import DIRECTORY
 from otel_llmcost.adapters.base import fields_of
 from otel_llmcost.adapters.directory import Found, agent_of
-from otel_llmcost.errors import ProviderStatusError
 from otel_llmcost.instrumentation import tap
-from otel_llmcost.instrumentation.contain import contained, guard
+from otel_llmcost.instrumentation.contain import guard
 from otel_llmcost.instrumentation.driver import Driver, new_ask
-from otel_llmcost.instrumentation.sending import (
-    BAD_REQUEST,
-    ERROR_STATUS,
-    TIMED_OUT,
-    areserve,
-    may_be_billed,
-    reserve,
-)
+from otel_llmcost.instrumentation.sending import BAD_REQUEST, Sent, areserve, reserve
 from otel_llmcost.instrumentation.turn import Turn
-from otel_llmcost.telemetry.spans import CALL_KEY, CallMark
+from otel_llmcost.telemetry.spans import CALL_KEY
 
 MOST_BODY_BYTES = 64 << 20
 """A longer request is not looked into."""
@@ -123,9 +115,9 @@ class HttpxWrapper:
         try:
             answer = await wrapped(*args, **kwargs)
         except BaseException as error:
-            sent.note_loss(error)
+            sent.failed(error)
             raise
-        sent.note_status(answer)
+        sent.deliver(answer)
         return answer
 
 
@@ -133,9 +125,9 @@ def _watched(sent: _Sent, wrapped: Any, args: tuple[Any, ...], kwargs: dict[str,
     try:
         answer = wrapped(*args, **kwargs)
     except BaseException as error:
-        sent.note_loss(error)
+        sent.failed(error)
         raise
-    sent.note_status(answer)
+    sent.deliver(answer)
     return answer
 
 
@@ -190,17 +182,14 @@ def json_body(content: object) -> Mapping[str, Any]:
     return fields_of(value) if isinstance(value, dict) else {}
 
 
-class _Sent:
+class _Sent(Sent):
     """A paid request, and what we changed of it."""
 
-    __slots__ = ("found", "mark", "original", "request", "turn")
+    __slots__ = ("original", "request")
 
     def __init__(self, found: Found, request: Any, turn: Turn | None, mark: object) -> None:
-        self.found = found
+        super().__init__(found, turn, mark)
         self.request = request
-        self.turn = turn
-        """None: a call around it accounts for it."""
-        self.mark = mark
         self.original: Any = None
         """The request as it was, where we asked for a usage in its place."""
 
@@ -229,31 +218,11 @@ class _Sent:
         self.turn.hides_usage = False
         return True
 
-    def failed(self, error: BaseException) -> None:
-        """Settle a request that brought no answer."""
-        with contained("settle a failed call"):
-            if self.turn is not None:
-                self.turn.fail(error, may_be_billed=may_be_billed(self.found.api, error))
-
     def deliver(self, answer: Any) -> None:
         """Read the usage of an answer, now or as its reader takes it in."""
-        turn = self.turn
-        try:
-            if turn is None:
-                return
-            if answer.status_code >= ERROR_STATUS:
-                turn.fail(ProviderStatusError(answer.status_code), may_be_billed=answer.status_code in TIMED_OUT)
-            elif not tap.read_whole(answer, turn):
-                tap.attach(answer, turn, is_stream=turn.call.is_stream)
-        except Exception as error:  # noqa: BLE001 -- ours; the host gets its answer
-            guard("read an answer", error)
+        self.answered(answer.status_code, lambda turn: _read(answer, turn))
 
-    def note_loss(self, error: BaseException) -> None:
-        """Note an attempt of a call whose end nobody saw."""
-        if isinstance(self.mark, CallMark) and may_be_billed(self.found.api, error):
-            self.mark.lost += 1
 
-    def note_status(self, answer: Any) -> None:
-        """Note an attempt of a call that somebody between us and the model gave up on."""
-        if isinstance(self.mark, CallMark) and answer.status_code in TIMED_OUT:
-            self.mark.lost += 1
+def _read(answer: Any, turn: Turn) -> None:
+    if not tap.read_whole(answer, turn):
+        tap.attach(answer, turn, is_stream=turn.call.is_stream)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
+from collections.abc import Callable
 
 from otel_llmcost.adapters.base import Api
-from otel_llmcost.errors import RefusedError
-from otel_llmcost.instrumentation.contain import guard
+from otel_llmcost.adapters.directory import Found
+from otel_llmcost.errors import ProviderStatusError, RefusedError
+from otel_llmcost.instrumentation.contain import contained, guard
 from otel_llmcost.instrumentation.driver import Driver
 from otel_llmcost.instrumentation.turn import Turn
+from otel_llmcost.telemetry.spans import CallMark
 
 BAD_REQUEST = frozenset({400, 422})
 ERROR_STATUS = 400
@@ -50,11 +53,53 @@ async def areserve(driver: Driver, turn: Turn) -> None:
         guard("reserve for a call", error)
 
 
+class Sent:
+    """A paid request below an SDK, between its being sent and its answer being read."""
+
+    __slots__ = ("found", "mark", "turn")
+
+    def __init__(self, found: Found, turn: Turn | None, mark: object) -> None:
+        self.found = found
+        self.turn = turn
+        """None: a call around it accounts for it."""
+        self.mark = mark
+
+    def failed(self, error: BaseException) -> None:
+        """Settle a request that brought no answer, or note an attempt of a call around it."""
+        with contained("settle a failed call"):
+            is_lost = may_be_billed(self.found.api, error)
+            if self.turn is not None:
+                self.turn.fail(error, may_be_billed=is_lost)
+            elif is_lost:
+                self._note_loss()
+
+    def answered(self, status: int, read: Callable[[Turn], None]) -> None:
+        """Read the usage of an answer, now or as its reader takes it in."""
+        turn = self.turn
+        try:
+            if turn is None:
+                if status in TIMED_OUT:
+                    self._note_loss()
+            elif status >= ERROR_STATUS:
+                turn.fail(ProviderStatusError(status), may_be_billed=status in TIMED_OUT)
+            else:
+                read(turn)
+        except Exception as error:  # noqa: BLE001 -- ours; the host gets its answer
+            guard("read an answer", error)
+
+    def _note_loss(self) -> None:
+        """Note an attempt of a call whose end nobody saw, or that somebody between us and the model gave up on."""
+        if isinstance(self.mark, CallMark):
+            self.mark.lost += 1
+
+
 def may_be_billed(api: Api, error: BaseException) -> bool:
     """Tell whether a call that ended so was sent, with its end unseen, so that the provider may have billed it."""
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
         return status < ERROR_STATUS or status in TIMED_OUT
+    if any(each.__name__ in api.unsent for each in type(error).__mro__):
+        return False
     if isinstance(error, _ENDED_FROM_OUTSIDE):
         return True
     names = {each.__name__ for link in _chain(error) for each in type(link).__mro__}
