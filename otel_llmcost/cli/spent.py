@@ -33,8 +33,10 @@ class Spending:
     @property
     def per_call_nano(self) -> int | None:
         """The mean cost of the calls that have a price; None: none has."""
-        priced = self.calls.calls - self.calls.unpriced_calls
-        return round(Decimal(self.calls.cost_nano) / priced) if priced else None
+        calls, unpriced = self.calls.calls, self.calls.unpriced_calls
+        # Entries that take others back are no calls, but take unpriced ones off.
+        priced = min(calls, calls - unpriced)
+        return round(Decimal(self.calls.cost_nano) / priced) if priced > 0 else None
 
     @property
     def total_per_call_nano(self) -> int | None:

@@ -106,7 +106,8 @@ def allocate(cost: FixedCost, work: Iterable[Work], since: datetime, until: date
     """Share a fixed cost among the calls of each day.
 
     A day's amount goes to that day's calls; of a day that `since` or `until` cuts, the part in between does. What no
-    call can bear stays unallocated: it is not laid on the calls of other days.
+    call can bear stays unallocated: it is not laid on the calls of other days. A group that entries taking others back
+    bring below nothing bears nothing.
 
     Args:
         cost: what is to be shared.
@@ -114,16 +115,17 @@ def allocate(cost: FixedCost, work: Iterable[Work], since: datetime, until: date
         since: aware.
         until: exclusive; not after now, since what is yet to fall due is no cost.
     """
-    weight, days = _WEIGHTS[cost.allocate_by], dict[date, dict[Group, int]]()
+    weight_of, days = _WEIGHTS[cost.allocate_by], dict[date, dict[Group, int]]()
     for each in work:
         if cost.scope.matches(each.tags):
             weights = days.setdefault(each.day, {})
-            weights[each.group] = weights.get(each.group, 0) + weight(each)
+            weights[each.group] = weights.get(each.group, 0) + weight_of(each)
     shares = dict[Group, int]()
     for day, weights in days.items():
         begin = datetime.combine(day, time(), UTC)
         due = cost.accrued_nano(max(since, begin), min(until, begin + _DAY))
-        for group, nano in split(due, weights).items():
+        borne = {group: max(weight, 0) for group, weight in weights.items()}
+        for group, nano in split(due, borne).items():
             shares[group] = shares.get(group, 0) + nano
     return Allocation(cost=cost, accrued_nano=cost.accrued_nano(since, until), shares_nano=shares)
 

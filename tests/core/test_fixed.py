@@ -172,6 +172,15 @@ def test_calls_that_weigh_nothing_bear_nothing():
     assert (shares(found), found.unallocated_nano) == ({}, 10 * USD)
 
 
+def test_what_was_taken_back_bears_nothing():
+    """An entry that takes another back may stand in a group of its own."""
+    done = [work("planner", cost_nano=500), work("writer", calls=0, tokens=-7, cost_nano=-200)]
+
+    found = allocate(daily(10, allocate_by="cost"), done, START, START + DAY)
+
+    assert shares(found) == {"planner": 10 * USD, "writer": 0}
+
+
 def test_only_calls_of_the_scope_bear_it():
     done = [
         work("planner", calls=4, model="gpt-4o"),
@@ -203,7 +212,12 @@ def test_a_day_that_is_cut_goes_to_the_calls_of_what_is_left_of_it():
 
 
 WORK = st.builds(
-    work, st.sampled_from(["a", "b", None]), st.integers(1, 5), st.integers(0, 9), st.integers(0, 10**9), st.just(7)
+    work,
+    st.sampled_from(["a", "b", None]),
+    st.integers(1, 5),
+    st.integers(0, 9),
+    st.integers(0, 10**9),
+    st.integers(-7, 7),
 )
 
 
