@@ -18,12 +18,11 @@ def _crew(crew: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any], _outer:
 
 def _flow(flow: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], _outer: Frame | None) -> Frame | None:
     """Take the state's id, by which a flow goes on with what it has kept, and a conversation with its next turn."""
-    kind: Any = type(flow)
-    if kind.__module__.startswith("crewai."):  # it runs its agents, and writes its memory, by flows of its own
+    if type(flow).__module__.startswith("crewai."):  # it runs its agents, and writes its memory, by flows of its own
         return None
     inputs = argument(args, kwargs, 0, "inputs")
     session = first_text(inputs, "id") if isinstance(inputs, Mapping) else None
-    return Frame(workflow=first_text(flow, "name") or kind.__name__, session=session)
+    return Frame(workflow=first_text(flow, "name") or type(flow).__name__, session=session)
 
 
 def _resumed_flow(flow: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any], _outer: Frame | None) -> Frame | None:

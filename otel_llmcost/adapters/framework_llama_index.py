@@ -19,9 +19,8 @@ def _workflow(workflow: Any, _args: tuple[Any, ...], kwargs: Mapping[str, Any], 
     if hasattr(workflow, "take_step"):
         name = first_text(workflow, "name")
         return Frame(agent=name, is_default=name == _UNNAMED_AGENT, workflow=said, session=session)
-    kind: Any = type(workflow)
-    own = None if kind.__module__.startswith("llama_index.core.") else kind.__name__
-    return Frame(workflow=said or own, session=session)
+    is_ready_made = type(workflow).__module__.startswith("llama_index.core.")
+    return Frame(workflow=said or (None if is_ready_made else type(workflow).__name__), session=session)
 
 
 def _session(start: Any) -> str | None:
