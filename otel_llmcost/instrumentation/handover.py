@@ -1,4 +1,8 @@
-"""Processes that are started afresh, and pools whose workers were there before the work: it is for who gave it."""
+"""Threads and processes, and pools whose workers were there before the work: it is for whoever gave it.
+
+OpenTelemetry's instrumentation of threads carries the whole context where it is at work, but not into threads that
+have a `run` of their own, and it does not know `multiprocessing`. Where both carry, both say the same.
+"""
 
 from __future__ import annotations
 
@@ -48,19 +52,19 @@ class _Said:
 _said = _Said()
 
 
-def _start(wrapped: Callable[..., Any], process: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Note on a process object who it is started for; a new interpreter gets it pickled."""
-    with contained("carry attribution to a process"):
+def _start(wrapped: Callable[..., Any], started: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Note on a thread or a process who it is started for; a new interpreter gets it with the object."""
+    with contained("carry attribution to a thread or process"):
         tags = _said.now()
         if tags:
-            setattr(process, _MARK, tags)
+            setattr(started, _MARK, tags)
     return wrapped(*args, **kwargs)
 
 
-def _bootstrap(wrapped: Callable[..., Any], process: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Begin a process as noted, which for a forked one changes nothing."""
-    with contained("take over attribution in a process"):
-        tags: Mapping[Dimension, str] | None = getattr(process, _MARK, None)
+def _bootstrap(wrapped: Callable[..., Any], started: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Begin in it as noted, which for a forked process changes nothing."""
+    with contained("take over attribution in a thread or process"):
+        tags: Mapping[Dimension, str] | None = getattr(started, _MARK, None)
         if tags:
             otel_context.attach(baggage.with_only(tags))
     return wrapped(*args, **kwargs)
@@ -81,6 +85,11 @@ _POOL = ("apply_async", "map", "map_async", "starmap", "starmap_async", "imap", 
 """None of them calls another; `apply` calls the first."""
 
 JOIN: Mapping[str, Callable[[Any], list[Callable[[], None]]]] = {
+    "threading": lambda module: [
+        *around(module.Thread, ("start",), _start),
+        *around(module.Thread, ("_bootstrap_inner",), _bootstrap),
+    ],
+    "concurrent.futures.thread": lambda module: around(module.ThreadPoolExecutor, ("submit",), _give),
     "multiprocessing.process": lambda module: [
         *around(module.BaseProcess, ("start",), _start),
         *around(module.BaseProcess, ("_bootstrap",), _bootstrap),

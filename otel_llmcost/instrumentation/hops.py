@@ -1,6 +1,6 @@
 """Waits for what hands work over to other processes and to pools, so that who it is for goes along.
 
-What OpenTelemetry's own instrumentations carry (threads, executors, HTTP) is theirs; docs/context.md has them all.
+What OpenTelemetry's own instrumentations carry is theirs; docs/context.md has both.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from otel_llmcost.instrumentation import state
 from otel_llmcost.instrumentation.contain import contained
 
 HOPS = {
+    "threading": "handover",
+    "concurrent.futures.thread": "handover",
     "multiprocessing.process": "handover",
     "multiprocessing.pool": "handover",
     "concurrent.futures.process": "handover",
@@ -55,11 +57,11 @@ def around(owner: type[Any], names: tuple[str, ...], wrapper: Callable[..., Any]
 
 def _around(owner: type[Any], name: str, wrapper: Callable[..., Any]) -> Callable[[], None]:
     before: Any = vars(owner)[name]
-    ours = wrapt.FunctionWrapper(before, wrapper)
-    setattr(owner, name, ours)
+    setattr(owner, name, wrapt.FunctionWrapper(before, wrapper))
 
     def undo() -> None:
-        if vars(owner).get(name) is ours:  # else others stand around us
+        # Others who stood around us and left put us back in another form; those who still do are left alone.
+        if getattr(vars(owner).get(name), "_self_wrapper", None) is wrapper:
             setattr(owner, name, before)
 
     return undo
