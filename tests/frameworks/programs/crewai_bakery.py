@@ -1,4 +1,4 @@
-"""CrewAI: a flow that goes on with what it kept, with an agent on its own and a crew whose answer is checked in it, all in asyncio."""
+"""CrewAI: a flow that goes on with what it kept, in asyncio: an agent, then a crew whose answer is checked."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""CrewAI: a manager, made by the framework, delegates to a clerk, whose calls go through litellm; nobody named a crew."""
+"""CrewAI: a manager, made by the framework, delegates to a clerk on litellm; nobody named the crew."""
 
 from crewai import LLM, Agent, Crew, Process, Task
 

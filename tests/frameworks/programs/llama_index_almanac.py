@@ -1,4 +1,4 @@
-"""LlamaIndex: an agent with a memory, twice; and a workflow of the program's own, which asks a model and then an agent."""
+"""LlamaIndex: an agent with a memory, twice; a workflow of the program's own, which asks a model and an agent."""
 
 import asyncio
 
