@@ -10,7 +10,7 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
 from otel_llmcost.adapters.frameworks import Frame, Hook
-from otel_llmcost.core.attribution import Dimension
+from otel_llmcost.core.attribution import Dimension, Tags
 from otel_llmcost.instrumentation import state
 from otel_llmcost.instrumentation.contain import guard
 from otel_llmcost.telemetry import baggage
@@ -28,13 +28,18 @@ def framed(ctx: Context, frame: Frame) -> Context:
         return ctx
     said: dict[Dimension, str] = {}
     known = baggage.tags(ctx)
-    if frame.agent and frame.agent != known.get("agent") and not (frame.is_default and "agent" in known):
+    if frame.agent and frame.agent != known.get("agent") and not (frame.is_default and _has_agent(known)):
         said["agent"] = frame.agent
     for dimension in _OUTERMOST_WINS:
         value: str | None = getattr(frame, dimension)
         if value and dimension not in known:
             said[dimension] = value
     return otel_context.set_value(FRAME_KEY, frame, baggage.with_tags(said, ctx))
+
+
+def _has_agent(known: Tags) -> bool:
+    """Tell whether a better name than a framework's default is known, be it that of the process."""
+    return "agent" in known or (state.runtime is not None and "agent" in state.runtime.driver.said)
 
 
 class FrameWrapper:
