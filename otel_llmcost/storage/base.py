@@ -11,6 +11,7 @@ from otel_llmcost.core.alert import Alert, Delivery, DeliveryState
 from otel_llmcost.core.attribution import Dimension
 from otel_llmcost.core.budget import Balance, Budget, Claim, Refusal
 from otel_llmcost.core.ledger import Charge, ChargeStatus
+from otel_llmcost.core.unconfirmed import Unconfirmed
 from otel_llmcost.core.value import value
 from otel_llmcost.core.window import Span
 
@@ -119,6 +120,10 @@ class Store(Protocol):
 
     def uncertain(self, response_id: str) -> Charge | None:
         """Find the charge of an answer that is estimated or suspected and was not corrected yet."""
+        ...
+
+    def unconfirmed(self, since: datetime, until: datetime) -> list[Unconfirmed]:
+        """Count the calls of a time whose cost is not confirmed, and was not taken back since, most first."""
         ...
 
     def open_reservations(self) -> int:

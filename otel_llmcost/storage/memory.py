@@ -12,6 +12,7 @@ from otel_llmcost.core.alert import Alert, Delivery, marks_of_refusal, reached
 from otel_llmcost.core.budget import Balance, BalanceKey, Budget, Claim, Refusal
 from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.policy import micros
+from otel_llmcost.core.unconfirmed import Unconfirmed, unconfirmed
 from otel_llmcost.core.window import Span
 from otel_llmcost.errors import StoreError
 from otel_llmcost.storage import fork
@@ -148,6 +149,12 @@ class MemoryStore:
         """See `Store.uncertain`."""
         with self._lock:
             return self._ledger.uncertain(response_id)
+
+    def unconfirmed(self, since: datetime, until: datetime) -> list[Unconfirmed]:
+        """See `Store.unconfirmed`."""
+        with self._lock:
+            found = self._ledger.charges(since, until)
+        return unconfirmed(found)
 
     def open_reservations(self) -> int:
         """See `Store.open_reservations`."""

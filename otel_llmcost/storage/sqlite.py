@@ -15,6 +15,7 @@ from otel_llmcost.core.alert import Alert, Delivery
 from otel_llmcost.core.budget import Balance, Budget, Refusal
 from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.policy import micros
+from otel_llmcost.core.unconfirmed import Unconfirmed
 from otel_llmcost.core.window import Span
 from otel_llmcost.errors import ConfigError, StoreError
 from otel_llmcost.storage import sqlite_balances as balances
@@ -121,6 +122,11 @@ class SqliteStore:
         """See `Store.uncertain`."""
         self._reader.check_place()
         return self._reader.read(lambda cursor: ledger.uncertain(cursor, response_id))
+
+    def unconfirmed(self, since: datetime, until: datetime) -> list[Unconfirmed]:
+        """See `Store.unconfirmed`."""
+        self._reader.check_place()
+        return self._reader.read(lambda cursor: ledger.unconfirmed(cursor, micros(since), micros(until)))
 
     def open_reservations(self) -> int:
         """See `Store.open_reservations`."""

@@ -12,6 +12,7 @@ from typing import Any
 from otel_llmcost.core.attribution import DIMENSIONS, Dimension, encodable
 from otel_llmcost.core.ledger import REVERSED, Charge
 from otel_llmcost.core.policy import micros
+from otel_llmcost.core.unconfirmed import Unconfirmed, most_first
 from otel_llmcost.core.usage import Unit, Usage
 from otel_llmcost.storage.base import GroupBy, Total
 from otel_llmcost.storage.shared import Sum, dearest_first, utc
@@ -51,6 +52,9 @@ _INSERT = f"""INSERT INTO charges ({", ".join(_COLUMNS)}) VALUES ({", ".join("?"
     ON CONFLICT DO NOTHING"""
 _SELECT = f"""SELECT {", ".join(_COLUMNS)} FROM charges
     WHERE (at_us, charge_id) > (?, ?) AND at_us < ? ORDER BY at_us, charge_id LIMIT {_PAGE}"""
+
+_IS_TAKEN_BACK = f"""EXISTS
+    (SELECT 1 FROM charges AS later WHERE later.charge_id = charges.charge_id || '-{REVERSED}')"""
 
 _TIMES: Mapping[GroupBy, str] = {"hour": "%Y-%m-%dT%H:00", "day": "%Y-%m-%d", "month": "%Y-%m"}
 _GROUPS: Mapping[GroupBy, str] = {
@@ -106,11 +110,24 @@ def uncertain(cursor: Cursor, response_id: str) -> Charge | None:
     """Find the charge of an answer that is estimated or suspected and was not corrected yet."""
     rows = cursor.execute(
         f"""SELECT {", ".join(_COLUMNS)} FROM charges WHERE response_id = ? AND status IN ('estimated', 'suspected')
-        AND corrects IS NULL AND NOT EXISTS
-        (SELECT 1 FROM charges AS later WHERE later.charge_id = charges.charge_id || '-{REVERSED}') LIMIT 1""",
+        AND corrects IS NULL AND NOT {_IS_TAKEN_BACK} LIMIT 1""",
         (response_id,),
     ).fetchall()
     return _charge(rows[0]) if rows else None
+
+
+def unconfirmed(cursor: Cursor, since_us: int, until_us: int) -> list[Unconfirmed]:
+    """Count the calls of a time whose cost is not confirmed, and was not taken back since, most first."""
+    rows = cursor.execute(
+        f"""SELECT status, provider, coalesce(nullif(served_model, ''), requested_model), method, count(*), max(at_us)
+        FROM charges WHERE at_us >= ? AND at_us < ? AND status != 'confirmed' AND method != '{REVERSED}'
+        AND NOT {_IS_TAKEN_BACK} GROUP BY 1, 2, 3, 4""",
+        (since_us, until_us),
+    ).fetchall()
+    return most_first(
+        Unconfirmed(status=status, provider=provider, model=model, method=method, calls=calls, last_at=utc(last_us))
+        for status, provider, model, method, calls, last_us in rows
+    )
 
 
 def _insert_one(cursor: Cursor, row: Sequence[object]) -> bool:

@@ -233,3 +233,29 @@ def test_a_confirmed_charge_is_not_uncertain(store: Store) -> None:
 
     assert store.uncertain("resp-1") is None
     assert store.uncertain("resp-2") is None
+
+
+def test_calls_that_are_not_confirmed_are_counted_by_what_is_not_known_of_them(store: Store) -> None:
+    """Those that were taken back are none any more; the truth in their place is one if it has no price."""
+    early = {"status": "estimated", "method": "stream-ended-early"}
+    gone = charge(NOW, **early)
+    truth = charge(status="unpriced", cost_nano=None, list_cost_nano=None, corrects=gone.charge_id, served_model=None)
+    write(
+        store,
+        *(charge(NOW + number * HOUR, **early) for number in (2, 1, 0)),
+        charge(NOW + HOUR, status="estimated", method="no-usage-reported"),
+        charge(NOW, status="suspected", method="no-answer-seen", provider="anthropic", served_model="claude-opus-5"),
+        charge(),
+        charge(NOW - HOUR, **early),
+        charge(NOW + 5 * HOUR, **early),
+        *(gone, reversal(gone), truth),
+    )
+
+    found = store.unconfirmed(NOW, NOW + 5 * HOUR)
+
+    assert [(each.calls, each.status, each.provider, each.model, each.method, each.last_at) for each in found] == [
+        (3, "estimated", "openai", "gpt-4o-2024-08-06", "stream-ended-early", NOW + 2 * HOUR),
+        (1, "estimated", "openai", "gpt-4o-2024-08-06", "no-usage-reported", NOW + HOUR),
+        (1, "suspected", "anthropic", "claude-opus-5", "no-answer-seen", NOW),
+        (1, "unpriced", "openai", "gpt-4o", "reported", NOW),
+    ]
