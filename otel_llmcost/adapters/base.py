@@ -88,7 +88,7 @@ def _tree(paths: Iterable[str], before: str = "") -> _Tree:
 
 
 def _note(tree: _Tree, value: Any, seen: Seen) -> None:
-    fields = fields_of(value)
+    fields = {str(position): item for position, item in enumerate(value)} if is_list(value) else fields_of(value)
     for name, path, below in tree:
         found = fields.get(name)
         if found is not None:
@@ -226,9 +226,12 @@ def _add_what_only_the_total_tells(counts: dict[Unit, int], total: int) -> None:
 
 
 def _matcher(path: str) -> re.Pattern[str]:
-    """Compile the end of a URL's path; `{model}` and `{id}` stand for one segment, up to a slash or colon."""
+    """Compile the end of a URL's path; `{model}` and `{id}` stand for one segment, in the last one up to a colon."""
     parts = re.split(r"\{(\w+)\}", path)
-    text = "".join(f"(?P<{part}>[^/:]+)" if i % 2 else re.escape(part) for i, part in enumerate(parts))
+    text = "".join(
+        re.escape(part) if i % 2 == 0 else f"(?P<{part}>{'[^/]+' if '/' in parts[i + 1] else '[^/:]+'})"
+        for i, part in enumerate(parts)
+    )
     return re.compile(text + r"/?$")
 
 
@@ -274,6 +277,12 @@ class Endpoint:
     """Paths of the answer that name the model that answered."""
     ids: tuple[str, ...] = ("id",)
     """Paths of the answer's id."""
+    id_header: str = ""
+    """Header of the answer, in lower case, that names it where no path does."""
+    tier_headers: tuple[str, ...] = ()
+    """Headers of the answer, in lower case, that tell what `tier` does."""
+    models: tuple[str, ...] = ()
+    """Words of which the name of a model in the URL has one, in lower case; empty: any model."""
     tiers: tuple[Getter, ...] = field(init=False)
     get_caps: tuple[Getter, ...] = field(init=False)
     get_choices: Getter | None = field(init=False)
@@ -323,21 +332,22 @@ class ChunkShape:
     """Where the answer lies in an event, first that is there; an empty path is the event itself."""
     asks_usage: bool = False
     """Usage comes only if `stream_options.include_usage` asks for it, as one last event without choices."""
-    words: tuple[str, ...] = ('"usage":{', '"usage": {')
-    """Words that an event holds which tells a usage."""
+    words: tuple[str, ...] = ('_tokens"',)
+    """Words, one of which is in every event that tells a usage; inside a text their quotes would be escaped."""
+    are_ends_told: bool = False
+    """Every last event holds one of those words too: each word is searched for in every chunk."""
+    headers: str | None = None
+    """Path of what an event tells that otherwise stands in an answer's headers."""
     tells: tuple[bytes, ...] = field(init=False)
-    """Words, one of which is in every event that tells something; inside a text their quotes would be escaped."""
+    """Words, one of which is in every event that tells something, save `[DONE]`."""
 
     def __post_init__(self) -> None:
-        ends = (f'"{end}"' for end in sorted(self.ends) if isinstance(end, str))
-        object.__setattr__(self, "tells", tuple(word.encode() for word in (*self.words, "[DONE]", *ends)))
+        ends = [] if self.are_ends_told else [f'"{end}"' for end in sorted(self.ends) if isinstance(end, str)]
+        object.__setattr__(self, "tells", tuple(word.encode() for word in (*self.words, *ends)))
 
     def is_telling(self, events: bytes) -> bool:
-        """Say whether there is something to be read in events; asked of every chunk of every stream."""
-        for word in self.tells:  # noqa: SIM110 -- any() would make a generator for each chunk
-            if word in events:
-                return True
-        return False
+        """Say whether there is something to be read in events."""
+        return any(word in events for word in (*self.tells, b"[DONE]"))
 
 
 _UNANSWERED = frozenset({"TimeoutException", "NetworkError", "RemoteProtocolError", "Timeout"})
@@ -383,8 +393,9 @@ class Api:
             found = endpoint.matches.search(path)
             if found is not None:
                 named = found.groupdict()
-                model = named.get("model")
-                return Place(endpoint, None if model is None else unquote(model), named.get("id"))
+                model = unquote(named["model"]) if "model" in named else None
+                if not endpoint.models or any(word in (model or "").lower() for word in endpoint.models):
+                    return Place(endpoint, model, named.get("id"))
         return None
 
 

@@ -94,6 +94,8 @@ OPENAI = ClientSdk(
                 text=("delta",),
                 ends=_RESPONSE_ENDS,
                 answer=("response",),
+                words=('"response":',),
+                are_ends_told=True,
             ),
         ),
         Endpoint(

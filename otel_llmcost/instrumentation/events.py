@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64decode
-from collections.abc import Iterator, Mapping
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from otel_llmcost.adapters.base import ChunkShape, Framing, fields_of, getter
+from otel_llmcost.errors import ProviderEventError
 from otel_llmcost.instrumentation.contain import contained
 from otel_llmcost.instrumentation.turn import Turn
 
@@ -21,8 +23,14 @@ KEPT_BYTES = 4 << 20
 _DONE = b"[DONE]"
 _EVENT_END = re.compile(rb"\r?\n\r?\n")
 _PRELUDE, _CHECKSUM = 12, 4
+_MOST_FRAME = 32 << 20
+"""Amazon's frames hold 24 MB at most: what says more is none."""
 _STRING = 7
 """How Amazon's frames mark a header whose value is a text."""
+_BROKEN_OFF = (b":exception-type", b":error-code")
+"""Headers of Amazon's frames that name an error."""
+_ERROR = ":error"
+"""Where a chunk names the error that ends its stream."""
 
 Chunk = Mapping[str, Any]
 
@@ -33,11 +41,13 @@ class _Events:
     def __init__(self, turn: Turn, shape: ChunkShape) -> None:
         self._turn = turn
         self._is_telling = shape.is_telling
+        self._words = shape.tells
         self._ends = shape.ends
         self._end_key = shape.end_key
         self._asks_usage = shape.asks_usage
         self._answers = tuple(getter(path) for path in shape.answer)
         self._text = tuple(getter(path) for path in shape.text)
+        self._headers = None if shape.headers is None else getter(shape.headers)
         self._tail = b""
         self._is_broken = False
         self._kept: list[bytes] = []
@@ -53,6 +63,11 @@ class _Events:
     def _take(self, chunk: Chunk) -> bool:
         """Note what a chunk tells; return whether it is the one we asked for ourselves."""
         turn = self._turn
+        if _ERROR in chunk:
+            turn.finish(is_complete=False, error=ProviderEventError(chunk[_ERROR]))
+            return False
+        if self._headers is not None and (told := self._headers(chunk)) is not None:
+            turn.note_headers({name: str(value) for name, value in fields_of(told).items()})
         for get in self._answers:
             answer = get(chunk)
             if answer is not None:
@@ -86,11 +101,19 @@ class SseTap(_Events):
 
     def feed(self, data: bytes) -> bytes:
         """Pass bytes on; while a usage is to be hidden, an event goes on once it is whole."""
-        if self._is_broken:
-            return data
-        self._keep(data)
-        if not self._tail and data.endswith(b"\n\n") and not self._is_telling(data):
-            return data  # whole events that tell nothing: nearly all of a stream
+        self._size += len(data)
+        if self._size <= KEPT_BYTES:
+            self._kept.append(data)
+        if not self._tail and data.endswith(b"\n\n"):
+            for word in self._words:
+                if word in data:
+                    break
+            else:
+                if not data.endswith(b"[DONE]\n\n"):
+                    return data  # whole events that tell nothing: nearly all of a stream
+        return data if self._is_broken else self._feed(data)
+
+    def _feed(self, data: bytes) -> bytes:
         hides = self._turn.hides_usage
         buffer = self._tail + data if self._tail else data
         end = max(buffer.rfind(b"\n\n") + 2, buffer.rfind(b"\r\n\r\n") + 4)
@@ -184,10 +207,6 @@ class _Watched(_Events):
         raise NotImplementedError
 
 
-def _always(events: bytes) -> bool:  # noqa: ARG001
-    return True
-
-
 class LinesTap(_Watched):
     """For one JSON a line."""
 
@@ -207,12 +226,15 @@ class AwsTap(_Watched):
 
     def __init__(self, turn: Turn, shape: ChunkShape) -> None:
         super().__init__(turn, shape)
-        self._is_telling = _always  # base64 hides every word, so each frame is looked at
+        self._is_telling = _frames_tell(shape)
 
     def _whole(self, buffer: bytes) -> int:
         end = 0
         while len(buffer) >= end + _PRELUDE:
-            size = max(int.from_bytes(buffer[end : end + 4], "big"), _PRELUDE + _CHECKSUM)
+            size = _size(buffer, end)
+            if size > _MOST_FRAME:
+                self._is_broken = True
+                break
             if len(buffer) < end + size:
                 break
             end += size
@@ -221,7 +243,7 @@ class AwsTap(_Watched):
     def _chunks(self, data: bytes) -> Iterator[Chunk | None]:
         start = 0
         while len(data) >= start + _PRELUDE:
-            size = max(int.from_bytes(data[start : start + 4], "big"), _PRELUDE + _CHECKSUM)
+            size = _size(data, start)
             yield _frame(data[start : start + size])
             start += size
 
@@ -267,15 +289,48 @@ def _data(event: bytes) -> bytes:
     return b"\n".join(line[5:].strip() for line in lines if line.startswith(b"data:"))
 
 
+@lru_cache
+def _frames_tell(shape: ChunkShape) -> Callable[[bytes], bool]:
+    """Make what says whether there is something to be read in Amazon's frames, in base64 or not."""
+    ends = (f'"{end}"' for end in sorted(shape.ends))
+    words = [word.encode() for word in (*shape.words, *ends)]
+    found = (*words, *_BROKEN_OFF, *(within for word in words for within in _within_base64(word)))
+
+    def is_telling(frames: bytes) -> bool:
+        for word in found:  # noqa: SIM110 -- any() would make a generator for each chunk
+            if word in frames:
+                return True
+        return False
+
+    return is_telling
+
+
+def _within_base64(word: bytes) -> Iterator[bytes]:
+    """Give what of a word stands in base64 whatever is around it, which three bytes as four letters tell apart."""
+    for before in range(3):
+        first, last = -(-8 * before // 6), 8 * (before + len(word)) // 6
+        yield b64encode(bytes(before) + word + bytes(2))[first:last]
+
+
+def _size(frames: bytes, start: int) -> int:
+    return max(int.from_bytes(frames[start : start + 4], "big"), _PRELUDE + _CHECKSUM)
+
+
 def _frame(frame: bytes) -> Chunk | None:
     headers_end = _PRELUDE + int.from_bytes(frame[4:8], "big")
+    headers = frame[_PRELUDE:headers_end]
+    for name in _BROKEN_OFF:
+        if error := _header(headers, name):
+            return {_ERROR: error}
     chunk = as_json(frame[headers_end:-_CHECKSUM])
     if chunk is None:
         return None
     inner = chunk.get("bytes")
-    if isinstance(inner, str):
-        return as_json(b64decode(inner))
-    return {":event-type": _header(frame[_PRELUDE:headers_end], b":event-type"), **chunk}
+    return (
+        as_json(b64decode(inner))
+        if isinstance(inner, str)
+        else {":event-type": _header(headers, b":event-type"), **chunk}
+    )
 
 
 def _header(headers: bytes, name: bytes) -> str:
