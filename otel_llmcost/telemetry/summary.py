@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
 from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.money import format_usd, from_nano
+from otel_llmcost.core.unconfirmed import unconfirmed
 from otel_llmcost.telemetry.meters import TOKEN_CLASSES, Cell, CellKey, Meters
 
 KEPT_EVENTS = 1000
@@ -17,7 +19,13 @@ Events = deque[Charge]
 
 
 def summarise(meters: Meters, events: Iterable[Charge] = ()) -> dict[str, Any]:
-    """Sum up: totals, by model, by agent, and the latest charges; amounts as text, exact to the nano-dollar."""
+    """Sum up: totals, by model, by agent, and the latest charges; amounts as text, exact to the nano-dollar.
+
+    Args:
+        meters: all there is to add up.
+        events: the latest charges; those that are not confirmed are counted by what is not known of them.
+    """
+    latest = list(events)
     with meters.lock:
         cells = list(meters.cells.items())
         refused = sum(meters.refusals.values())
@@ -26,7 +34,8 @@ def summarise(meters: Meters, events: Iterable[Charge] = ()) -> dict[str, Any]:
         "refused_calls": refused,
         "by_model": {name: _total(part) for name, part in _by(cells, "model").items()},
         "by_agent": {name: _total(part) for name, part in _by(cells, "agent").items()},
-        "events": [_event(charge) for charge in events],
+        "unconfirmed": [{**asdict(each), "last_at": each.last_at.isoformat()} for each in unconfirmed(latest)],
+        "events": [_event(charge) for charge in latest],
     }
 
 
@@ -41,6 +50,10 @@ def as_text(summary: dict[str, Any]) -> str:
             kind = title.removeprefix("by_")
             cost = format_usd(Decimal(part["cost_usd"]))
             lines.append(f"  {kind:5} {name:32} {cost:>12}  {part['calls']:>6} calls{_remarks(part)}")
+    lines += [
+        f"  {each['status']} {each['provider']}/{each['model']}: {each['calls']} calls, usage {each['method']}"
+        for each in summary["unconfirmed"]
+    ]
     return "\n".join(lines)
 
 
@@ -85,6 +98,7 @@ def _event(charge: Charge) -> dict[str, Any]:
         "provider": charge.provider,
         "model": charge.model,
         "status": charge.status,
+        "method": charge.method,
         "cost_usd": None if charge.cost_nano is None else f"{from_nano(charge.cost_nano):f}",
         "usage": dict(charge.usage.counts),
         "attribution": dict(charge.tags),

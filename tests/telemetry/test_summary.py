@@ -102,6 +102,7 @@ def test_a_summary_adds_up_what_was_sent_and_counts_what_was_not():
                     "failed_calls": 0,
                 },
             },
+            "unconfirmed": [],
             "events": [
                 {
                     "charge_id": "019aab6f-7a00-7000-8000-000000000001",
@@ -109,6 +110,7 @@ def test_a_summary_adds_up_what_was_sent_and_counts_what_was_not():
                     "provider": "acme",
                     "model": "m",
                     "status": "confirmed",
+                    "method": "reported",
                     "cost_usd": "0.002000000",
                     "usage": {"input_tokens": 1000, "output_tokens": 500},
                     "attribution": {"agent": "planner"},
@@ -148,3 +150,20 @@ def test_an_event_without_a_price_has_no_cost():
     (event,) = summarise(Meters(), [charge(cost_nano=None, status="unpriced")])["events"]
 
     assert (event["cost_usd"], event["status"]) == (None, "unpriced")
+
+
+def test_a_summary_says_which_calls_are_not_confirmed_and_why():
+    unpriced, left = {"cost_nano": None, "status": "unpriced"}, {"status": "estimated", "method": "stream-ended-early"}
+    charges = [charge(charge_id=str(number), **facts) for number, facts in enumerate((unpriced, left, left, {}))]
+
+    summary = summarise(Meters(), charges)
+
+    assert [(each["calls"], each["status"], each["model"], each["method"]) for each in summary["unconfirmed"]] == [
+        (2, "estimated", "m", "stream-ended-early"),
+        (1, "unpriced", "m", "reported"),
+    ]
+    assert json.dumps(summary["unconfirmed"][0]["last_at"]) == '"2026-11-22T12:00:00+00:00"'
+    assert as_text(summary).splitlines()[1:] == [
+        "  estimated acme/m: 2 calls, usage stream-ended-early",
+        "  unpriced acme/m: 1 calls, usage reported",
+    ]
