@@ -5,6 +5,7 @@ LLMCostError
 ├── UnknownPriceError      no rate for this model: the charge is `unpriced`, never 0
 ├── WebhookError           a webhook that must not be believed
 ├── ProviderStatusError    a provider answered with an error; never raised, it stands for one in what we tell
+├── ProviderEventError     a provider broke a stream off with an error; never raised either
 ├── StoreError             a store's own failure, raised `from` the driver's error
 │   ├── StoreBusyError     somebody else holds the store; asked not to wait
 │   └── UnstorableError    what was handed in cannot be stored: trying again does not help
@@ -81,9 +82,23 @@ class ProviderStatusError(LLMCostError):
         super().__init__(f"the provider answered with status {status}")
 
 
+class ProviderEventError(LLMCostError):
+    """A provider broke a stream off with an event that tells an error; the host sees the SDK's own error of it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"the provider broke the stream off: {name}")
+
+
 def error_type(error: BaseException) -> str:
-    """Name an error as `error.type` does: the status a provider answered with, else the class."""
-    return str(error.status) if isinstance(error, ProviderStatusError) else type(error).__qualname__
+    """Name an error as `error.type` does: the status or the error that a provider told, else the class."""
+    match error:
+        case ProviderStatusError(status=status):
+            return str(status)
+        case ProviderEventError(name=name):
+            return name
+        case _:
+            return type(error).__qualname__
 
 
 class WebhookError(LLMCostError):

@@ -29,6 +29,7 @@ _STRING = 7
 """How Amazon's frames mark a header whose value is a text."""
 _BROKEN_OFF = (b":exception-type", b":error-code")
 """Headers of Amazon's frames that name an error."""
+_EVENT = ":event-type"
 _ERROR = ":error"
 """Where a chunk names the error that ends its stream."""
 
@@ -40,7 +41,7 @@ class _Events:
 
     def __init__(self, turn: Turn, shape: ChunkShape) -> None:
         self._turn = turn
-        self._is_telling = shape.is_telling
+        self._is_telling: Callable[[bytes], bool] = shape.is_telling
         self._words = shape.tells
         self._ends = shape.ends
         self._end_key = shape.end_key
@@ -292,9 +293,7 @@ def _data(event: bytes) -> bytes:
 @lru_cache
 def _frames_tell(shape: ChunkShape) -> Callable[[bytes], bool]:
     """Make what says whether there is something to be read in Amazon's frames, in base64 or not."""
-    ends = (f'"{end}"' for end in sorted(shape.ends))
-    words = [word.encode() for word in (*shape.words, *ends)]
-    found = (*words, *_BROKEN_OFF, *(within for word in words for within in _within_base64(word)))
+    found = (*shape.tells, *_BROKEN_OFF, *(within for word in shape.tells for within in _within_base64(word)))
 
     def is_telling(frames: bytes) -> bool:
         for word in found:  # noqa: SIM110 -- any() would make a generator for each chunk
@@ -326,11 +325,7 @@ def _frame(frame: bytes) -> Chunk | None:
     if chunk is None:
         return None
     inner = chunk.get("bytes")
-    return (
-        as_json(b64decode(inner))
-        if isinstance(inner, str)
-        else {":event-type": _header(headers, b":event-type"), **chunk}
-    )
+    return as_json(b64decode(inner)) if isinstance(inner, str) else {_EVENT: _header(headers, b":event-type"), **chunk}
 
 
 def _header(headers: bytes, name: bytes) -> str:

@@ -94,7 +94,7 @@ class Turn:
         self.seen_headers: Seen = {}
         self.served_model: str | None = None
         self.response_id: str | None = None
-        self.tiers: dict[Getter, str] = {}
+        self.tiers: dict[Getter | str, str] = {}
         self.reported_cost: object = None
         self.text_size = 0.0
         self._performer = performer
@@ -149,7 +149,13 @@ class Turn:
 
     def note_headers(self, headers: Mapping[str, str]) -> None:
         """Take what an answer's headers tell."""
-        self.endpoint.usage.note_headers(headers, self.seen_headers)
+        endpoint = self.endpoint
+        endpoint.usage.note_headers(headers, self.seen_headers)
+        if endpoint.id_header in headers:
+            self.response_id = headers[endpoint.id_header]
+        for name in endpoint.tier_headers:
+            if name in headers:
+                self.tiers[name] = headers[name]
 
     def answered(self, answer: Any) -> None:
         """Finish with a whole answer."""
@@ -164,7 +170,8 @@ class Turn:
         if self.done:
             return
         usage = self.endpoint.usage.usage(self.seen or self.seen_headers)
-        is_complete = is_complete and self.is_ended
+        is_whole_in_headers = self.at_cut is None and not self.seen and bool(self.seen_headers)
+        is_complete = (is_complete and self.is_ended) or is_whole_in_headers
         if self.at_cut is not None and (usage is None or not is_complete):
             with contained("measure what came of an answer"):
                 self.at_cut()
