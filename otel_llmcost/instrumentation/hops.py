@@ -23,6 +23,7 @@ HOPS = {
     "concurrent.futures.process": "handover",
     "rq.job": "jobs",
     "celery.signals": "jobs",
+    "autogen_core._single_threaded_agent_runtime": "messages",
 }
 """A module whose import we wait for → which of ours knows what to do then; loading that is not for the start."""
 

@@ -31,3 +31,18 @@ def test_a_hand_over_changes_the_agent_and_a_stream_does_not_name_its_reader(sta
         ("columnist", None): 3,
         (None, None): 1,
     }
+
+
+def test_a_runtime_answers_for_whoever_asked(stage: Stage) -> None:
+    """It takes messages out of a queue in tasks that know nothing of the sender."""
+    answer(stage, "", text("Fine."))
+
+    ran = stage.run("autogen_exchange.py")
+
+    assert ran.told("agent", "user", "workflow") == {
+        ("translator", "ada", None): 1,
+        ("proofreader", "ada", None): 1,
+        ("translator", "lin", None): 1,
+        ("proofreader", "lin", None): 1,
+        ("columnist", "mel", "opinions"): 1,
+    }
