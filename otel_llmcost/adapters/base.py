@@ -350,7 +350,19 @@ class ChunkShape:
         return any(word in events for word in (*self.tells, b"[DONE]"))
 
 
-_UNANSWERED = frozenset({"TimeoutException", "NetworkError", "RemoteProtocolError", "Timeout"})
+_UNSENT = frozenset(
+    {
+        *("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "LocalProtocolError"),  # httpx
+        *("NewConnectionError", "ConnectTimeoutError", "SSLCertVerificationError"),  # below requests
+        *("ClientConnectorError", "ConnectionTimeoutError"),  # aiohttp
+    }
+)
+_UNANSWERED = frozenset(
+    {
+        *("TimeoutException", "NetworkError", "RemoteProtocolError", "Timeout"),  # httpx; requests
+        *("ConnectionError", "ChunkedEncodingError", "ClientConnectionError", "ClientPayloadError"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -369,9 +381,7 @@ class Api:
     `x-goog-api-client`."""
     is_common: bool = False
     """Servers of others speak it too, so its paths tell it on any host."""
-    unsent: frozenset[str] = frozenset(
-        {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "LocalProtocolError"}
-    )
+    unsent: frozenset[str] = _UNSENT
     """Names of errors raised before anything reached the provider."""
     unanswered: frozenset[str] = _UNANSWERED
     """Names of errors after which the provider may have billed."""
