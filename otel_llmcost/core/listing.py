@@ -5,7 +5,7 @@ Named tuples, since they take a seventh of a dataclass's time to define: all of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 from functools import reduce
@@ -15,6 +15,8 @@ from otel_llmcost.core.matching import NameRule
 from otel_llmcost.core.usage import Unit
 
 STANDARD = "standard"
+EVERY_TIER = "*"
+"""Names rows whose prices hold in any tier, where no other row has one for the same."""
 _TIERS: Mapping[str, str] = {
     "": STANDARD,
     "auto": STANDARD,
@@ -143,7 +145,9 @@ class ModelPrices(NamedTuple):
         """Return the prices that hold at an instant; standard ones where a modifier has none of its own."""
         standard = [row for row in self.rows if row.tier == STANDARD]
         row = next((row for row in reversed(standard) if row.holds(at)), standard[0])
-        prices = dict(row.prices)
+        prices: dict[Unit, Steps] = {}
+        for each in (*self._of(EVERY_TIER, at), row):
+            prices.update(each.prices)
         found: list[str] = []
         laid: list[PriceRow] = []
         for name, rows in self._modifiers(at, tier):
@@ -161,17 +165,32 @@ class ModelPrices(NamedTuple):
         return Held(prices=prices, row=row, laid=tuple(laid), tier=_BETWEEN.join(found) or STANDARD)
 
     def _modifiers(self, at: datetime, tier: str) -> Iterator[tuple[str, list[PriceRow]]]:
-        holding = [row for row in self.rows if row.tier != STANDARD and row.holds(at)]
-        whole = [row for row in holding if row.tier == tier]
-        names = (tier,) if whole else tier.split(_BETWEEN)
-        for name in names:
-            rows = [row for row in holding if row.tier == name]
+        if tier == STANDARD:
+            return
+        for name in (tier,) if self._of(tier, at) else tier.split(_BETWEEN):
+            rows = self._of(name, at)
             if rows:
                 yield name, rows
+
+    def _of(self, tier: str, at: datetime) -> list[PriceRow]:
+        return [row for row in self.rows if row.tier == tier and row.holds(at)]
 
     def resold(self) -> ModelPrices:
         """Return what another provider asks for the model: its tiers, and what they cost, are its own."""
         return self._replace(rows=tuple(row for row in self.rows if row.tier == STANDARD))
+
+    def modified(self, rows: Iterable[PriceRow]) -> ModelPrices:
+        """Add rows of modifiers that the model has no row of its own for."""
+        own = {row.tier for row in self.rows}
+        return self._replace(rows=(*self.rows, *(row for row in rows if row.tier not in own)))
+
+
+class Modified(NamedTuple):
+    """Prices that a provider has for some modifier of many models, whoever made them."""
+
+    names: NameRule
+    """Of the models."""
+    rows: tuple[PriceRow, ...]
 
 
 class Listing(NamedTuple):
@@ -195,3 +214,4 @@ class Provider(NamedTuple):
     """Providers whose models it sells at their price, where it has no price of its own."""
     listings: Callable[[], Sequence[Listing]]
     """Reads the list, in the order in which names are tried; asked for once."""
+    modified: tuple[Modified, ...] = ()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
 
-from otel_llmcost.core.listing import STANDARD, Listing, ModelPrices, Provider, canonical_tier
+from otel_llmcost.core.listing import STANDARD, Listing, ModelPrices, PriceRow, Provider, canonical_tier
 from otel_llmcost.core.matching import PROVIDERS, RELAYS, undressed, with_dashed_date
 from otel_llmcost.core.overrides import PriceOverride
 from otel_llmcost.core.quotes import Band, Known, all_rates, bands_at, changes_near
@@ -103,6 +103,10 @@ class PriceBook:
         """Tell which model a name means; None: not known."""
         known = self._look_up(provider, model)
         return None if known is None else SoldModel(known.provider, known.model)
+
+    def seller(self, provider: str) -> str | None:
+        """Tell which provider of the book a name means; None: not known."""
+        return self._provider_named(provider.strip().lower())
 
     def models(self) -> list[SoldModel]:
         """List all models of the book, as the book orders them."""
@@ -207,8 +211,17 @@ class PriceBook:
             for who in (seller, *self._providers[seller].resells):
                 for listing in self._list_of(who):
                     if listing.names.fits(spelling):
-                        return listing.prices() if who == seller else listing.prices().resold()
+                        prices = listing.prices() if who == seller else listing.prices().resold()
+                        return prices.modified(self._modifiers_of(seller, spelling))
         return None
+
+    def _modifiers_of(self, seller: str, name: str) -> Iterator[PriceRow]:
+        """Give rows for each modifier from the first place that has any: a price for the model goes before a rule."""
+        seen: set[str] = set()
+        for each in self._providers[seller].modified:
+            if each.names.fits(name):
+                yield from (row for row in each.rows if row.tier not in seen)
+                seen.update(row.tier for row in each.rows)
 
     def _list_of(self, provider: str) -> Sequence[Listing]:
         if provider not in self._listings:

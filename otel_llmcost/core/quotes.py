@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from otel_llmcost.core.listing import STANDARD, Held, ModelPrices, Steps, scaled
+from otel_llmcost.core.listing import EVERY_TIER, STANDARD, Held, ModelPrices, Steps, scaled
 from otel_llmcost.core.overrides import PriceOverride
 from otel_llmcost.core.rates import Rate
 from otel_llmcost.core.usage import Unit
@@ -54,7 +54,8 @@ def changes_near(known: Known, at: datetime) -> list[datetime]:
 def all_rates(known: Known) -> list[Rate]:
     """List the rates of all times, tiers and sizes; each once, oldest first."""
     rows = known.prices.rows if known.prices is not None else ()
-    tiers = dict.fromkeys((STANDARD, *(row.tier for row in rows), *(each.tier or STANDARD for each in known.overrides)))
+    named = (*(row.tier for row in rows), *(each.tier or STANDARD for each in known.overrides))
+    tiers = [tier for tier in dict.fromkeys((STANDARD, *named)) if tier != EVERY_TIER]
     days = {_LONG_AGO, *changes_near(known, _LONG_AGO)}
     instants = sorted({instant for day in days for instant in (day, *changes_near(known, day))})
     rates: dict[str, Rate] = {}

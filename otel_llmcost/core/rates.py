@@ -277,8 +277,8 @@ def _check_paid(usage: Usage, rate: Rate) -> None:
     Raises:
         UnknownPriceError: nothing that was used has a price, be it 0.
     """
-    used = [unit for unit, count in usage.counts.items() if count and unit not in _FREE]
-    if used and not any(each in rate.prices for unit in used for each in (unit, *_TOTALS[unit])):
+    used: list[Unit] = [unit for unit, count in usage.counts.items() if count and unit not in _FREE]
+    if used and not any(unit in rate.prices or not _TOTALS[unit].isdisjoint(rate.prices) for unit in used):
         raise UnknownPriceError(rate.provider, rate.model, f"no price for {used[0]} alone in {rate.rate_id}")
 
 

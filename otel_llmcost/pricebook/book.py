@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from otel_llmcost.core.listing import STANDARD, Listing, ModelPrices, PriceRow, Provider, Steps
+from otel_llmcost.core.listing import STANDARD, Listing, ModelPrices, Modified, PriceRow, Provider, Steps
 from otel_llmcost.core.matching import NameRule
 from otel_llmcost.core.prices import PriceBook
 from otel_llmcost.core.usage import Unit
@@ -135,6 +135,9 @@ def _provider(block: bytes) -> Provider:
         sells=_rule(raw.get("sells", {})),
         resells=tuple(raw.get("resells", ())),
         listings=partial(_listings, raw["id"], models),
+        modified=tuple(
+            Modified(_rule(each["names"]), tuple(map(_row, each["rows"]))) for each in raw.get("modified", ())
+        ),
     )
 
 
@@ -167,12 +170,15 @@ def _prices(provider: str, raw: Json) -> ModelPrices:
 
 
 def _row(raw: Json) -> PriceRow:
-    prices: dict[Unit, Steps] = {unit: _steps(amount) for unit, amount in raw["usd"].items()}
+    prices: dict[Unit, Steps] = {unit: _steps(amount) for unit, amount in raw.get("usd", {}).items()}
     return PriceRow(
         prices=prices,
         tier=raw.get("tier", STANDARD),
         valid_from=datetime.fromisoformat(raw["from"]).replace(tzinfo=UTC) if "from" in raw else None,
         hours=tuple(raw["hours"]) if "hours" in raw else None,
+        days=tuple(raw["days"]) if "days" in raw else None,
+        times=Decimal(raw.get("times", 1)),
+        source=raw.get("source", ""),
     )
 
 

@@ -19,13 +19,17 @@ from typing import Any, cast
 from otel_llmcost.core.listing import STANDARD, canonical_tier
 from otel_llmcost.core.prices import PriceBook, SoldModel
 from otel_llmcost.core.usage import Unit
+from otel_llmcost.pricebook.additions import FILE as ADDITIONS
+from otel_llmcost.pricebook.additions import Additions, additions, lay, written
 from otel_llmcost.pricebook.book import SHIPPED, header_of, parse, render
+from otel_llmcost.pricebook.second_source import additions_of
 from otel_llmcost.pricebook.sources import (
     GENAI_PRICES,
     corrected,
     corrections,
     installed_prices,
     litellm_map,
+    modifiers,
     provider_in_litellm,
 )
 
@@ -72,6 +76,7 @@ _FREE = frozenset({"openai/moderation", "google/gemma-3", "google/gemma-3n"})
 _CONTEXTS = ("processing", "service_tier", "speed")
 """What a variant of the price may hang on that is a tier to us."""
 
+NOTHING = Additions()
 _RULE_KEYS = {"equals": "is", "starts_with": "starts", "ends_with": "ends", "contains": "has", "regex": "like"}
 _TEXT_MODES = frozenset({"chat", "responses", "completion"})
 
@@ -147,13 +152,47 @@ def ceilings_of(book: PriceBook, models: Mapping[str, Json]) -> dict[SoldModel, 
 
 
 def compile_book(
-    raw: Sequence[Json], *, version: str, compiled_on: str, ceilings: Ceilings, ceilings_source: str
+    raw: Sequence[Json],
+    *,
+    version: str,
+    compiled_on: str,
+    ceilings: Ceilings,
+    ceilings_source: str,
+    beside: Additions = NOTHING,
 ) -> tuple[bytes, Counter[str]]:
-    """Compile a book; return it with what was left out and how often."""
+    """Compile a book; return it with what was left out and how often.
+
+    Args:
+        raw: the source's providers.
+        version: the source's.
+        compiled_on: ISO date.
+        ceilings: the models' largest answers.
+        ceilings_source: where those are from.
+        beside: prices that the source lacks.
+    """
     compiler = Compiler()
     providers = compiler.providers(corrected(raw, corrections()), ceilings)
-    data = render(providers, source=GENAI_PRICES, version=version, compiled_on=compiled_on, ceilings=ceilings_source)
-    return data, compiler.left_out
+    write = partial(
+        render, providers, source=GENAI_PRICES, version=version, compiled_on=compiled_on, ceilings=ceilings_source
+    )
+    lay(providers, parse(write()), beside)
+    modify(providers, modifiers())
+    return write(), compiler.left_out
+
+
+def modify(providers: Sequence[Json], changes: Sequence[Json]) -> None:
+    """Give providers the rules they have for many models at once: so much off in a batch, so much more for a place."""
+    for provider in providers:
+        mine = [
+            {
+                "names": _rule(each["match"]),
+                "rows": [{"tier": canonical_tier(tier), "times": each["times"]} for tier in each["tiers"]],
+            }
+            for each in changes
+            if each["provider"] == provider["id"]
+        ]
+        if mine:
+            provider["modified"] = [*provider.get("modified", ()), *mine]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -169,16 +208,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     today = datetime.now(UTC).date().isoformat()
     plain, _ = compile_book(raw, version=version, compiled_on=today, ceilings={}, ceilings_source="")
     models, source = litellm_map(options.litellm)
-    ceilings = ceilings_of(parse(plain), models)
-    make = partial(compile_book, raw, version=version, ceilings=ceilings, ceilings_source=source)
+    book = parse(plain)
+    ceilings = ceilings_of(book, models)
+    beside = _beside(options.out.with_name(ADDITIONS.name), book, models, source=source, today=today)
+    make = partial(compile_book, raw, version=version, ceilings=ceilings, ceilings_source=source, beside=beside)
     data, left_out = make(compiled_on=header_of(options.out).compiled_on if options.out.is_file() else today)
     if not options.out.is_file() or data != options.out.read_bytes():  # an unchanged book keeps its day
         data, _ = make(compiled_on=today)
         options.out.write_bytes(data)
     for what, count in sorted(left_out.items()):
         sys.stdout.write(f"left out: {what} ({count})\n")
+    sys.stdout.write(f"{ADDITIONS.name}: {len(beside.models)} models with prices of tiers or fees\n")
     sys.stdout.write(f"{options.out.name}: {len(data)} bytes, {len(ceilings)} models with a largest answer\n")
     return 0
+
+
+def _beside(file: Path, book: PriceBook, models: Mapping[str, Json], *, source: str, today: str) -> Additions:
+    """Find the additions, and write them to their file; unchanged ones keep the day they were found on."""
+    found = Additions(source, today)
+    found = found._replace(models=additions_of(book, models, found.at))
+    if file.is_file() and additions(file)._replace(found_on=today) == found:
+        return additions(file)
+    file.write_text(written(found), "utf-8")
+    return found
 
 
 def _is_free(provider: str, raw: Json) -> bool:
@@ -188,13 +240,24 @@ def _is_free(provider: str, raw: Json) -> bool:
 
 
 def _constraint(raw: Json | None) -> Json:
+    """Say when prices hold. The source knows a day or hours; our corrections may name both, and days of the week."""
+    held: Json = {}
     match raw:
         case {"start_date": day}:
-            return {"from": day}
-        case {"start_time": start, "end_time": end}:
-            return {"hours": [_minute(start), _minute(end)]}
+            held["from"] = day
         case _:
-            return {}
+            pass
+    match raw:
+        case {"start_time": start, "end_time": end}:
+            held["hours"] = [_minute(start), _minute(end)]
+        case _:
+            pass
+    match raw:
+        case {"weekdays": days}:
+            held["days"] = days
+        case _:
+            pass
+    return held
 
 
 def _minute(text: str) -> int:

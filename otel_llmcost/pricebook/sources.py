@@ -62,6 +62,11 @@ def corrections() -> list[Json]:
     return cast("list[Json]", tomllib.loads(CORRECTIONS.read_text("utf-8"))["model"])
 
 
+def modifiers() -> list[Json]:
+    """Read what providers ask for a modifier of many models at once."""
+    return cast("list[Json]", tomllib.loads(CORRECTIONS.read_text("utf-8"))["modifier"])
+
+
 def corrected(raw: Sequence[Json], changes: Sequence[Json]) -> list[Json]:
     """Lay corrections over the providers' models: over the one of the same id, or before all others."""
     return [{**provider, "models": _corrected(provider, changes)} for provider in raw]

@@ -14,6 +14,7 @@ from pathlib import Path
 from otel_llmcost.core.prices import PriceBook, Rate, SoldModel
 from otel_llmcost.core.usage import UNITS, Unit
 from otel_llmcost.errors import ConfigError
+from otel_llmcost.pricebook.additions import additions
 from otel_llmcost.pricebook.book import SHIPPED, Header, header_of, parse
 from otel_llmcost.pricebook.compile import compile_book
 from otel_llmcost.pricebook.sources import GENAI_PRICES, Json, installed_prices, prices_in
@@ -108,6 +109,7 @@ def _with_known_ceilings(raw: list[Json], version: str, today: date) -> bytes:
             compiled_on=today.isoformat(),
             ceilings=ceilings,
             ceilings_source=header_of(SHIPPED).ceilings,
+            beside=additions(),
         )
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as problem:
         raise ConfigError(

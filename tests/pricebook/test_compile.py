@@ -8,6 +8,7 @@ from genai_prices import types as theirs
 
 from otel_llmcost.core.prices import SoldModel
 from otel_llmcost.errors import ConfigError
+from otel_llmcost.pricebook.additions import additions
 from otel_llmcost.pricebook.book import SHIPPED, header_of, load, parse
 from otel_llmcost.pricebook.compile import ceilings_of, compile_book
 from otel_llmcost.pricebook.sources import as_raw, installed_prices, prices_in
@@ -45,6 +46,7 @@ def test_the_shipped_book_is_what_the_installed_source_compiles_to():
         compiled_on=header.compiled_on,
         ceilings=ceilings,
         ceilings_source=header.ceilings,
+        beside=additions(),
     )
 
     assert data == SHIPPED.read_bytes()
