@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from math import isfinite
 from typing import Any, Literal, NamedTuple, TypeGuard
 from urllib.parse import unquote
@@ -350,14 +351,14 @@ class ChunkShape:
         return any(word in events for word in (*self.tells, b"[DONE]"))
 
 
-_UNSENT = frozenset(
+UNSENT = frozenset(
     {
         *("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "LocalProtocolError"),  # httpx
         *("NewConnectionError", "ConnectTimeoutError", "SSLCertVerificationError"),  # below requests
         *("ClientConnectorError", "ConnectionTimeoutError"),  # aiohttp
     }
 )
-_UNANSWERED = frozenset(
+UNANSWERED = frozenset(
     {
         *("TimeoutException", "NetworkError", "RemoteProtocolError", "Timeout"),  # httpx; requests
         *("ConnectionError", "ChunkedEncodingError", "ClientConnectionError", "ClientPayloadError"),
@@ -375,15 +376,15 @@ class Api:
     """Told from the host where the host is known; else this."""
     endpoints: tuple[Endpoint, ...]
     hosts: Mapping[str, str] | None = None
-    """End of the host → provider."""
+    """End of the host → provider; with a `*`, a pattern of the whole host."""
     agents: tuple[str, ...] = ()
     """Words, in lower case, by which its SDK names itself in the headers `user-agent`, `x-fern-sdk-name` or
     `x-goog-api-client`."""
     is_common: bool = False
     """Servers of others speak it too, so its paths tell it on any host."""
-    unsent: frozenset[str] = _UNSENT
+    unsent: frozenset[str] = UNSENT
     """Names of errors raised before anything reached the provider."""
-    unanswered: frozenset[str] = _UNANSWERED
+    unanswered: frozenset[str] = UNANSWERED
     """Names of errors after which the provider may have billed."""
 
     def provider_at(self, host: str) -> str:
@@ -393,7 +394,10 @@ class Api:
     def known_at(self, host: str) -> str | None:
         """Tell who answers at a host that belongs to this API; None: not known."""
         for end, provider in (self.hosts or {}).items():
-            if host == end or host.endswith(end if end[0] in ".-" else "." + end):
+            if "*" in end:
+                if fnmatchcase(host, end):
+                    return provider
+            elif host == end or host.endswith(end if end[0] in ".-" else "." + end):
                 return provider
         return None
 
@@ -421,6 +425,6 @@ class ClientSdk(Api):
     """Patched when the app imports it."""
     sync_method: str = "SyncAPIClient.request"
     async_method: str = "AsyncAPIClient.request"
-    unanswered: frozenset[str] = _UNANSWERED | {"APITimeoutError", "APIConnectionError", "APIResponseValidationError"}
+    unanswered: frozenset[str] = UNANSWERED | {"APITimeoutError", "APIConnectionError", "APIResponseValidationError"}
     answer_in_error: tuple[str, ...] = ()
     """Paths at which an error carries the paid answer it was raised about."""
