@@ -2,10 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format test-oldest test-slow test-real bench prices docs dashboards clean
+.PHONY: help demo test check format test-oldest test-beside test-frameworks test-slow test-real bench prices docs dashboards clean
 
 help: ## Show what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -27,6 +27,17 @@ help: ## Show what can be made
 
 test-beside: .venv-beside/installed ## Test beside other instrumentors, in a virtual environment of their own
 	.venv-beside/bin/pytest tests/beside
+
+FRAMEWORKS := .venv-frameworks-openai .venv-frameworks-litellm .venv-frameworks-crewai
+
+.venv-frameworks-%/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-frameworks-$*
+	.venv-frameworks-$*/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	.venv-frameworks-$*/bin/python -m pip install --quiet --editable . --group frameworks-$*
+	@touch $@
+
+test-frameworks: $(FRAMEWORKS:=/installed) ## Test with agent frameworks, in three virtual environments of their own
+	set -e; for venv in $(FRAMEWORKS); do $$venv/bin/pytest -q tests/frameworks; done
 
 test: .venv/installed .venv-oldest/installed ## Run the tests, on the newest and the oldest SDKs (under ten minutes)
 	$(BIN)/pytest -q -n 2

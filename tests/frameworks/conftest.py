@@ -24,16 +24,17 @@ from tests.e2e.conftest import LAUNCHER, Scene
 
 PROGRAMS = Path(__file__).with_name("programs")
 NEEDED = {
-    "test_adk.py": "google.adk",
-    "test_autogen.py": "autogen_agentchat",
-    "test_crewai.py": "crewai",
-    "test_langgraph.py": "langgraph",
-    "test_llama_index.py": "llama_index",
-    "test_openai_agents.py": "agents",
-    "test_pydantic_ai.py": "pydantic_ai",
-    "test_smolagents.py": "smolagents",
+    "test_adk.py": ("google.adk",),
+    "test_adk_litellm.py": ("google.adk", "litellm"),
+    "test_autogen.py": ("autogen_agentchat",),
+    "test_crewai.py": ("crewai",),
+    "test_langgraph.py": ("langgraph",),
+    "test_llama_index.py": ("llama_index",),
+    "test_openai_agents.py": ("agents",),
+    "test_pydantic_ai.py": ("pydantic_ai",),
+    "test_smolagents.py": ("smolagents",),
 }
-"""File of tests → the package it is about."""
+"""File of tests → the packages it is about."""
 
 
 def _is_installed(package: str) -> bool:
@@ -43,7 +44,7 @@ def _is_installed(package: str) -> bool:
         return False
 
 
-collect_ignore = [file for file, package in NEEDED.items() if not _is_installed(package)]
+collect_ignore = [file for file, packages in NEEDED.items() if not all(map(_is_installed, packages))]
 
 
 @dataclass(frozen=True)
