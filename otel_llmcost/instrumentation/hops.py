@@ -21,6 +21,8 @@ HOPS = {
     "multiprocessing.process": "handover",
     "multiprocessing.pool": "handover",
     "concurrent.futures.process": "handover",
+    "werkzeug.wrappers.response": "answers",
+    "django.http.response": "answers",
     "rq.job": "jobs",
     "celery.signals": "jobs",
     "autogen_core._single_threaded_agent_runtime": "messages",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextvars import Token
 from functools import partial, wraps
 from itertools import pairwise
 from types import TracebackType
@@ -15,6 +14,7 @@ from opentelemetry.context import Context
 
 from otel_llmcost.core.attribution import SAID, Dimension
 from otel_llmcost.telemetry import baggage
+from otel_llmcost.telemetry.steps import Steps
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -110,7 +110,7 @@ class attribute:  # noqa: N801 -- used as a word: `with attribute(agent="planner
 
     def _generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def attributed_generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-            inside, steps = _Steps(baggage.with_tags(self.said)), function(*args, **kwargs)
+            inside, steps = Steps(baggage.with_tags(self.said)), function(*args, **kwargs)
             step: Callable[[], Any] = partial(next, steps)
             while True:
                 try:
@@ -131,7 +131,7 @@ class attribute:  # noqa: N801 -- used as a word: `with attribute(agent="planner
 
     def _async_generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
         async def attributed_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-            inside, steps = _Steps(baggage.with_tags(self.said)), function(*args, **kwargs)
+            inside, steps = Steps(baggage.with_tags(self.said)), function(*args, **kwargs)
             step: Callable[[], Awaitable[Any]] = partial(anext, steps)
             while True:
                 try:
@@ -149,23 +149,6 @@ class attribute:  # noqa: N801 -- used as a word: `with attribute(agent="planner
                     step = partial(steps.athrow, error)
 
         return attributed_generator
-
-
-class _Steps:
-    """The context of a generator: what one step leaves attached, such as a span, is there again in the next."""
-
-    __slots__ = ("_ctx", "_token")
-
-    def __init__(self, ctx: Context) -> None:
-        self._ctx = ctx
-        self._token: Token[Context]
-
-    def __enter__(self) -> None:
-        self._token = context.attach(self._ctx)
-
-    def __exit__(self, *_: object) -> None:
-        self._ctx = context.get_current()
-        context.detach(self._token)
 
 
 class _Entry:
