@@ -5,6 +5,7 @@ Manager and poet are on OpenAI's SDK, the searcher on litellm.
 
 import os
 
+from openai import OpenAI
 from smolagents import CodeAgent, LiteLLMModel, OpenAIModel, ToolCallingAgent, tool
 
 from otel_llmcost import attribute
@@ -47,7 +48,8 @@ with attribute(user="ada"):
     manager.run("How many shelves on rivers?")
 for number, _ in enumerate(poet.run("A couplet.", stream=True)):
     if number == 0:
-        model.generate([{"role": "user", "content": "What the reader asks meanwhile."}])
+        asked = {"role": "user", "content": "What the reader asks meanwhile."}
+        OpenAI().chat.completions.create(model="gpt-4o-mini", messages=[asked])
 nobody.run("Say hello.")
 with attribute(agent="porter"):
     nobody.run("Say hello.")
