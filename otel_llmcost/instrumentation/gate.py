@@ -7,7 +7,7 @@ all it needs, for the first request that is stopped.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -25,32 +25,64 @@ PAID = re.compile(
 """Ends of paths that may be paid for."""
 
 Wrapper = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
+Target = Callable[[tuple[Any, ...], dict[str, Any]], bytes]
+"""What of a URL a method is to post to; empty: it posts nothing."""
+
+
+def _httpx(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+    request: Any = args[0] if args else kwargs.get("request")
+    if getattr(request, "method", "") != "POST":
+        return b""
+    path: bytes = request.url.raw_path
+    return path
+
+
+def _requests(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+    request: Any = args[0] if args else kwargs.get("request")
+    if getattr(request, "method", "") != "POST":
+        return b""
+    return str(request.url).encode("utf-8", "replace")
+
+
+def _aiohttp(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+    method, url = (*args, None, None)[:2]
+    if str(method or kwargs.get("method")).upper() != "POST":
+        return b""
+    return str(url or kwargs.get("str_or_url")).encode("utf-8", "replace")
+
+
+CLIENTS: Mapping[str, tuple[tuple[str, str, Target, bool], ...]] = {
+    "httpx": (("Client", "send", _httpx, False), ("AsyncClient", "send", _httpx, True)),
+    "httpx2": (("Client", "send", _httpx, False), ("AsyncClient", "send", _httpx, True)),
+    "requests": (("Session", "send", _requests, False),),
+    "aiohttp": (("ClientSession", "_request", _aiohttp, True),),
+}
+"""HTTP client → its classes, the method all requests pass, how to see where they go, whether it is async."""
 
 
 def stand_around(name: str, module: ModuleType) -> None:
-    """Stand around `send` of both clients of httpx, or of its successor."""
+    """Stand around the methods of an HTTP client that all requests pass."""
     state.patched[name] = []
-    for owner, is_async in ((module.Client, False), (module.AsyncClient, True)):
-        wrapt.wrap_function_wrapper(owner, "send", gate("httpx", is_async=is_async))
-        state.patched[name].append((owner, "send"))
+    for owner, method, target, is_async in CLIENTS[name]:
+        wrapt.wrap_function_wrapper(getattr(module, owner), method, gate(name, target, is_async=is_async))
+        state.patched[name].append((getattr(module, owner), method))
 
 
-def gate(kind: str, *, is_async: bool) -> Wrapper:
+def gate(name: str, target: Target, *, is_async: bool) -> Wrapper:
     """Make the gate before one method; what stands behind it is made when it first opens."""
     behind: list[Wrapper] = []
 
     def stop_or_pass(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        request: Any = args[0] if args else kwargs.get("request")
-        if getattr(request, "method", "") != "POST" or not PAID.search(request.url.raw_path):
+        if not PAID.search(target(args, kwargs)):
             return wrapped(*args, **kwargs)
         if not behind:
-            behind.append(open_gate(kind, is_async=is_async))
+            behind.append(open_gate(name, is_async=is_async))
         return behind[0](wrapped, instance, args, kwargs)
 
     return stop_or_pass
 
 
-def open_gate(kind: str, *, is_async: bool) -> Wrapper:
+def open_gate(name: str, *, is_async: bool) -> Wrapper:
     """Load what a paid call needs."""
-    wrapper: Wrapper = import_module("otel_llmcost.instrumentation.patching").http_wrapper(kind, is_async=is_async)
+    wrapper: Wrapper = import_module("otel_llmcost.instrumentation.patching").http_wrapper(name, is_async=is_async)
     return wrapper

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,11 +15,14 @@ from otel_llmcost.config import Settings, load
 from otel_llmcost.instrumentation import state
 from otel_llmcost.instrumentation.contain import contained, logger
 from otel_llmcost.instrumentation.http import HttpxWrapper
+from otel_llmcost.instrumentation.over_aiohttp import AiohttpTransport
+from otel_llmcost.instrumentation.over_requests import RequestsTransport
 from otel_llmcost.instrumentation.runtime import Runtime, driver, wrapper
 from otel_llmcost.instrumentation.tracing import Tracing
+from otel_llmcost.instrumentation.transports import Transport, TransportWrapper
 
 _ROWS = {sdk.name: sdk for sdk in SDKS}
-_HTTP = {"httpx": HttpxWrapper}
+_TRANSPORTS: dict[str, Callable[[], Transport]] = {"requests": RequestsTransport, "aiohttp": AiohttpTransport}
 
 
 def patch(name: str, module: ModuleType) -> None:
@@ -34,11 +38,13 @@ def patch(name: str, module: ModuleType) -> None:
             state.patched[name].append((owner, attribute))
 
 
-def http_wrapper(kind: str, *, is_async: bool) -> Any:
+def http_wrapper(name: str, *, is_async: bool) -> Any:
     """Make what stands behind the gate of an HTTP client; the first paid call may start everything else."""
     with contained("start"):
         start()
-    return _HTTP[kind](driver, is_async=is_async)
+    if name in _TRANSPORTS:
+        return TransportWrapper(_TRANSPORTS[name](), driver)
+    return HttpxWrapper(driver, is_async=is_async)
 
 
 def start() -> bool:

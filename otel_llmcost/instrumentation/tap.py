@@ -7,7 +7,7 @@ usage are parsed; all others pass at the price of one search.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Mapping
 from typing import Any, Protocol
 
 from otel_llmcost.instrumentation.contain import contained
@@ -57,12 +57,17 @@ def read_whole(http: Any, turn: Turn) -> bool:
     """Finish a turn from a response whose body is in memory already; False: it is not."""
     if not getattr(http, "is_stream_consumed", False) or not hasattr(http, "_content"):
         return False
-    turn.note_headers(http.headers)
-    tap = tap_for(turn, http.headers.get("content-type", ""), is_stream=False)
-    tap.feed(http.content)
+    take_whole(turn, http.headers, http.content)
+    return True
+
+
+def take_whole(turn: Turn, headers: Mapping[str, str], body: bytes) -> None:
+    """Finish a turn with a whole answer."""
+    turn.note_headers(headers)
+    tap = tap_for(turn, headers.get("content-type", ""), is_stream=False)
+    tap.feed(body)
     tap.flush()
     turn.finish()
-    return True
 
 
 def _stand_in(http: Any, turn: Turn, tap: Tap) -> None:

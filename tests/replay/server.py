@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -106,7 +107,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(length) if length else b"".join(self._chunks())
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.owner.received.append(Received(self.command, self.path, headers, body))
-        self._send(self.owner.replies.pop(0) if self.owner.replies else Reply(status=599))
+        with suppress(ConnectionError):  # tests hang up as they please
+            self._send(self.owner.replies.pop(0) if self.owner.replies else Reply(status=599))
 
     do_GET = do_POST = do_DELETE = answer  # noqa: N815 -- the base class's names
 
