@@ -1,4 +1,4 @@
-"""Google ADK: a runner knows the user and the session, an agent its name, however they are nested."""
+"""Google ADK 1 and 2: a runner knows the user and the session, an agent its name, however they are nested."""
 
 from __future__ import annotations
 

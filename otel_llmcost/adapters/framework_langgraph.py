@@ -1,4 +1,4 @@
-"""LangGraph, and LangChain's agents, which are graphs: a graph or one of its nodes is an agent.
+"""LangGraph from 0.6 on, and LangChain's agents, which are graphs: a graph or one of its nodes is an agent.
 
 What an author names is not told apart by the framework, so this goes by what is built: a graph with tools of its own is
 one agent, and so is a named graph inside another; in any other graph the nodes that the author wrote are the agents.

@@ -1,4 +1,4 @@
-"""OpenAI Agents SDK: each turn is its agent's; handoffs change the agent from turn to turn."""
+"""OpenAI Agents SDK 0.3 to 0.24: each turn is its agent's; handoffs change the agent from turn to turn."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from otel_llmcost.adapters.frameworks import Frame, Hook, argument, first_text
+from otel_llmcost.adapters.frameworks import Frame, FrameOf, Hook, Kind, argument, first_text
 
 _UNNAMED = frozenset({"Agent workflow", "no-op"})
 """What the framework calls a workflow that the program gave no name, and one whose trace is switched off."""
@@ -32,7 +32,9 @@ def _run(_instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], _oute
 
 
 def _turn(_instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], _outer: Frame | None) -> Frame:
-    return Frame(agent=first_text(argument(args, kwargs, 1, "bindings").public_agent, "name"))
+    """Name whose turn it is; what is passed was the agent itself before it was bound to another that stands in."""
+    bound = kwargs.get("agent") or argument(args, kwargs, 1, "bindings")
+    return Frame(agent=first_text(getattr(bound, "public_agent", bound), "name"))
 
 
 def _current_trace() -> Any:
@@ -44,16 +46,17 @@ def _named(workflow: str | None) -> str | None:
     return None if workflow in _UNNAMED else workflow
 
 
-_NAME = "openai-agents"
+def _hook(module: str, name: str, kind: Kind, frame: FrameOf, *, is_optional: bool = False) -> Hook:
+    return Hook(framework="openai-agents", module=module, name=name, kind=kind, frame=frame, is_optional=is_optional)
+
+
 HOOKS = (
-    Hook(framework=_NAME, module="agents.run", name="AgentRunner.run", kind="coroutine", frame=_run),
-    Hook(framework=_NAME, module="agents.run", name="AgentRunner.run_streamed", kind="call", frame=_run),
-    Hook(framework=_NAME, module="agents.run", name="run_single_turn", kind="coroutine", frame=_turn),
-    Hook(
-        framework=_NAME,
-        module="agents.run_internal.run_loop",
-        name="run_single_turn_streamed",
-        kind="coroutine",
-        frame=_turn,
-    ),
+    _hook("agents.run", "AgentRunner.run", "coroutine", _run),
+    _hook("agents.run", "AgentRunner.run_streamed", "call", _run),
+    _hook("agents.run_internal.run_loop", "run_single_turn", "coroutine", _turn),
+    _hook("agents.run_internal.run_loop", "run_single_turn_streamed", "coroutine", _turn),
+    _hook("agents.run", "run_single_turn", "coroutine", _turn, is_optional=True),
+    # before 0.8
+    _hook("agents.run", "AgentRunner._run_single_turn", "coroutine", _turn, is_optional=True),
+    _hook("agents.run", "AgentRunner._run_single_turn_streamed", "coroutine", _turn, is_optional=True),
 )

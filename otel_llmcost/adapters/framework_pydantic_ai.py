@@ -1,4 +1,4 @@
-"""Pydantic AI: each step of an agent's graph knows its agent.
+"""Pydantic AI 2: each step of an agent's graph knows its agent.
 
 `Agent.run` and `Agent.iter` are left alone: to name an agent after its variable they count frames up to their caller.
 """
@@ -14,9 +14,9 @@ from otel_llmcost.adapters.frameworks import Frame, Hook, Kind, argument, first_
 def _step(_instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], _outer: Frame | None) -> Frame:
     ctx = argument(args, kwargs, 0, "ctx")
     return Frame(
-        agent=first_text(ctx.deps.agent, "name"),
+        agent=first_text(getattr(ctx.deps, "agent", None), "name"),
         session=first_text(ctx.state, "conversation_id"),
-        user=first_text(ctx.deps.user_deps, "user_id") or first_text(ctx.state.metadata, "user_id"),
+        user=first_text(ctx.deps.user_deps, "user_id") or first_text(getattr(ctx.state, "metadata", None), "user_id"),
     )
 
 
