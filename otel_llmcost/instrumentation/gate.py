@@ -51,11 +51,26 @@ def _aiohttp(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
     return str(url or kwargs.get("str_or_url")).encode("utf-8", "replace")
 
 
+def _botocore(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+    return _AMAZON.get(args[0] if args else str(kwargs.get("operation_name")), b"")
+
+
+_AMAZON = {
+    "Converse": b"/converse",
+    "ConverseStream": b"/converse-stream",
+    "InvokeModel": b"/invoke",
+    "InvokeModelWithResponseStream": b"/invoke-with-response-stream",
+}
+"""Operations of Amazon's services → how the path they post to ends."""
+
 CLIENTS: Mapping[str, tuple[tuple[str, str, Target, bool], ...]] = {
     "httpx": (("Client", "send", _httpx, False), ("AsyncClient", "send", _httpx, True)),
     "httpx2": (("Client", "send", _httpx, False), ("AsyncClient", "send", _httpx, True)),
     "requests": (("Session", "send", _requests, False),),
     "aiohttp": (("ClientSession", "_request", _aiohttp, True),),
+    "botocore.client": (("BaseClient", "_make_api_call", _botocore, False),),
+    "botocore.httpsession": (("URLLib3Session", "send", _requests, False),),
+    "aiobotocore.client": (("AioBaseClient", "_make_api_call", _botocore, True),),
 }
 """HTTP client → its classes, the method all requests pass, how to see where they go, whether it is async."""
 

@@ -30,7 +30,10 @@ SDK_MODULES = {
 }
 """SDK → the module whose import we wait for, as the adapters' rows have it; loading those is not for the start."""
 
-HTTP_MODULES = ("httpx", "httpx2", "requests", "aiohttp")
+HTTP_MODULES = (
+    *("httpx", "httpx2", "requests", "aiohttp"),
+    *("botocore.client", "botocore.httpsession", "aiobotocore.client"),
+)
 """HTTP clients below all other SDKs."""
 
 STARTING_MODULES = (

@@ -16,13 +16,20 @@ from otel_llmcost.instrumentation import state
 from otel_llmcost.instrumentation.contain import contained, logger
 from otel_llmcost.instrumentation.http import HttpxWrapper
 from otel_llmcost.instrumentation.over_aiohttp import AiohttpTransport
+from otel_llmcost.instrumentation.over_botocore import AiobotocoreTransport, BotocoreSession, BotocoreTransport
 from otel_llmcost.instrumentation.over_requests import RequestsTransport
 from otel_llmcost.instrumentation.runtime import Runtime, driver, wrapper
 from otel_llmcost.instrumentation.tracing import Tracing
 from otel_llmcost.instrumentation.transports import Transport, TransportWrapper
 
 _ROWS = {sdk.name: sdk for sdk in SDKS}
-_TRANSPORTS: dict[str, Callable[[], Transport]] = {"requests": RequestsTransport, "aiohttp": AiohttpTransport}
+_TRANSPORTS: dict[str, Callable[[], Transport]] = {
+    "requests": RequestsTransport,
+    "aiohttp": AiohttpTransport,
+    "botocore.client": BotocoreTransport,
+    "botocore.httpsession": BotocoreSession,
+    "aiobotocore.client": AiobotocoreTransport,
+}
 
 
 def patch(name: str, module: ModuleType) -> None:
