@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format test-oldest test-beside test-frameworks test-slow test-real bench prices docs dashboards clean
+.PHONY: help demo test check format test-context test-oldest test-beside test-frameworks test-slow test-real bench prices docs dashboards clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
@@ -38,6 +38,15 @@ FRAMEWORKS := .venv-frameworks-openai .venv-frameworks-litellm .venv-frameworks-
 
 test-frameworks: $(FRAMEWORKS:=/installed) ## Test with agent frameworks, in three virtual environments of their own
 	set -e; for venv in $(FRAMEWORKS); do $$venv/bin/pytest -q tests/frameworks; done
+
+.venv-context/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-context
+	.venv-context/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	.venv-context/bin/python -m pip install --quiet --editable . --group context
+	@touch $@
+
+test-context: .venv-context/installed ## Test who a call is for across services, queues and web servers
+	.venv-context/bin/pytest -q -n 2 tests/context
 
 test: .venv/installed .venv-oldest/installed ## Run the tests, on the newest and the oldest SDKs (under ten minutes)
 	$(BIN)/pytest -q -n 2
