@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any, Literal, NamedTuple, TypeGuard
 from urllib.parse import unquote
 
-from otel_llmcost.core.usage import Unit, Usage, canonical
+from otel_llmcost.core.usage import PARENTS, Unit, Usage, canonical
 
 Getter = Callable[[Any], Any]
 
@@ -109,10 +109,10 @@ class Kind(NamedTuple):
     items: str
     """Path of the list inside the usage object."""
     key: str
-    """Field of an item that names its kind."""
+    """Field of an item that names its kind; empty: all items are of one kind."""
     kind: str
     counted: str
-    """Field of an item that counts it."""
+    """Path inside an item to what counts it."""
 
 
 class UsageAt:
@@ -124,9 +124,12 @@ class UsageAt:
             whatever the provider counts.
         lengths: unit → (path of a list in the answer, value of its items' `type`): counts such items.
             An empty value counts all items.
+        having: unit → (path of a list in the answer, field): counts the items that have that field.
+        once: units of which a request is billed one, however many it counts.
         kinds: unit → where a list has its count.
         scales: path → what a count is multiplied by to be in our unit, such as milliseconds of a count in seconds.
         headers: unit → names of the answer's headers, in lower case, summed; they count where no body told a usage.
+        unless: path → another that says the same; the first does not count where the other is told.
         total: path of a total of input and output; what it holds beyond the two was output, such as reasoning that
             the provider leaves out there.
     """
@@ -137,23 +140,34 @@ class UsageAt:
         where: tuple[str, ...],
         counts: Mapping[Unit, tuple[str, ...]],
         lengths: Mapping[Unit, tuple[str, str]] | None = None,
+        having: Mapping[Unit, tuple[str, str]] | None = None,
+        once: tuple[Unit, ...] = (),
         kinds: Mapping[Unit, tuple[Kind, ...]] | None = None,
         scales: Mapping[str, float] | None = None,
         headers: Mapping[Unit, tuple[str, ...]] | None = None,
+        unless: Mapping[str, str] | None = None,
         total: str | None = None,
     ) -> None:
         self._where = tuple(getter(path) for path in where)
         self._lengths = tuple((unit, getter(path), kind) for unit, (path, kind) in (lengths or {}).items())
-        self._kinds = tuple((_name(each), getter(each.items), each) for rows in (kinds or {}).values() for each in rows)
+        self._having = tuple((unit, getter(path), name) for unit, (path, name) in (having or {}).items())
+        self._once = once
+        self._lists = bool(lengths or having or kinds)
+        self._kinds = tuple(
+            (_name(each), getter(each.items), getter(each.counted), each)
+            for rows in (kinds or {}).values()
+            for each in rows
+        )
         self._scales = scales or {}
         self._headers = tuple((name, _HEADER + name) for names in (headers or {}).values() for name in names)
+        self._unless = unless or {}
         self._total = total
         self._tree = _tree(
             dict.fromkeys([*(path for paths in counts.values() for path in paths), *filter(None, [total])])
         )
         self._units: dict[str, list[Unit]] = {} if total is None else {total: []}
         self._map(counts)
-        self._map({unit: (unit,) for unit in lengths or {}})
+        self._map({unit: (unit,) for unit in (*(lengths or {}), *(having or {}))})
         self._map({unit: tuple(map(_name, rows)) for unit, rows in (kinds or {}).items()})
         self._map({unit: tuple(_HEADER + name for name in names) for unit, names in (headers or {}).items()})
 
@@ -171,17 +185,26 @@ class UsageAt:
         else:
             return False
         _note(self._tree, usage, seen)
+        if self._lists:
+            self._count_items(answer, usage, seen)
+        return True
+
+    def _count_items(self, answer: Any, usage: Any, seen: Seen) -> None:
         for unit, get, kind in self._lengths:
             items = get(answer)
             if is_list(items) and items:
                 seen[unit] = sum(1 for item in items if not kind or fields_of(item).get("type") == kind)
-        for path, get, row in self._kinds:
+        for unit, get, name in self._having:
+            items = get(answer)
+            if is_list(items):
+                seen[unit] = sum(1 for item in items if fields_of(item).get(name) is not None)
+        for path, get, get_count, row in self._kinds:
             items = get(usage)
             if is_list(items):
-                found = [fields_of(item) for item in items]
-                counts = [item.get(row.counted) for item in found if item.get(row.key) == row.kind]
-                seen[path] = sum(each for each in counts if isinstance(each, int))
-        return True
+                found = [get_count(item) for item in items if not row.key or fields_of(item).get(row.key) == row.kind]
+                counts = [each for each in found if isinstance(each, int)]
+                if counts or path in seen:
+                    seen[path] = sum(counts)
 
     def note_headers(self, headers: Mapping[str, str], seen: Seen) -> None:
         """Note what the answer's headers count."""
@@ -199,7 +222,7 @@ class UsageAt:
             if type(count) is float and not _is_countable(count, scales.get(path)):
                 continue
             is_told = True
-            if count:
+            if count and (path not in self._unless or self._unless[path] not in seen):
                 whole = count if type(count) is int and path not in scales else round(count * scales.get(path, 1))
                 for unit in units_of[path]:
                     counts[unit] = counts[unit] + whole if unit in counts else whole
@@ -207,7 +230,19 @@ class UsageAt:
             return None
         if self._total is not None and self._total in seen:
             _add_what_only_the_total_tells(counts, int(seen[self._total]))
+        counts.update({unit: 1 for unit in self._once if unit in counts})
         return canonical(counts)
+
+
+def with_asked(usage: Usage | None, asked: Mapping[Unit, int], units: tuple[Unit, ...]) -> Usage | None:
+    """Add to a usage what is billed as it was asked for."""
+    told: Mapping[Unit, int] = {} if usage is None else usage.counts
+    added: dict[Unit, int] = {}
+    for unit in units:
+        if asked.get(unit) and unit not in told:
+            total = next((told[each] for each in PARENTS.get(unit, ()) if each in told), None)
+            added[unit] = asked[unit] if total is None else total
+    return canonical({**told, **added}) if added else usage
 
 
 def _name(kind: Kind) -> str:
@@ -226,14 +261,33 @@ def _add_what_only_the_total_tells(counts: dict[Unit, int], total: int) -> None:
         counts["reasoning_tokens"] = max(counts.get("reasoning_tokens", 0), rest)
 
 
+def _first_of(paths: tuple[str, ...]) -> Getter:
+    getters = tuple(getter(path) for path in paths)
+    if len(getters) == 1:
+        return getters[0]
+
+    def get(value: Any) -> Any:
+        return next((found for each in getters if (found := each(value)) is not None), None)
+
+    return get
+
+
 def _matcher(path: str) -> re.Pattern[str]:
-    """Compile the end of a URL's path; `{model}` and `{id}` stand for one segment, in the last one up to a colon."""
-    parts = re.split(r"\{(\w+)\}", path)
-    text = "".join(
-        re.escape(part) if i % 2 == 0 else f"(?P<{part}>{'[^/]+' if '/' in parts[i + 1] else '[^/:]+'})"
-        for i, part in enumerate(parts)
+    """Compile the end of a URL's path.
+
+    `{model}` and `{id}` stand for one segment, in the last one up to a colon; `{model*}` for one or more.
+    """
+    parts = re.split(r"\{(\w+\*?)\}", path)
+    kinds = ("[^/:]+", "[^/]+")
+    return re.compile(
+        "".join(
+            re.escape(part)
+            if i % 2 == 0
+            else f"(?P<{part.rstrip('*')}>{'.+' if '*' in part else kinds['/' in parts[i + 1]]})"
+            for i, part in enumerate(parts)
+        )
+        + r"/?$"
     )
-    return re.compile(text + r"/?$")
 
 
 class Place(NamedTuple):
@@ -262,18 +316,23 @@ class Endpoint:
     choices: str | None = None
     """Path of the request that asks for several answers, each paid."""
     has_output: bool = True
+    as_asked: tuple[Unit, ...] = ()
+    """Units that the answer does not tell, since they are billed as the request asks for them, such as characters.
+    A part of a total, such as annotated pages, is then as large as the total that the answer tells."""
     tier: tuple[str, ...] = ()
     """Paths of the answer that name the service tier that was really used and other modifiers of the price."""
     asked_tier: tuple[str, ...] = ("service_tier",)
     """Paths of the request that ask for them."""
-    cost: str | None = None
-    """Path of the cost in USD that the provider itself reports."""
+    cost: tuple[str, ...] = ()
+    """Paths of the cost in USD that the provider itself reports."""
     chunk: ChunkShape | None = None
     """None: cannot stream."""
     streams: bool | None = False
     """Whether it streams. True: always; False: if the body says `stream`; None: unless it says `stream: false`."""
-    model: str = "model"
-    """Path of the request that names the model, where the URL does not."""
+    model: str | tuple[str, ...] = "model"
+    """Paths of the request that name the model, where the URL does not; the first that is there counts."""
+    unnamed: str = ""
+    """What the model is called where the request names none, since it lies at the provider; empty: no paid request."""
     served: tuple[str, ...] = ("model",)
     """Paths of the answer that name the model that answered."""
     ids: tuple[str, ...] = ("id",)
@@ -288,7 +347,7 @@ class Endpoint:
     get_caps: tuple[Getter, ...] = field(init=False)
     get_choices: Getter | None = field(init=False)
     get_asked: tuple[Getter, ...] = field(init=False)
-    get_cost: Getter | None = field(init=False)
+    get_cost: tuple[Getter, ...] = field(init=False)
     get_model: Getter = field(init=False)
     get_served: tuple[Getter, ...] = field(init=False)
     get_ids: tuple[Getter, ...] = field(init=False)
@@ -299,8 +358,8 @@ class Endpoint:
         object.__setattr__(self, "get_caps", tuple(getter(path) for path in self.caps))
         object.__setattr__(self, "get_choices", None if self.choices is None else getter(self.choices))
         object.__setattr__(self, "get_asked", tuple(getter(path) for path in self.asked_tier))
-        object.__setattr__(self, "get_cost", None if self.cost is None else getter(self.cost))
-        object.__setattr__(self, "get_model", getter(self.model))
+        object.__setattr__(self, "get_cost", tuple(getter(path) for path in self.cost))
+        object.__setattr__(self, "get_model", _first_of((self.model,) if isinstance(self.model, str) else self.model))
         object.__setattr__(self, "get_served", tuple(getter(path) for path in self.served))
         object.__setattr__(self, "get_ids", tuple(getter(path) for path in self.ids))
         object.__setattr__(self, "matches", _matcher(self.path))
@@ -339,6 +398,10 @@ class ChunkShape:
     """Every last event holds one of those words too: each word is searched for in every chunk."""
     headers: str | None = None
     """Path of what an event tells that otherwise stands in an answer's headers."""
+    errors: tuple[str, ...] = ()
+    """Paths at which an event names the error that the stream is broken off with."""
+    is_cumulative: bool = False
+    """Each event tells all that was used so far, so of those without one of the words only the very last is read."""
     tells: tuple[bytes, ...] = field(init=False)
     """Words, one of which is in every event that tells something, save `[DONE]`."""
 
@@ -397,7 +460,7 @@ class Api:
             if "*" in end:
                 if fnmatchcase(host, end):
                     return provider
-            elif host == end or host.endswith(end if end[0] in ".-" else "." + end):
+            elif host == end or host.endswith(end if end[0] in ".-:" else "." + end):
                 return provider
         return None
 

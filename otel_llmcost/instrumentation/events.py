@@ -49,6 +49,9 @@ class _Events:
         self._answers = tuple(getter(path) for path in shape.answer)
         self._text = tuple(getter(path) for path in shape.text)
         self._headers = None if shape.headers is None else getter(shape.headers)
+        self._errors = tuple(getter(path) for path in shape.errors)
+        self._is_cumulative = shape.is_cumulative
+        self._last = b""
         self._tail = b""
         self._is_broken = False
         self._kept: list[bytes] = []
@@ -67,13 +70,13 @@ class _Events:
         if _ERROR in chunk:
             turn.finish(is_complete=False, error=ProviderEventError(chunk[_ERROR]))
             return False
+        for get in self._errors:
+            if (name := get(chunk)) is not None:
+                turn.finish(is_complete=False, error=ProviderEventError(str(name)))
+                return False
         if self._headers is not None and (told := self._headers(chunk)) is not None:
             turn.note_headers({name: str(value) for name, value in fields_of(told).items()})
-        for get in self._answers:
-            answer = get(chunk)
-            if answer is not None:
-                turn.note(answer)
-                break
+        self._note(chunk)
         if self._ends:
             if chunk.get(self._end_key) in self._ends:
                 turn.is_ended = True
@@ -85,16 +88,29 @@ class _Events:
         turn.finish()
         return turn.hides_usage
 
+    def _note(self, chunk: Chunk) -> None:
+        for get in self._answers:
+            answer = get(chunk)
+            if answer is not None:
+                self._turn.note(answer)
+                break
+
     def _chunks(self, data: bytes) -> Iterator[Chunk | None]:
         raise NotImplementedError
 
     def _measure_text(self) -> None:
-        """Measure the text of a stream that was cut off."""
+        """Measure the text of a stream that was cut off; its latest event may tell what was used so far."""
+        told: Chunk | None = None
         for chunk in self._chunks(b"".join(self._kept)):
-            for get in self._text if chunk is not None else ():
+            if chunk is None:
+                continue
+            told = chunk
+            for get in self._text:
                 if piece := get(chunk):
                     self._turn.add_text(piece)
                     break
+        if self._is_cumulative and told is not None:
+            self._note(told)
 
 
 class SseTap(_Events):
@@ -105,12 +121,13 @@ class SseTap(_Events):
         self._size += len(data)
         if self._size <= KEPT_BYTES:
             self._kept.append(data)
-        if not self._tail and data.endswith(b"\n\n"):
+        if not self._tail and data.endswith((b"\n\n", b"\r\n\r\n")):
             for word in self._words:
                 if word in data:
                     break
             else:
                 if not data.endswith(b"[DONE]\n\n"):
+                    self._last = data
                     return data  # whole events that tell nothing: nearly all of a stream
         return data if self._is_broken else self._feed(data)
 
@@ -123,7 +140,9 @@ class SseTap(_Events):
             return b"" if hides else data
         whole, self._tail = buffer[:end], buffer[end:]
         if not self._is_telling(whole):
+            self._last = whole
             return whole if hides else data
+        self._last = b""
         shown = self._look(whole)
         return shown if hides else data
 
@@ -131,6 +150,10 @@ class SseTap(_Events):
         """Look at what was left without an event's end."""
         tail, self._tail = self._tail, b""
         self._turn.is_ended |= not self._ends  # such a stream may end without saying so
+        if self._is_cumulative and not self._is_broken:
+            for chunk in self._chunks(self._last + tail):
+                if chunk is not None:
+                    self._note(chunk)
         if not tail or self._is_broken:
             return b""
         shown = self._look(tail) if self._is_telling(tail) else tail
@@ -287,7 +310,7 @@ def as_json(text: bytes) -> Chunk | None:
 
 def _data(event: bytes) -> bytes:
     lines = event.splitlines()
-    return b"\n".join(line[5:].strip() for line in lines if line.startswith(b"data:"))
+    return b"\n".join(line[5:].strip() for line in lines if line.startswith(b"data:")) or event
 
 
 @lru_cache

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from opentelemetry import trace
 from opentelemetry.context import Context
 
-from otel_llmcost.adapters.base import Endpoint, Getter, Seen, fields_of, is_list, tier_of
+from otel_llmcost.adapters.base import Endpoint, Getter, Seen, fields_of, is_list, tier_of, with_asked
 from otel_llmcost.core.flow import Answer, Call, Failure, Reserve, Send, Settle, Step, new_answer
 from otel_llmcost.core.money import nano_of
 from otel_llmcost.core.tokens import text_tokens
@@ -133,8 +133,10 @@ class Turn:
             tier = get(fields)
             if isinstance(tier, str):
                 self.tiers[get] = tier
-        if endpoint.get_cost is not None and (cost := endpoint.get_cost(fields)) is not None:
-            self.reported_cost = cost
+        for get in endpoint.get_cost:
+            if (cost := get(fields)) is not None:
+                self.reported_cost = cost
+                break
         return endpoint.usage.note(fields, self.seen)
 
     def note_whole(self, body: bytes) -> None:
@@ -175,6 +177,9 @@ class Turn:
         if self.at_cut is not None and (usage is None or not is_complete):
             with contained("measure what came of an answer"):
                 self.at_cut()
+            usage = self.endpoint.usage.usage(self.seen or self.seen_headers)
+        if self.endpoint.as_asked:
+            usage = with_asked(usage, self.call.input.other, self.endpoint.as_asked)
         self._end(
             new_answer(
                 usage=usage,
