@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Literal
 
 from otel_llmcost.cli.config import undeliverable
-from otel_llmcost.cli.output import usd
+from otel_llmcost.cli.output import moment, usd
 from otel_llmcost.cli.tools import Tools
+from otel_llmcost.config import Settings
 from otel_llmcost.core.ledger import ChargeStatus
+from otel_llmcost.core.rates import price
+from otel_llmcost.core.unconfirmed import Unconfirmed
 from otel_llmcost.errors import UnknownPriceError
 
 State = Literal["ok", "note", "warning", "problem"]
@@ -19,10 +22,19 @@ State = Literal["ok", "note", "warning", "problem"]
 LOOK_BACK = timedelta(days=7)
 _OLD = timedelta(days=60)
 _MOST_DELIVERIES = 1000
-_UNSURE: dict[ChargeStatus, str] = {
-    "estimated": "the answer came without (all of) its usage",
-    "suspected": "nobody saw the answer, but the provider may have billed",
+_INSTANT = timedelta(microseconds=1)
+_METHODS: Mapping[str, str] = {
+    "no-usage-reported": "the answer came without its usage",
+    "stream-ended-early": "the stream was left before its end, where its usage stands",
+    "no-answer-seen": "nobody saw the answer, but the provider may have billed",
+    "lost-attempt": "the SDK tried again, but the provider may have billed the attempt before, too",
 }
+"""Where a usage is from → why it is not the provider's."""
+_UNSURE: Mapping[ChargeStatus, str] = {
+    "estimated": "the answer came without (all of) its usage",
+    "suspected": "the provider may have billed it",
+}
+"""The same of methods that are not known here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +43,8 @@ class Check:
 
     state: State
     text: str
+    facts: Mapping[str, object] | None = None
+    """The same for programs, where they are likely to want it in parts."""
 
 
 def settings(tools: Tools) -> Iterator[Check]:
@@ -39,7 +53,7 @@ def settings(tools: Tools) -> Iterator[Check]:
     if said.config_path is None:
         yield Check("note", "no llmcost.toml here or in the user's folder, and none named by OTEL_LLMCOST_CONFIG")
     else:
-        yield Check("ok", f"{said.config_path}: {len(said.budgets)} budgets, {len(said.channels)} alert channels")
+        yield Check("ok", f"{said.config_path}: {_counted(said)}")
     for problem in (*map(str, said.problems), *undeliverable(said)):
         yield Check("problem", problem)
     for notice in said.notices:
@@ -70,16 +84,18 @@ def prices(tools: Tools) -> Iterator[Check]:
 def ledger(tools: Tools) -> Iterator[Check]:
     """Look for calls whose cost is not known, or not for sure."""
     now = tools.now()
-    totals = tools.store().totals(("status", "provider", "model"), now - LOOK_BACK, now)
+    totals = tools.store().totals((), now - LOOK_BACK, now)
     calls, cost = sum(each.calls for each in totals), sum(each.cost_nano for each in totals)
     yield Check("ok" if calls else "note", f"{calls:,} calls in the last {LOOK_BACK.days} days cost {usd(cost)}")
-    for each in totals:
-        status, provider, model = (value or "" for value in each.group)
-        if status == "unpriced":
-            reason = _why(tools, provider, model)
-            yield Check("warning", f"{each.calls:,} calls of {provider}/{model} are unpriced: {reason}")
-    if any(each.group[0] in _UNSURE for each in totals):
-        yield from _unsure(tools)
+    for each in tools.store().unconfirmed(now - LOOK_BACK, now):
+        is_unpriced = each.status == "unpriced"
+        reason = _why_unpriced(tools, each) if is_unpriced else _METHODS.get(each.method, _UNSURE[each.status])
+        yield Check(
+            "warning" if is_unpriced else "note",
+            f"{each.calls:,} calls of {each.provider}/{each.model} are {each.status} ({each.method}), "
+            f"the last at {moment(each.last_at)}: {reason}",
+            {**asdict(each), "reason": reason},
+        )
 
 
 def alerts(tools: Tools) -> Iterator[Check]:
@@ -92,21 +108,20 @@ def alerts(tools: Tools) -> Iterator[Check]:
         yield Check("note", "no alert channel: marks that are reached are only logged")
 
 
-def _why(tools: Tools, provider: str, model: str) -> str:
-    try:
-        rate = tools.book().rate_at(provider, model, tools.now())
-    except UnknownPriceError as error:
-        return f"{error.reason}; give it one by a [[price]] in llmcost.toml"
-    return f"they came before the price {rate.rate_id} was known, or used something it has no price for"
+def _why_unpriced(tools: Tools, calls: Unconfirmed) -> str:
+    """Try to price the last of them again."""
+    book = tools.book()
+    for charge in tools.store().charges(calls.last_at, calls.last_at + _INSTANT):
+        if (charge.status, charge.provider, charge.model) == (calls.status, calls.provider, calls.model):
+            tokens = charge.usage.input_tokens
+            try:
+                rate = book.rate_at(charge.provider, charge.model, charge.at, input_tokens=tokens, tier=charge.tier)
+                price(charge.usage, rate)
+            except UnknownPriceError as error:
+                return f"{error.reason}; give it one by a [[price]] in llmcost.toml"
+    return "it has a price now, which was not known then"
 
 
-def _unsure(tools: Tools) -> Iterator[Check]:
-    """Count by model and method; only where there is something to count, as the whole week's charges are read."""
-    now = tools.now()
-    counts: Counter[tuple[ChargeStatus, str, str, str]] = Counter(
-        (charge.status, charge.provider, charge.model, charge.method)
-        for charge in tools.store().charges(now - LOOK_BACK, now)
-        if charge.status in _UNSURE
-    )
-    for (status, provider, model, method), count in counts.most_common():
-        yield Check("note", f"{count:,} calls of {provider}/{model} are {status} ({method}): {_UNSURE[status]}")
+def _counted(said: Settings) -> str:
+    kinds = (("budgets", said.budgets), ("alert channels", said.channels), ("fixed costs", said.fixed_costs))
+    return ", ".join(f"{len(found)} {kind}" for kind, found in kinds)

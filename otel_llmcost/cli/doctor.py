@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
 
 import click
 
-from otel_llmcost.cli import checks, surroundings
+from otel_llmcost.cli import checks, sdks, surroundings
 from otel_llmcost.cli.checks import Check, State
 from otel_llmcost.cli.output import as_json, console, print_json
 from otel_llmcost.cli.tools import Tools
@@ -16,7 +17,7 @@ AREAS: Mapping[str, Callable[[Tools], Iterable[Check]]] = {
     "settings": checks.settings,
     "store": checks.store,
     "prices": checks.prices,
-    "SDKs": surroundings.sdks,
+    "SDKs": sdks.sdks,
     "loading": surroundings.loading,
     "export": surroundings.export,
     "ledger": checks.ledger,
@@ -36,11 +37,12 @@ _SIGNS: Mapping[State, tuple[str, str]] = {
 def doctor(tools: Tools, as_json: bool) -> None:
     """Check settings, store, prices, SDKs, OpenTelemetry, ledger and alerts.
 
-    Exits with 1 if there is a problem.
+    Run by `opentelemetry-instrument otel-llmcost doctor`, it imports the SDKs that are installed and says whether they
+    are patched. Exits with 1 if there is a problem.
     """
     found = [(area, check) for area, look in AREAS.items() for check in examined(look, tools)]
     if as_json:
-        print_json([{"area": area, "state": check.state, "text": check.text} for area, check in found])
+        print_json([{"area": area, **asdict(check)} for area, check in found])
     else:
         _print(found)
     if any(check.state == "problem" for _, check in found):

@@ -1,21 +1,18 @@
-"""What `doctor` looks at around us: SDKs, OpenTelemetry's way of loading us, other instrumentations, exporters."""
+"""What `doctor` looks at around us: OpenTelemetry's way of loading us, and exporters."""
 
 from __future__ import annotations
 
-import ast
-import re
 import shutil
 import socket
 import sys
 from collections.abc import Iterator, Mapping
-from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distribution, entry_points
+from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from otel_llmcost.adapters import SDKS
-from otel_llmcost.adapters.base import ClientSdk
 from otel_llmcost.cli.checks import Check
 from otel_llmcost.cli.tools import Tools
+from otel_llmcost.instrumentation import state
 
 _OURS = "otel_llmcost."
 _NAME = "llmcost"
@@ -28,25 +25,8 @@ _LOCAL_GRPC, _LOCAL_HTTP = "http://localhost:4317", "http://localhost:4318"
 _PORTS = {"https": 443, "http": 80, "": 4317}
 
 
-def sdks(_tools: Tools) -> Iterator[Check]:
-    """Tell of which SDKs calls are seen. They are looked at, not imported: that takes a second."""
-    for sdk in SDKS:
-        try:
-            found = distribution(sdk.name)
-        except PackageNotFoundError:
-            yield Check("note", f"{sdk.name} is not installed here")
-            continue
-        missing = [method for method in (sdk.sync_method, sdk.async_method) if not _has(found, sdk, method)]
-        if missing:
-            yield Check(
-                "problem", f"{sdk.name} {found.version} has no {sdk.module}.{missing[0]}: its calls are not seen"
-            )
-        else:
-            yield Check("ok", f"{sdk.name} {found.version}: all calls pass {sdk.module}, where they are accounted for")
-
-
 def loading(tools: Tools) -> Iterator[Check]:
-    """Tell whether `opentelemetry-instrument` finds us, and who else it finds."""
+    """Tell whether `opentelemetry-instrument` finds us."""
     for group in ("opentelemetry_pre_instrument", "opentelemetry_instrumentor"):
         if not any(each.value.startswith(_OURS) for each in entry_points(group=group)):
             yield Check("problem", f"no entry point of ours in {group}: install the package anew")
@@ -55,12 +35,10 @@ def loading(tools: Tools) -> Iterator[Check]:
     if command is None:
         yield Check("problem", f"there is no {_COMMAND} in {beside_us}: install opentelemetry-instrumentation")
     else:
-        yield Check("ok", f"{command} finds us")
+        yield Check("ok", f"{command} finds us{', and has loaded us into this process' if state.is_installed else ''}")
     disabled = {each.strip() for each in tools.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")}
     if {_NAME, "*"} & disabled:
         yield Check("problem", "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS switches us off")
-    for other in _others():
-        yield Check("note", f"{other.value.partition(':')[0]} is installed too: {_beside(tools)}")
 
 
 def export(tools: Tools) -> Iterator[Check]:
@@ -72,41 +50,6 @@ def export(tools: Tools) -> Iterator[Check]:
         yield Check("warning", "no distro is installed, so nothing is exported unless the program sets it up itself")
     for signal in _SIGNALS:
         yield from _exporters(tools.environ, signal)
-
-
-def _has(found: Distribution, sdk: ClientSdk, method: str) -> bool:
-    """Look a method up in the SDK's source."""
-    source = found.locate_file(sdk.module.replace(".", "/") + ".py")
-    try:
-        module = ast.parse(Path(str(source)).read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return False
-    owner, _, name = method.partition(".")
-    return any(
-        isinstance(member, (ast.FunctionDef, ast.AsyncFunctionDef)) and member.name == name
-        for each in module.body
-        if isinstance(each, ast.ClassDef) and each.name == owner
-        for member in each.body
-    )
-
-
-def _others() -> list[EntryPoint]:
-    """Find instrumentations of others that act on the same SDKs."""
-    names = {sdk.name for sdk in SDKS}
-    return [
-        each
-        for each in entry_points(group="opentelemetry_instrumentor")
-        if not each.value.startswith(_OURS) and names & set(re.split(r"[^a-z]+", f"{each.name} {each.value}".lower()))
-    ]
-
-
-def _beside(tools: Tools) -> str:
-    return {
-        "auto": "its spans get the cost, and we make none of our own",
-        "enrich": "its spans get the cost, and we make none of our own",
-        "own": 'with spans = "own" each call has two spans, but one charge',
-        "off": 'with spans = "off" its spans get no cost',
-    }[tools.settings.spans]
 
 
 def _exporters(environ: Mapping[str, str], signal: str) -> Iterator[Check]:

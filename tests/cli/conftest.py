@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -117,6 +118,12 @@ def _claim(budget: Budget, subject: str, at: datetime, amount_nano: int) -> Clai
     )
 
 
+def texts(shell: Shell, area: str, state: str) -> list[str]:
+    """What `doctor` says of one area, in one state."""
+    found = json.loads(shell.run("doctor", "--json").stdout)
+    return [check["text"] for check in found if (check["area"], check["state"]) == (area, state)]
+
+
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
     return Shell(tmp_path)
@@ -134,3 +141,21 @@ def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resul
         return CliRunner().invoke(cli, arguments, input=stdin, prog_name="otel-llmcost", catch_exceptions=False)
 
     return run
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Install packages that hold no more than what is looked at."""
+
+    def install(name: str, *, entry_points: str = "", requires: tuple[str, ...] = (), **files: str) -> None:
+        info = tmp_path / f"{name.replace('-', '_')}-9.0.dist-info"
+        info.mkdir()
+        required = "".join(f"Requires-Dist: {each}\n" for each in requires)
+        (info / "METADATA").write_text(f"Name: {name}\nVersion: 9.0\n{required}")
+        (info / "entry_points.txt").write_text(entry_points)
+        for module, text in files.items():
+            (tmp_path / name).mkdir(exist_ok=True)
+            (tmp_path / name / f"{module}.py").write_text(text)
+
+    monkeypatch.syspath_prepend(tmp_path)
+    return install

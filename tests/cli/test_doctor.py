@@ -10,17 +10,11 @@ import pytest
 
 from otel_llmcost.cli import surroundings
 from otel_llmcost.cli.doctor import AREAS
-from tests.cli.conftest import NOW, Shell
-
-
-def texts(shell: Shell, area: str, state: str) -> list[str]:
-    """What `doctor` says of one area, in one state."""
-    found = json.loads(shell.run("doctor", "--json").stdout)
-    return [check["text"] for check in found if (check["area"], check["state"]) == (area, state)]
+from tests.cli.conftest import NOW, texts
 
 
 @pytest.fixture(autouse=True)
-def nothing_exported(shell: Shell) -> None:
+def nothing_exported(shell):
     shell.environ |= {"OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none"}
 
 
@@ -61,39 +55,79 @@ def test_a_store_that_does_not_answer_hides_nothing_else(shell):
     assert states["prices"] == "ok"
 
 
-def test_unpriced_calls_are_listed_with_the_reason(shell):
-    shell.spend(None, model="home-grown")
-    shell.spend(None, model="gpt-4o")
-    shell.spend("1")
-
-    unpriced = texts(shell, "ledger", "warning")
-
-    assert sorted(unpriced) == [
-        (
-            "1 calls of openai/gpt-4o are unpriced: they came before the price openai/gpt-4o was known, "
-            "or used something it has no price for"
+@pytest.mark.parametrize(
+    ("model", "usage", "reason"),
+    [
+        pytest.param(
+            "home-grown",
+            {"input_tokens": 100},
+            "no rate in the price book; give it one by a [[price]] in llmcost.toml",
+            id="no-rate",
         ),
-        (
-            "1 calls of openai/home-grown are unpriced: no rate in the price book; "
-            "give it one by a [[price]] in llmcost.toml"
+        pytest.param(
+            "gpt-4o",
+            {"images": 3},
+            "no price for images alone in openai/gpt-4o; give it one by a [[price]] in llmcost.toml",
+            id="no-price-for-a-part",
         ),
+        pytest.param("gpt-4o", {"input_tokens": 100}, "it has a price now, which was not known then", id="since-known"),
+    ],
+)
+def test_unpriced_calls_are_counted_with_the_reason(shell, model, usage, reason):
+    for hours in (3, 2):
+        shell.spend(None, model=model, usage=usage, at=NOW - timedelta(hours=hours))
+    shell.spend("1", model=model, at=NOW - timedelta(hours=2))
+
+    assert texts(shell, "ledger", "warning") == [
+        f"2 calls of openai/{model} are unpriced (reported), the last at 2026-11-22 10:00: {reason}"
     ]
 
 
-def test_estimated_and_suspected_calls_are_counted_by_method(shell):
-    for method in ("stream-ended-early", "stream-ended-early", "no-usage-reported"):
-        shell.spend("1", status="estimated", method=method)
-    shell.spend("1", status="suspected", method="no-answer-seen")
-    shell.spend("1", status="estimated", at=NOW - timedelta(days=8))
+@pytest.mark.parametrize(
+    ("status", "method", "reason"),
+    [
+        ("estimated", "no-usage-reported", "the answer came without its usage"),
+        ("estimated", "stream-ended-early", "the stream was left before its end, where its usage stands"),
+        ("estimated", "something-new", "the answer came without (all of) its usage"),
+        ("suspected", "no-answer-seen", "nobody saw the answer, but the provider may have billed"),
+        ("suspected", "lost-attempt", "the SDK tried again, but the provider may have billed the attempt before, too"),
+        ("suspected", "something-new", "the provider may have billed it"),
+    ],
+)
+def test_calls_that_are_not_confirmed_are_counted_by_method(shell, status, method, reason):
+    for days in (0, 1, 8):
+        shell.spend("1", status=status, method=method, at=NOW - timedelta(days=days, hours=1))
 
     assert texts(shell, "ledger", "note") == [
-        ("2 calls of openai/gpt-4o are estimated (stream-ended-early): the answer came without (all of) its usage"),
-        "1 calls of openai/gpt-4o are estimated (no-usage-reported): the answer came without (all of) its usage",
-        (
-            "1 calls of openai/gpt-4o are suspected (no-answer-seen): "
-            "nobody saw the answer, but the provider may have billed"
-        ),
+        f"2 calls of openai/gpt-4o are {status} ({method}), the last at 2026-11-22 11:00: {reason}"
     ]
+
+
+def test_the_most_frequent_come_first_and_programs_get_them_in_parts(shell):
+    shell.spend("1", status="suspected", method="no-answer-seen")
+    for method in ("stream-ended-early", "stream-ended-early", "no-usage-reported"):
+        shell.spend("1", status="estimated", method=method)
+
+    found = json.loads(shell.run("doctor", "--json").stdout)
+
+    facts = [check["facts"] for check in found if check["area"] == "ledger" and check["facts"]]
+    assert [each["calls"] for each in facts] == [2, 1, 1]
+    assert facts[0] == {
+        "status": "estimated",
+        "provider": "openai",
+        "model": "gpt-4o",
+        "method": "stream-ended-early",
+        "calls": 2,
+        "last_at": "2026-11-22T11:00:00Z",
+        "reason": "the stream was left before its end, where its usage stands",
+    }
+
+
+def test_fixed_costs_are_counted_among_the_settings(shell):
+    shell.configure('store = "memory://"\n[[fixed_cost]]\nname = "gpu"\nper_day = 1')
+
+    (text,) = texts(shell, "settings", "ok")
+    assert text.endswith("llmcost.toml: 0 budgets, 0 alert channels, 1 fixed costs")
 
 
 def test_alerts_that_were_given_up_are_a_problem(shell):
@@ -107,69 +141,19 @@ def test_alerts_that_were_given_up_are_a_problem(shell):
     assert texts(shell, "alerts", "problem") == ["1 alerts were given up: see `otel-llmcost alerts list --state dead`"]
 
 
-@pytest.fixture
-def installed(tmp_path, monkeypatch):
-    """Install packages that hold no more than what is looked at."""
-
-    def install(name: str, *, entry_points: str = "", **files: str) -> None:
-        info = tmp_path / f"{name.replace('-', '_')}-9.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Name: {name}\nVersion: 9.0\n")
-        (info / "entry_points.txt").write_text(entry_points)
-        for module, text in files.items():
-            (tmp_path / name).mkdir(exist_ok=True)
-            (tmp_path / name / f"{module}.py").write_text(text)
-
-    monkeypatch.syspath_prepend(tmp_path)
-    return install
-
-
-def test_both_sdks_are_found_to_pass_where_we_stand(shell):
-    assert [text.split()[0] for text in texts(shell, "SDKs", "ok")] == ["openai", "anthropic"]
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        pytest.param("class SyncAPIClient:\n    def send(self): ...\n", id="no-method"),
-        pytest.param("def request(): ...\n", id="no-class"),
-        pytest.param("class SyncAPIClient(:", id="no-python"),
-    ],
-)
-def test_an_sdk_that_was_built_anew_is_a_problem(shell, installed, source):
-    installed("openai", _base_client=source)
-
-    assert texts(shell, "SDKs", "problem") == [
-        "openai 9.0 has no openai._base_client.SyncAPIClient.request: its calls are not seen"
-    ]
-
-
-def test_an_sdk_that_is_not_installed_is_no_problem(shell, monkeypatch):
-    monkeypatch.setattr(sys, "path", [])
-
-    assert texts(shell, "SDKs", "note") == ["openai is not installed here", "anthropic is not installed here"]
-    assert len(texts(shell, "loading", "problem")) == 2
-
-
-@pytest.mark.parametrize(
-    ("spans", "said"),
-    [
-        ("auto", "its spans get the cost, and we make none of our own"),
-        ("own", 'with spans = "own" each call has two spans, but one charge'),
-    ],
-)
-def test_other_instrumentations_of_the_same_sdks_are_named(shell, installed, spans, said):
-    shell.configure(f'spans = "{spans}"')
-    installed("acme", entry_points="[opentelemetry_instrumentor]\nopenai = acme.openai:Instrumentor\nredis = acme:R\n")
-
-    assert texts(shell, "loading", "note") == [f"acme.openai is installed too: {said}"]
-
-
 @pytest.mark.parametrize("names", ["llmcost", "redis, llmcost", "*"])
 def test_being_switched_off_is_a_problem(shell, names):
     shell.environ["OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"] = names
 
     assert texts(shell, "loading", "problem") == ["OTEL_PYTHON_DISABLED_INSTRUMENTATIONS switches us off"]
+
+
+def test_a_python_without_the_launcher_is_a_problem(shell, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
+
+    assert texts(shell, "loading", "problem") == [
+        f"there is no opentelemetry-instrument in {tmp_path}/bin: install opentelemetry-instrumentation"
+    ]
 
 
 def test_an_exporter_whose_package_is_missing_is_a_problem(shell):
