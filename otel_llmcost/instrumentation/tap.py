@@ -7,9 +7,12 @@ usage are parsed; all others pass at the price of one search.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import AsyncGenerator, Generator, Mapping
 from typing import Any, Protocol
 
+from otel_llmcost.adapters.base import getter
 from otel_llmcost.instrumentation.contain import contained
 from otel_llmcost.instrumentation.events import TAPS, framing_of
 from otel_llmcost.instrumentation.turn import Turn
@@ -131,6 +134,9 @@ class JsonTap:
         self._turn = turn
         self._kept: list[bytes] = []
         self._size = 0
+        self._chunk = turn.endpoint.chunk if turn.call.is_stream else None
+        if self._chunk is not None:
+            turn.at_cut = self._read_part
 
     def feed(self, data: bytes) -> bytes:
         """Keep the bytes, and pass them on."""
@@ -145,3 +151,21 @@ class JsonTap:
             if self._size <= KEPT_BYTES:
                 self._turn.note_whole(b"".join(self._kept))
         return b""
+
+    def _read_part(self) -> None:
+        """Read what came of a stream that is one list, whose end is missing."""
+        text = b"".join(self._kept).decode("utf-8", "replace")
+        get_text = [getter(path) for path in self._chunk.text] if self._chunk is not None else []
+        at = text.find("[") + 1
+        while at:
+            start = _BETWEEN.match(text, at)
+            try:
+                piece, at = _DECODER.raw_decode(text, at if start is None else start.end())
+            except ValueError:
+                return
+            self._turn.note(piece)
+            self._turn.add_text(next((found for get in get_text if (found := get(piece))), None))
+
+
+_BETWEEN = re.compile(r"[\s,]*")
+_DECODER = json.JSONDecoder()
