@@ -2,14 +2,20 @@
 
 from otel_llmcost.adapters.anthropic import ANTHROPIC
 from otel_llmcost.adapters.bedrock import BEDROCK
+from otel_llmcost.adapters.cohere import COHERE
 from otel_llmcost.adapters.compatible import CEREBRAS, GROQ, TOGETHER
 from otel_llmcost.adapters.directory import Directory
+from otel_llmcost.adapters.google_genai import GEMINI, VERTEX
+from otel_llmcost.adapters.huggingface import HUGGINGFACE
+from otel_llmcost.adapters.mistral import MISTRAL
+from otel_llmcost.adapters.ollama import OLLAMA
 from otel_llmcost.adapters.openai import OPENAI
+from otel_llmcost.adapters.perplexity import PERPLEXITY
 
 SDKS = (OPENAI, ANTHROPIC, GROQ, TOGETHER, CEREBRAS)
 """SDKs with a wrapper of their own."""
 
-APIS = (BEDROCK, OPENAI, ANTHROPIC)
+APIS = (BEDROCK, VERTEX, GEMINI, MISTRAL, COHERE, OLLAMA, HUGGINGFACE, PERPLEXITY, OPENAI, ANTHROPIC)
 """What is known by its requests alone: those of one provider first, then those that servers of others speak too."""
 
 DIRECTORY = Directory(APIS)

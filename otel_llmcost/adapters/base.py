@@ -397,7 +397,7 @@ class ChunkShape:
     are_ends_told: bool = False
     """Every last event holds one of those words too: each word is searched for in every chunk."""
     headers: str | None = None
-    """Path of what an event tells that otherwise stands in an answer's headers."""
+    """Path of what the last event tells that otherwise stands in an answer's headers."""
     errors: tuple[str, ...] = ()
     """Paths at which an event names the error that the stream is broken off with."""
     is_cumulative: bool = False

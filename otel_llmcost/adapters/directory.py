@@ -34,6 +34,12 @@ class Directory:
     def __init__(self, apis: Sequence[Api]) -> None:
         self._apis = tuple(apis)
         self.find = lru_cache(_MOST)(self._find)
+        self.at = lru_cache(_MOST)(self._at)
+        self.provider_at = lru_cache(_MOST)(self._provider_at)
+
+    def is_provider(self, netloc: str, agent: str) -> bool:
+        """Tell whether a request goes to a provider, by its host or its sender, whatever it asks for."""
+        return self.provider_at(netloc) is not None or any(word in agent for api in self._apis for word in api.agents)
 
     def _find(self, netloc: str, path: str, agent: str) -> Found | None:
         """Find the endpoint of a request.
@@ -43,23 +49,30 @@ class Directory:
             path: percent-encoded, without the query.
             agent: what `agent_of` gives.
         """
-        host = netloc.rpartition(":")[0] if netloc.rpartition(":")[2].isdigit() else netloc
-        for api in self._apis:
-            if any(word in agent for word in api.agents) and (place := api.place(path)) is not None:
-                return self._found(api, place, netloc, host)
-        for api in self._apis:
-            if (api.known_at(host) or api.known_at(netloc)) and (place := api.place(path)) is not None:
-                return self._found(api, place, netloc, host)
-        if any(each in path for each in _UNMISTAKABLE):
-            for api in self._apis:
-                if api.is_common and (place := api.place(path)) is not None:
-                    return self._found(api, place, netloc, host)
+        named = [api for api in self._apis if any(word in agent for word in api.agents)]
+        at_home = [api for api in self._apis if known_at(api, netloc)]
+        common = [api for api in self._apis if api.is_common] if any(each in path for each in _UNMISTAKABLE) else []
+        for api in (*named, *at_home, *common):
+            if (place := api.place(path)) is not None:
+                provider = known_at(api, netloc) or self.provider_at(netloc) or api.provider
+                return Found(api, place.endpoint, provider, place.model, place.id)
         return None
 
-    def _found(self, api: Api, place: Place, netloc: str, host: str) -> Found:
-        known = (each.known_at(host) or each.known_at(netloc) for each in (api, *self._apis))
-        provider = next((each for each in known if each is not None), api.provider)
-        return Found(api, place.endpoint, provider, place.model, place.id)
+    def _at(self, netloc: str, path: str) -> Place | None:
+        """Find an endpoint that a host has in a form of its own, whatever SDK asks it; None: no such host is known."""
+        places = (api.place(path) for api in self._apis if not api.is_common and known_at(api, netloc))
+        return next((place for place in places if place is not None), None)
+
+    def _provider_at(self, netloc: str) -> str | None:
+        """Tell who answers at a host; None: nobody knows."""
+        return next((known for api in self._apis if (known := known_at(api, netloc)) is not None), None)
+
+
+def known_at(api: Api, netloc: str) -> str | None:
+    """Tell who answers at a host and port that belong to an API; None: they do not."""
+    host, colon, port = netloc.rpartition(":")
+    is_port = bool(colon) and port.isdigit()
+    return (api.known_at(host) if is_port else None) or api.known_at(netloc)
 
 
 def agent_of(headers: Mapping[str, str]) -> str:

@@ -8,7 +8,8 @@ _CHAT_USAGE = UsageAt(
     where=("usage", "x_groq.usage"),
     counts={
         "input_tokens": ("prompt_tokens",),
-        "cache_read_tokens": ("prompt_tokens_details.cached_tokens",),
+        # DeepSeek and Moonshot have fields of their own for it, some servers both.
+        "cache_read_tokens": ("prompt_tokens_details.cached_tokens", "prompt_cache_hit_tokens", "cached_tokens"),
         "cache_write_tokens": ("prompt_tokens_details.cache_write_tokens",),
         "input_audio_tokens": ("prompt_tokens_details.audio_tokens",),
         "input_image_tokens": ("prompt_tokens_details.image_tokens",),
@@ -16,6 +17,11 @@ _CHAT_USAGE = UsageAt(
         "reasoning_tokens": ("completion_tokens_details.reasoning_tokens",),
         "output_audio_tokens": ("completion_tokens_details.audio_tokens",),
     },
+    unless={
+        "prompt_cache_hit_tokens": "prompt_tokens_details.cached_tokens",
+        "cached_tokens": "prompt_tokens_details.cached_tokens",
+    },
+    total="total_tokens",  # xAI and Google leave reasoning out of the completion
 )
 _RESPONSES_USAGE = UsageAt(
     where=("usage", "response.usage"),
@@ -43,19 +49,45 @@ HOSTS = {
     ".openai.azure.com": "azure.ai.openai",
     ".cognitiveservices.azure.com": "azure.ai.openai",
     ".services.ai.azure.com": "azure.ai.inference",
+    ".models.ai.azure.com": "azure.ai.inference",
+    "models.github.ai": "github",
+    "models.inference.ai.azure.com": "github",
+    "api.githubcopilot.com": "github-copilot",
     "api.deepseek.com": "deepseek",
     "api.x.ai": "x_ai",
     "api.groq.com": "groq",
-    "api.mistral.ai": "mistral_ai",
-    "api.perplexity.ai": "perplexity",
     "api.moonshot.ai": "moonshot_ai",
+    "api.moonshot.cn": "moonshot_ai",
     "api.together.xyz": "together",
+    "api.together.ai": "together",
     "api.fireworks.ai": "fireworks",
     "openrouter.ai": "openrouter",
     "generativelanguage.googleapis.com": "gcp.gemini",
+    "-aiplatform.googleapis.com": "gcp.vertex_ai",
+    "aiplatform.googleapis.com": "gcp.vertex_ai",
+    "api.anthropic.com": "anthropic",
     "api.cerebras.ai": "cerebras",
     "api.cohere.ai": "cohere",
     "api.cohere.com": "cohere",
+    "api.z.ai": "zai",
+    "open.bigmodel.cn": "zhipuai",
+    "api.minimax.io": "minimax",
+    "api.novita.ai": "novita",
+    "api.voyageai.com": "voyageai",
+    "api.cloudflare.com": "cloudflare",
+    "inference.baseten.co": "baseten",
+    ".cloud.databricks.com": "databricks",
+    ".azuredatabricks.net": "databricks",
+    "integrate.api.nvidia.com": "nvidia",
+    "dashscope.aliyuncs.com": "alibaba_cloud",
+    "dashscope-intl.aliyuncs.com": "alibaba_cloud",
+    "api.deepinfra.com": "deepinfra",
+    "api.sambanova.ai": "sambanova",
+    "api.hyperbolic.xyz": "hyperbolic",
+    "api.studio.nebius.ai": "nebius",
+    "ai-gateway.vercel.sh": "vercel",
+    ":1234": "lmstudio",
+    ":11434": "ollama",
 }
 """Who bills, by the end of the host's name; the SDK speaks to all of them."""
 
@@ -70,6 +102,7 @@ def chat(*, asks_usage: bool) -> Endpoint:
         caps=("max_completion_tokens", "max_tokens"),
         choices="n",
         tier=("service_tier",),
+        cost=("usage.cost",),  # OpenRouter's
         chunk=ChunkShape(text=("choices.0.delta.content",), asks_usage=asks_usage),
     )
 

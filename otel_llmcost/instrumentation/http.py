@@ -149,7 +149,7 @@ def find(method: str, netloc: bytes | str, target: bytes | str, headers: Mapping
 
 def begin(driver: Driver, found: Found, body: Mapping[str, Any], *, is_async: bool) -> Turn | None:
     """Start the turn of a request; None: it names no model, or another call of ours accounts for it."""
-    model = found.model or found.endpoint.get_model(body)
+    model = found.model or found.endpoint.get_model(body) or found.endpoint.unnamed
     if not isinstance(model, str) or not model:
         return None
     return driver.begin(

@@ -119,16 +119,8 @@ class Turn:
         """Take what an answer, or a chunk's part of it, tells; return whether it told a usage."""
         endpoint = self.endpoint
         fields = fields_of(answer)
-        for get in endpoint.get_served:
-            model = get(fields)
-            if isinstance(model, str) and model:
-                self.served_model = model
-                break
-        for get in endpoint.get_ids:
-            response_id = get(fields)
-            if isinstance(response_id, str) and response_id:
-                self.response_id = response_id
-                break
+        self.served_model = _first(endpoint.get_served, fields) or self.served_model
+        self.response_id = _first(endpoint.get_ids, fields) or self.response_id
         for get in endpoint.tiers:
             tier = get(fields)
             if isinstance(tier, str):
@@ -233,3 +225,12 @@ class Turn:
         """Settle a stream that was dropped without being closed."""
         if not self.done:
             self.finish(is_complete=False)
+
+
+def _first(getters: tuple[Getter, ...], fields: Mapping[str, Any]) -> str | None:
+    """Return the first text that is there."""
+    for get in getters:
+        found = get(fields)
+        if isinstance(found, str) and found:
+            return found
+    return None

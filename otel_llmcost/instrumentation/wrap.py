@@ -8,7 +8,9 @@ from typing import Any
 
 from opentelemetry import context as otel_context
 
+from otel_llmcost.adapters import DIRECTORY
 from otel_llmcost.adapters.base import ClientSdk, Place, getter
+from otel_llmcost.adapters.directory import known_at
 from otel_llmcost.core.body import is_fields
 from otel_llmcost.instrumentation import tap
 from otel_llmcost.instrumentation.contain import contained, guard
@@ -16,7 +18,7 @@ from otel_llmcost.instrumentation.driver import Driver, new_ask
 from otel_llmcost.instrumentation.sending import BAD_REQUEST, areserve, may_be_billed, reserve
 from otel_llmcost.instrumentation.turn import Turn
 
-_MOST_HOSTS = _MOST_PLACES = 1000
+_MOST_PLACES = 1000
 
 
 class ClientWrapper:
@@ -27,8 +29,7 @@ class ClientWrapper:
         self._driver = driver
         """None: we were taken out; an SDK may have kept the wrapped method all the same."""
         self._is_async = is_async
-        self._provider_at = lru_cache(_MOST_HOSTS)(sdk.provider_at)
-        self._places: dict[str, Place | None] = {}
+        self._place = lru_cache(_MOST_PLACES)(self._find_place)
         self._without_usage: set[str] = set()
         """Hosts that do not know `stream_options`."""
         self._models: set[type] = set()
@@ -87,7 +88,11 @@ class ClientWrapper:
 
     def _begin(self, driver: Driver, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Paid | None:
         options = kwargs["options"] if "options" in kwargs else args[1]
-        place = self._place(options)
+        url = options.url
+        if not isinstance(url, str) or options.method.lower() != "post":
+            return None
+        netloc = instance.base_url.netloc.decode("ascii", "replace")
+        place, provider = self._place(url, netloc)
         if place is None:
             return None
         endpoint = place.endpoint
@@ -102,7 +107,7 @@ class ClientWrapper:
                 endpoint=endpoint,
                 model=str(place.model or endpoint.get_model(body) or ""),
                 body=body,
-                provider=self._provider_at(host),
+                provider=provider,
                 is_stream=is_stream,
                 is_async=self._is_async,
                 makes_own_span=getattr(instance, "_tracer", None) is not None,
@@ -115,15 +120,11 @@ class ClientWrapper:
             paid.ask_usage(body)
         return paid
 
-    def _place(self, options: Any) -> Place | None:
-        url = options.url
-        if not isinstance(url, str) or options.method.lower() != "post":
-            return None
-        if url not in self._places:
-            if len(self._places) > _MOST_PLACES:  # only ids in paths could make so many
-                self._places.clear()
-            self._places[url] = self._sdk.place(url.partition("?")[0])
-        return self._places[url]
+    def _find_place(self, url: str, netloc: str) -> tuple[Place | None, str]:
+        """Find what a URL asks for, and who is asked: some hosts answer this SDK in ways of their own."""
+        path = url.partition("?")[0]
+        place = DIRECTORY.at(netloc, path) or self._sdk.place(path)
+        return place, known_at(self._sdk, netloc) or DIRECTORY.provider_at(netloc) or self._sdk.provider
 
     def _failed(self, turn: Turn, error: BaseException) -> None:
         with contained("settle a failed call"):

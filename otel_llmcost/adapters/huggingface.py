@@ -1,0 +1,33 @@
+"""Hugging Face: its router and the providers behind it, which speak OpenAI's chat completions, and its older tasks."""
+
+from __future__ import annotations
+
+from otel_llmcost.adapters.base import Api, Endpoint, UsageAt
+from otel_llmcost.adapters.openai import chat
+
+_NOTHING = UsageAt(where=(), counts={})
+_TEXT = UsageAt(where=("details",), counts={"output_tokens": ("generated_tokens",)})
+
+HUGGINGFACE = Api(
+    name="huggingface_hub",
+    provider="huggingface",
+    hosts={"router.huggingface.co": "huggingface", ".endpoints.huggingface.cloud": "huggingface"},
+    agents=("hf_hub/",),
+    endpoints=(
+        chat(asks_usage=True),
+        Endpoint(
+            path="/hf-inference/models/{model*}/pipeline/feature-extraction",
+            operation="embeddings",
+            dialect="huggingface.inputs",
+            usage=_NOTHING,
+            has_output=False,
+        ),
+        Endpoint(
+            path="/hf-inference/models/{model*}",
+            operation="text_completion",
+            dialect="huggingface.inputs",
+            usage=_TEXT,
+            caps=("parameters.max_new_tokens",),
+        ),
+    ),
+)
