@@ -42,6 +42,7 @@ RELAYS = frozenset({"", "litellm"})
 """Callers that say nothing about who is paid: the model's name has to tell."""
 
 _COMPACT_DATE = re.compile(r"-(20\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
+_VERSION = re.compile(r"(-v\d+)?(:\d+)?")
 _RESOURCE = re.compile(r"^(?:.*/)?models/|^arn:[^/]*/")
 
 
@@ -84,6 +85,18 @@ def undressed(name: str) -> Iterator[str]:
     bare = _RESOURCE.sub("", name)
     if bare != name:
         yield bare
+
+
+def says_less(served: str, requested: str) -> bool:
+    """Tell whether an answer names just what was asked for, without the seller's own words around it.
+
+    Such as `claude-haiku-4-5` for `global.anthropic.claude-haiku-4-5-v1:0`, where the price goes by the place.
+    """
+    for name in (served, _COMPACT_DATE.sub("", served)) if served else ():
+        before, found, after = requested.rpartition(name)
+        if found and before.endswith((".", "/")) and _VERSION.fullmatch(after):
+            return True
+    return False
 
 
 def _dashed(match: re.Match[str]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from otel_llmcost.core.flow import Answer, Call, Failure
 from otel_llmcost.core.learned import Learned, learn, prior
 from otel_llmcost.core.ledger import Charge, ChargeStatus
+from otel_llmcost.core.matching import says_less
 from otel_llmcost.core.outputs import Outputs
 from otel_llmcost.core.policy import Estimate
 from otel_llmcost.core.prices import PriceBook
@@ -163,7 +164,7 @@ class Pricing:
     def _rate_of_answer(self, call: Call, answer: Answer, usage: Usage, tier: str) -> Rate:
         """Find the rate of the model that answered; under a name nobody knows, that of the one asked for."""
         rate_at, served, tokens = self._book.rate_at, answer.served_model, usage.counts.get("input_tokens", 0)
-        if served is not None and served != call.model:
+        if served is not None and served != call.model and not says_less(served, call.model):
             try:
                 return rate_at(call.provider, served, call.at, input_tokens=tokens, tier=tier)
             except UnknownPriceError:

@@ -74,11 +74,10 @@ class _Events:
             if (name := get(chunk)) is not None:
                 turn.finish(is_complete=False, error=ProviderEventError(str(name)))
                 return False
-        if self._headers is not None and (told := self._headers(chunk)) is not None:
-            turn.note_headers({name: str(value) for name, value in fields_of(told).items()})
+        is_last = self._headers is not None and self._take_headers(self._headers(chunk))
         self._note(chunk)
-        if self._ends:
-            if chunk.get(self._end_key) in self._ends:
+        if self._ends or is_last:
+            if is_last or chunk.get(self._end_key) in self._ends:
                 turn.is_ended = True
                 turn.finish()
             return False
@@ -94,6 +93,12 @@ class _Events:
             if answer is not None:
                 self._turn.note(answer)
                 break
+
+    def _take_headers(self, told: Any) -> bool:
+        """Note what stands for the answer's headers; it comes with the last chunk."""
+        if told is not None:
+            self._turn.note_headers({name: str(value) for name, value in fields_of(told).items()})
+        return told is not None
 
     def _chunks(self, data: bytes) -> Iterator[Chunk | None]:
         raise NotImplementedError

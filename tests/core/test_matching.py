@@ -2,7 +2,7 @@
 
 import pytest
 
-from otel_llmcost.core.matching import NameRule, undressed, with_dashed_date
+from otel_llmcost.core.matching import NameRule, says_less, undressed, with_dashed_date
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,26 @@ def test_a_rule_without_tests_fits_nothing():
 )
 def test_compact_dates_are_dashed_if_they_are_dates(name, dashed):
     assert with_dashed_date(name) == dashed
+
+
+@pytest.mark.parametrize(
+    ("served", "requested", "is_less"),
+    [
+        ("claude-haiku-4-5-20251001", "global.anthropic.claude-haiku-4-5-20251001-v1:0", True),
+        ("claude-opus-4-6", "us.anthropic.claude-opus-4-6-v1", True),
+        ("claude-opus-5-5-20260910", "global.anthropic.claude-opus-5-5", True),
+        ("gpt-4o", "openai/gpt-4o", True),
+        ("gpt-4o", "gpt-4o", False),
+        ("gpt-4o-2024-08-06", "gpt-4o", False),
+        ("gpt-4o", "openai/gpt-4o-mini", False),
+        ("mini", "openai/gpt-4o-mini", False),
+        ("claude-3-opus-20240229", "anthropic.claude-3-haiku-20240307-v1:0", False),
+        ("", "us.anthropic.", False),
+    ],
+)
+def test_a_name_may_say_less_than_what_was_asked_for(served, requested, is_less):
+    """Where it does, the price goes by the request: it may name a place, and with it a price."""
+    assert says_less(served, requested) is is_less
 
 
 @pytest.mark.parametrize(
