@@ -1,4 +1,4 @@
-"""A local server that speaks OpenAI's and Anthropic's wire formats, for demos and tests without API keys.
+"""A local server that speaks the wire formats of seven providers, for demos and tests without API keys.
 
 with ProviderServer() as server:
     client = OpenAI(base_url=server.openai_url, api_key="local")

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 
-from examples.provider_server import anthropic_messages, openai_chat, openai_responses
-from examples.provider_server.faults import Fault, error_body, spoil
+from examples.provider_server.addresses import plain
+from examples.provider_server.errors import error_body, error_headers
+from examples.provider_server.faults import Answered, Fault, spoil
 from examples.provider_server.log import Exchange
+from examples.provider_server.routes import Found, find
 from examples.provider_server.script import Rule, Script, default_answer
-from examples.provider_server.wire import Memory, Provider, Reply, Request, Stream, WireError, new_id
-
-ENDPOINTS: dict[tuple[Provider, str, str], Callable[[Request], Reply | Stream]] = {
-    ("openai", "POST", "/v1/chat/completions"): openai_chat.chat,
-    ("openai", "POST", "/v1/completions"): openai_chat.completions,
-    ("openai", "POST", "/v1/embeddings"): openai_chat.embeddings,
-    ("openai", "GET", "/v1/models"): openai_chat.models,
-    ("openai", "POST", "/v1/responses"): openai_responses.responses,
-    ("openai", "POST", "/v1/responses/input_tokens"): openai_responses.input_tokens,
-    ("anthropic", "POST", "/v1/messages"): anthropic_messages.messages,
-    ("anthropic", "POST", "/v1/messages/count_tokens"): anthropic_messages.count_tokens,
-    ("anthropic", "GET", "/v1/models"): anthropic_messages.models,
-}
+from examples.provider_server.wire import Json, Memory, Reply, Request, WireError, new_id
 
 
 class Answering:
@@ -35,9 +24,13 @@ class Answering:
         self._lock = threading.Lock()
         self._fault_uses: Counter[str] = Counter()
 
-    def answer(self, exchange: Exchange) -> tuple[Reply | Stream, Fault]:
+    def answer(self, exchange: Exchange) -> tuple[Answered, Fault]:
         """Return the answer, and the fault that is still to happen while it is written."""
-        rule = self._script.take(exchange.path, exchange.body) or Rule()
+        found = find(exchange.provider, exchange.method, plain(exchange.path))
+        body = exchange.body
+        if found is not None and "model" in found.at:
+            body = body | {"model": found.at["model"]}
+        rule = self._script.take(exchange.path, body) or Rule()
         try:
             fault = self._asked_fault(exchange) or rule.fault
         except ValueError as error:
@@ -46,25 +39,32 @@ class Answering:
             asked = WireError(fault.status, f"The server was asked to answer {fault.status}.")
             return _refusal(exchange, asked, fault), fault
         try:
-            answer = self._served(exchange, rule)
+            answer = self._served(exchange, found, body, rule)
         except WireError as error:
             return _refusal(exchange, error, fault), fault
         spoilt = spoil(answer, fault, exchange.provider, rule.usage)
         exchange.usage = spoilt.usage
         return spoilt, fault
 
-    def _served(self, exchange: Exchange, rule: Rule) -> Reply | Stream:
-        if not _key(exchange.headers):
+    def _served(self, exchange: Exchange, found: Found | None, body: Json, rule: Rule) -> Answered:
+        if not _key(exchange):
             raise WireError(401, "No API key was sent.")
-        endpoint = ENDPOINTS.get((exchange.provider, exchange.method, exchange.path))
-        if endpoint is None:
+        if found is None:
             raise WireError(404, f"Unknown request URL: {exchange.method} {exchange.path}", code="unknown_url")
         scripted = rule.answer
-        answer = default_answer if scripted is None else lambda _prompt: scripted
-        request = Request(body=exchange.body, now=int(exchange.at), memory=self._memory, answer=answer)
+        request = Request(
+            body=body,
+            now=int(exchange.at),
+            memory=self._memory,
+            answer=default_answer if scripted is None else lambda _prompt: scripted,
+            path=exchange.path,
+            at=found.at,
+            files=exchange.files,
+            host=exchange.headers.get("host", ""),
+        )
         try:
-            return endpoint(request)
-        except (KeyError, TypeError, AttributeError) as error:
+            return found.endpoint(request)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise WireError(400, f"The request's body has not the expected shape: {error!r}") from error
 
     def _asked_fault(self, exchange: Exchange) -> Fault | None:
@@ -82,13 +82,21 @@ class Answering:
         return replace(fault, times=None)
 
 
-def _key(headers: dict[str, str]) -> str:
-    return headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer").strip()
+def _key(exchange: Exchange) -> str:
+    """Return what the client identifies itself by; Ollama asks nobody."""
+    headers = exchange.headers
+    named = headers.get("x-api-key") or headers.get("x-goog-api-key") or headers.get("api-key") or ""
+    in_query = exchange.query if "key=" in exchange.query else ""
+    asks_none = "none" if exchange.provider == "ollama" else ""
+    return named or headers.get("authorization", "").removeprefix("Bearer").strip() or in_query or asks_none
 
 
 def _refusal(exchange: Exchange, error: WireError, fault: Fault) -> Reply:
-    body = error_body(exchange.provider, error.status, str(error), code=error.code, param=error.param)
-    if exchange.provider == "anthropic":
+    provider = exchange.provider
+    body = error_body(provider, error.status, str(error), code=error.code, param=error.param)
+    if provider == "anthropic":
         body["request_id"] = new_id("req_")
-    headers = {} if fault.retry_after is None else {"retry-after": f"{fault.retry_after:g}"}
+    headers = error_headers(provider, error.status)
+    if fault.retry_after is not None:
+        headers["retry-after"] = f"{fault.retry_after:g}"
     return Reply(body, status=error.status, headers=headers)

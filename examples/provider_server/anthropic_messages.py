@@ -139,7 +139,7 @@ def _stop_reason(answer: Answer) -> str:
 
 def _usage(request: Request, prompt: Prompt, answer: Answer) -> Json:
     """Report input without what was read from or written to the cache, as the provider does."""
-    read_tokens, written = _cache_use(request, prompt)
+    read_tokens, written = cache_use(request, prompt)
     usage: Json = {
         "input_tokens": prompt.input_tokens - read_tokens - sum(written.values()),
         "cache_creation_input_tokens": sum(written.values()),
@@ -158,7 +158,7 @@ def _usage(request: Request, prompt: Prompt, answer: Answer) -> Json:
     return usage
 
 
-def _cache_use(request: Request, prompt: Prompt) -> tuple[int, dict[str, int]]:
+def cache_use(request: Request, prompt: Prompt) -> tuple[int, dict[str, int]]:
     """Count what the cache marks made the provider read and write: nothing below 1,024 tokens before the last mark."""
     marks = [index for index, part in enumerate(prompt.segments, 1) if part.cache]
     marked = prompt.segments[: marks[-1] if marks else 0]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 
+from examples.provider_server.addresses import provider_of
 from examples.provider_server.wire import Json, Provider
 
 _LONGEST_HOLD_SECONDS = 60.0
@@ -29,11 +30,17 @@ class Exchange:
     is_complete: bool = False
     """The whole answer was written and the client was still there."""
 
+    files: dict[str, bytes] = field(default_factory=dict, repr=False)
+    """What was sent with a form, by the form's names."""
+
     @property
     def provider(self) -> Provider:
         """Whose client sent it."""
-        is_anthropic = "anthropic-version" in self.headers or self.path.startswith("/v1/messages")
-        return "anthropic" if is_anthropic else "openai"
+        return provider_of(self.path, self.headers)
+
+    def to_json(self) -> Json:
+        """Return all but the files."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "files"}
 
 
 class Log:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import struct
 from collections.abc import Iterator
 from typing import Any
 
+from examples.provider_server.numbers import vector
 from examples.provider_server.tokens import TOKENS_PER_MESSAGE, compact, count, pieces, read
 from examples.provider_server.wire import (
     Answer,
@@ -37,7 +37,7 @@ _FINGERPRINT = "fp_5f3c1a9b20"
 
 def chat(request: Request) -> Reply | Stream:
     """Answer `POST /v1/chat/completions`."""
-    prompt = _chat_prompt(request)
+    prompt = chat_prompt(request)
     choices = request.body.get("n") or 1
     answer = request.answer(prompt).fitted(prompt.max_output_tokens)
     usage = _usage(
@@ -64,7 +64,7 @@ def chat(request: Request) -> Reply | Stream:
 def completions(request: Request) -> Reply | Stream:
     """Answer `POST /v1/completions`."""
     body = request.body
-    prompts = _inputs(request.required("prompt"))
+    prompts = inputs(request.required("prompt"))
     segments = tuple(Segment(text=text, tokens=tokens) for text, tokens in prompts)
     prompt = Prompt(
         model=request.required("model"),
@@ -97,7 +97,7 @@ def completions(request: Request) -> Reply | Stream:
 def embeddings(request: Request) -> Reply:
     """Answer `POST /v1/embeddings`; the numbers follow from the text."""
     model = request.required("model")
-    inputs = _inputs(request.required("input"))
+    found = inputs(request.required("input"))
     size = request.body.get("dimensions") or _DIMENSIONS.get(model, 1536)
     data = [
         {
@@ -105,9 +105,9 @@ def embeddings(request: Request) -> Reply:
             "index": index,
             "embedding": _vector(text, size, request.body.get("encoding_format") or "float"),
         }
-        for index, (text, _) in enumerate(inputs)
+        for index, (text, _) in enumerate(found)
     ]
-    tokens = sum(tokens for _, tokens in inputs)
+    tokens = sum(tokens for _, tokens in found)
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return Reply({"object": "list", "data": data, "model": model, "usage": usage}, usage)
 
@@ -155,7 +155,8 @@ def tool_choice(value: Any) -> str:
             return "auto"
 
 
-def _chat_prompt(request: Request) -> Prompt:
+def chat_prompt(request: Request) -> Prompt:
+    """Read what is asked."""
     body = request.body
     model, messages = request.required("model"), request.required("messages")
     tools = tuple(_tool(tool["function"]) for tool in body.get("tools") or () if tool.get("type") == "function")
@@ -200,7 +201,8 @@ def _usage(input_tokens: int, cached: int, output_tokens: int, reasoning_tokens:
     }
 
 
-def _finish_reason(answer: Answer) -> str:
+def finish_reason(answer: Answer) -> str:
+    """Say why the answer ended."""
     if answer.is_cut:
         return "length"
     return "tool_calls" if answer.tool_calls else "stop"
@@ -217,7 +219,7 @@ def _choice(index: int, answer: Answer) -> Json:
             }
             for call in answer.tool_calls
         ]
-    return {"index": index, "message": message, "logprobs": None, "finish_reason": _finish_reason(answer)}
+    return {"index": index, "message": message, "logprobs": None, "finish_reason": finish_reason(answer)}
 
 
 def _choice_chunks(index: int, answer: Answer) -> Iterator[Json]:
@@ -234,7 +236,7 @@ def _choice_chunks(index: int, answer: Answer) -> Iterator[Json]:
         )
         for piece in pieces(compact(call.arguments)):
             yield chunk({"tool_calls": [{"index": number, "function": {"arguments": piece}}]})
-    yield chunk({}, _finish_reason(answer))
+    yield chunk({}, finish_reason(answer))
 
 
 def _stream(head: Json, chunks: list[Json], usage: Json, body: Json) -> Stream:
@@ -245,7 +247,7 @@ def _stream(head: Json, chunks: list[Json], usage: Json, body: Json) -> Stream:
     return Stream((*events, Event(head | {"choices": [], "usage": usage}), _DONE), usage)
 
 
-def _inputs(value: Any) -> list[tuple[str, int]]:
+def inputs(value: Any) -> list[tuple[str, int]]:
     """Read what completions and embeddings take: a text, texts, tokens, or lists of tokens."""
     match value:
         case str():
@@ -253,12 +255,11 @@ def _inputs(value: Any) -> list[tuple[str, int]]:
         case [int(), *_]:
             return [(compact(value), len(value))]
         case list():
-            return [pair for inner in value for pair in _inputs(inner)]
+            return [pair for inner in value for pair in inputs(inner)]
         case _:
             raise WireError(400, "input must be a text, tokens, or a list of them", param="input")
 
 
 def _vector(text: str, size: int, encoding: str) -> list[float] | str:
-    raw = hashlib.shake_128(text.encode()).digest(size)
-    vector = [(byte - 127.5) / 127.5 for byte in raw]
-    return base64.b64encode(struct.pack(f"<{size}f", *vector)).decode() if encoding == "base64" else vector
+    values = vector(text, size)
+    return base64.b64encode(struct.pack(f"<{size}f", *values)).decode() if encoding == "base64" else values

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import json
 import socket
 import sys
 import threading
 import time
-import zlib
 from collections.abc import Iterable
-from dataclasses import asdict
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -19,16 +16,17 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from examples.provider_server.answering import Answering
-from examples.provider_server.faults import Fault
+from examples.provider_server.faults import Answered, Fault
+from examples.provider_server.forms import read_body
 from examples.provider_server.log import Exchange, Log
 from examples.provider_server.script import Rule, Script
-from examples.provider_server.wire import Json, Reply, Stream, new_id
+from examples.provider_server.wire import Blob, Reply, Stream, new_id
 
 _LAST_CHUNK = b"0\r\n\r\n"
 
 
 class ProviderServer:
-    """Both providers on this machine, to be used in a `with`.
+    """All providers on this machine, to be used in a `with`.
 
     Args:
         rules: What to answer, or what to let go wrong, for which requests; `script.add` adds more later.
@@ -87,6 +85,11 @@ class ProviderServer:
     def anthropic_url(self) -> str:
         """The `base_url` for Anthropic's client."""
         return self.url
+
+    @property
+    def mistral_url(self) -> str:
+        """The `server_url` for Mistral's client, whose paths are OpenAI's."""
+        return f"{self.url}/mistral"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -180,13 +183,16 @@ class _Handler(BaseHTTPRequestHandler):
         if split.path == "/_log":
             self._serve_log()
             return
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        body, files = read_body(raw, headers)
         exchange = Exchange(
             method=self.command,
             path=split.path,
             query=split.query,
-            headers={name.lower(): value for name, value in self.headers.items()},
-            body=_body(raw, self.headers.get("content-encoding")),
+            headers=headers,
+            body=body,
             at=time.time(),
+            files=files,
         )
         self.server.log.add(exchange)
         answer, fault = self.server.answering.answer(exchange)
@@ -206,20 +212,23 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve_log(self) -> None:
         if self.command == "DELETE":
             self.server.log.clear()
-        body = json.dumps([asdict(exchange) for exchange in self.server.log.all()]).encode()
+        body = json.dumps([exchange.to_json() for exchange in self.server.log.all()]).encode()
         self._head({"content-type": "application/json"}, HTTPStatus.OK)
         self._chunk(body, None)
         self.wfile.write(_LAST_CHUNK)
 
-    def _write(self, answer: Reply | Stream, fault: Fault, exchange: Exchange) -> None:
+    def _write(self, answer: Answered, fault: Fault, exchange: Exchange) -> None:
         ids = {"x-request-id": new_id("req_"), "request-id": new_id("req_")}
         match answer:
             case Reply():
                 self._head({"content-type": "application/json", **ids, **answer.headers}, answer.status)
                 body = b"<html>502 Bad Gateway" if fault.garbage else json.dumps(answer.body).encode()
                 parts = [body]
+            case Blob():
+                self._head({"content-type": answer.content_type, **ids}, HTTPStatus.OK)
+                parts = [answer.data]
             case Stream():
-                self._head({"content-type": "text/event-stream; charset=utf-8", **ids}, HTTPStatus.OK)
+                self._head({"content-type": answer.content_type, **ids, **answer.headers}, HTTPStatus.OK)
                 parts = [event.encode() for event in answer.events]
         gap_seconds = self.server.gap_seconds if fault.gap is None else fault.gap
         for index, part in enumerate(parts):
@@ -254,12 +263,3 @@ class _Handler(BaseHTTPRequestHandler):
 def _shut(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):  # the client may have been faster
         connection.shutdown(socket.SHUT_RDWR)
-
-
-def _body(raw: bytes, encoding: str | None) -> Json:
-    """Read a request's body; one that is no JSON object is an empty one, and the endpoint will miss its fields."""
-    try:
-        body = json.loads(gzip.decompress(raw) if encoding == "gzip" else raw)
-    except (ValueError, OSError, EOFError, zlib.error):
-        return {}
-    return body if isinstance(body, dict) else {}

@@ -44,7 +44,7 @@ def compact(value: Any) -> str:
 
 
 def read(content: Any) -> tuple[str, int]:
-    """Read the text of a message's content, or of a part of it, in either provider's form.
+    """Read the text of a message's content, or of a part of it, in OpenAI's or Anthropic's form.
 
     Returns:
         The text, and the tokens of the parts that are not text.

@@ -1,4 +1,4 @@
-"""What both providers' wire formats have in common: a request, what was asked, and the two kinds of answer."""
+"""What all providers' wire formats have in common: a request, what was asked, and the kinds of answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Literal
 from examples.provider_server.tokens import compact, count, first, read
 
 Json = dict[str, Any]
-Provider = Literal["openai", "anthropic"]
+Provider = Literal["openai", "anthropic", "gemini", "mistral", "cohere", "bedrock", "ollama"]
 
 
 class WireError(Exception):
@@ -122,6 +122,15 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Blob:
+    """An answer in one piece that is not JSON, such as sound, or a file of lines."""
+
+    data: bytes
+    content_type: str
+    usage: Json | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One server-sent event."""
 
@@ -136,20 +145,32 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Line(Event):
+    """One line of JSON, as Ollama and Cohere's first version stream."""
+
+    def encode(self) -> bytes:
+        """Write the line as it goes over the wire."""
+        return f"{self.data if isinstance(self.data, str) else compact(self.data)}\n".encode()
+
+
+@dataclass(frozen=True, slots=True)
 class Stream:
     """An answer in many pieces."""
 
     events: tuple[Event, ...]
     usage: Json
+    content_type: str = "text/event-stream; charset=utf-8"
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 class Memory:
-    """What a provider remembers between requests: cached prompts and stored responses."""
+    """What a provider remembers between requests: cached prompts, stored responses, files and batches."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._prefixes: set[str] = set()
         self._responses: dict[str, tuple[Segment, ...]] = {}
+        self._things: dict[str, Any] = {}
 
     def cached(self, model: str, segments: Sequence[Segment]) -> int:
         """Return how many leading segments an earlier request had, and remember these for the next one."""
@@ -169,6 +190,22 @@ class Memory:
         with self._lock:
             return self._responses.get(response_id)
 
+    def keep(self, id_: str, thing: Any) -> None:
+        """Keep a file or a batch."""
+        with self._lock:
+            self._things[id_] = thing
+
+    def kept(self, id_: str) -> Any:
+        """Return a kept file or batch.
+
+        Raises:
+            WireError: There is none of this id.
+        """
+        with self._lock:
+            if id_ not in self._things:
+                raise WireError(404, f"No such object: {id_}", code="not_found")
+            return self._things[id_]
+
 
 def _prefixes(model: str, segments: Sequence[Segment]) -> Iterator[str]:
     digest = hashlib.sha256(model.encode())
@@ -186,6 +223,12 @@ class Request:
     """Unix seconds."""
     memory: Memory
     answer: Callable[[Prompt], Answer]
+    path: str = ""
+    at: dict[str, str] = field(default_factory=dict)
+    """What the address names, such as a model or an id."""
+    files: dict[str, bytes] = field(default_factory=dict)
+    """What was sent with a form."""
+    host: str = ""
 
     def required(self, name: str) -> Any:
         """Return a field that the provider insists on."""
