@@ -20,7 +20,7 @@ PAID = re.compile(
     rb"/(?:chat|generate|completions?|responses|messages|compact|embed\w*|rerank|converse(?:-stream)?"
     rb"|invoke(?:-with-response-stream)?|ocr|speech|transcriptions|translations|generations|edits|variations"
     rb"|conversations(?:/[^/?]+){,2}|hf-inference/models/[^?]+|interactions|moderations|classifications|feature-extraction)/?(?:\?|$)"
-    rb"|:(?:\w*generateContent|\w*[pP]redict|\w*[eE]mbedContents?|rawPredict|streamRawPredict)(?:\?|$)"
+    rb"|:(?:\w*[gG]enerateContent|\w*[pP]redict|\w*[eE]mbedContents?|rawPredict|streamRawPredict)(?:\?|$)"
 )
 """Ends of paths that may be paid for."""
 
