@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+from uuid import UUID
 
 Kind = Literal["call", "coroutine", "generator", "async_generator", "async_context"]
 """What a method is. Declared: decorators hide it too often.
@@ -65,8 +66,9 @@ def argument(args: tuple[Any, ...], kwargs: Mapping[str, Any], position: int, na
 def text(value: Any) -> str | None:
     """Return an identifier as text; None: it is none."""
     if isinstance(value, str):
-        return value or None
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+        return str.__str__(value) or None  # of an enumeration's member the text, not the name
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if is_number or isinstance(value, UUID) else None
 
 
 def first_text(fields: Any, *names: str) -> str | None:

@@ -29,11 +29,11 @@ def framed(ctx: Context, frame: Frame) -> Context:
     said: dict[Dimension, str] = {}
     known = baggage.tags(ctx)
     if frame.agent and frame.agent != known.get("agent") and not (frame.is_default and _has_agent(known)):
-        said["agent"] = frame.agent
+        said["agent"] = frame.agent[: baggage.MOST_CHARACTERS]
     for dimension in _OUTERMOST_WINS:
         value: str | None = getattr(frame, dimension)
         if value and dimension not in known:
-            said[dimension] = value
+            said[dimension] = value[: baggage.MOST_CHARACTERS]
     return otel_context.set_value(FRAME_KEY, frame, baggage.with_tags(said, ctx))
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from enum import Enum, StrEnum
 from types import SimpleNamespace as Thing
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -26,7 +28,19 @@ def frame(
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [("ada", "ada"), ("", None), (7, "7"), (0, "0"), (True, None), (None, None), (["ada"], None)],
+    [
+        ("ada", "ada"),
+        (StrEnum("Role", {"EDITOR": "editor"}).EDITOR, "editor"),
+        (Enum("OldRole", {"EDITOR": "editor"}, type=str).EDITOR, "editor"),
+        (UUID(int=7), "00000000-0000-0000-0000-000000000007"),
+        (7, "7"),
+        (0, "0"),
+        ("", None),
+        (True, None),
+        (None, None),
+        (["ada"], None),
+    ],
+    ids=repr,
 )
 def test_an_identifier_is_a_text_or_a_number(value: object, expected: str | None) -> None:
     """Anything else under such a name identifies nobody."""

@@ -246,6 +246,13 @@ def test_nobody_in_particular_is_nobody(module: ModuleType) -> None:
         assert nobody.call() == {"agent": "said"}
 
 
+def test_a_long_name_is_cut(module: ModuleType) -> None:
+    """Headers that it may travel in have a limit for all of it."""
+    assert module.Agent("x" * 1000, inside=otel_baggage.get_all).call() == {
+        "gen_ai.agent.name": "x" * baggage.MOST_CHARACTERS
+    }
+
+
 def test_others_baggage_is_kept(module: ModuleType) -> None:
     """We add to it what is ours."""
     token = otel_context.attach(otel_baggage.set_baggage("theirs", "kept"))
