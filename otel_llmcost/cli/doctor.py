@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from otel_llmcost.cli import checks, sdks, surroundings
+from otel_llmcost.cli import checks, frameworks, sdks, surroundings
 from otel_llmcost.cli.checks import Check, State
 from otel_llmcost.cli.output import as_json, console, print_json
 from otel_llmcost.cli.tools import Tools
@@ -18,6 +18,7 @@ AREAS: Mapping[str, Callable[[Tools], Iterable[Check]]] = {
     "store": checks.store,
     "prices": checks.prices,
     "SDKs": sdks.sdks,
+    "frameworks": frameworks.frameworks,
     "loading": surroundings.loading,
     "export": surroundings.export,
     "ledger": checks.ledger,
@@ -35,7 +36,7 @@ _SIGNS: Mapping[State, tuple[str, str]] = {
 @as_json
 @click.pass_obj
 def doctor(tools: Tools, as_json: bool) -> None:
-    """Check settings, store, prices, SDKs, OpenTelemetry, ledger and alerts.
+    """Check settings, store, prices, SDKs, frameworks, OpenTelemetry, ledger and alerts.
 
     Run by `opentelemetry-instrument otel-llmcost doctor`, it imports the SDKs that are installed and says whether they
     are patched. Exits with 1 if there is a problem.
@@ -61,7 +62,7 @@ def _print(found: Iterable[tuple[str, Check]]) -> None:
     out, before = console(), ""
     for area, check in found:
         sign, style = _SIGNS[check.state]
-        out.print(f"{'' if area == before else area:<10}", end="")
+        out.print(f"{'' if area == before else area:<12}", end="")
         out.print(f"{sign:<9}", style=style, end="")
         out.print(check.text, soft_wrap=True)
         before = area

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
-from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distribution, entry_points
-from pathlib import Path
+from importlib.metadata import Distribution, EntryPoint, entry_points
 
 from otel_llmcost.adapters import SDKS
 from otel_llmcost.adapters.base import ClientSdk
+from otel_llmcost.cli import installed
 from otel_llmcost.cli.checks import Check
+from otel_llmcost.cli.installed import name_of
 from otel_llmcost.cli.tools import Tools
 from otel_llmcost.instrumentation import state
 from otel_llmcost.instrumentation.gate import CLIENTS
@@ -42,78 +43,67 @@ def sdks(tools: Tools) -> Iterator[Check]:
     is_live = state.is_installed and not tools.settings.disabled
     absent: list[str] = []
     for sdk in SDKS:
-        found = _installed(_DISTRIBUTIONS.get(sdk.name, sdk.name))
-        if found is None:
+        package = installed.found(_DISTRIBUTIONS.get(sdk.name, sdk.name))
+        if package is None:
             absent.append(sdk.name)
         else:
-            yield _at_its_own(found, sdk, is_live=is_live)
-            yield from _beside(found, tools)
+            yield _at_its_own(package, sdk, is_live=is_live)
+            yield from _beside(package, tools)
     for name in THROUGH_HTTP:
-        found = _installed(name)
-        if found is None:
+        package = installed.found(name)
+        if package is None:
             absent.append(name)
         else:
-            yield _at_http(found, is_live=is_live)
-            yield from _beside(found, tools)
+            yield _at_http(package, is_live=is_live)
+            yield from _beside(package, tools)
     if absent:
         yield Check("note", f"not installed here: {', '.join(absent)}")
 
 
-def _installed(name: str) -> Distribution | None:
-    try:
-        return distribution(name)
-    except PackageNotFoundError:
-        return None
-
-
-def _name(found: Distribution) -> str:
-    return found.name.replace("_", "-").lower()
-
-
-def _at_its_own(found: Distribution, sdk: ClientSdk, *, is_live: bool) -> Check:
+def _at_its_own(package: Distribution, sdk: ClientSdk, *, is_live: bool) -> Check:
     methods = (sdk.sync_method, sdk.async_method)
-    missing = [method for method in methods if not _has(found, sdk.module, method)]
+    missing = [method for method in methods if not installed.defines(package, sdk.module, method)]
     if missing:
-        return _unseen(found, f"has no {sdk.module}.{missing[0]}")
-    return _seen(found, {sdk.module: methods}, {sdk.name: sdk.module} if is_live else {})
+        return _unseen(package, f"has no {sdk.module}.{missing[0]}")
+    return _seen(package, {sdk.module: methods}, {sdk.name: sdk.module} if is_live else {})
 
 
-def _at_http(found: Distribution, *, is_live: bool) -> Check:
-    needed = {re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in found.requires or () if "extra ==" not in line}
+def _at_http(package: Distribution, *, is_live: bool) -> Check:
+    needed = {re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in package.requires or () if "extra ==" not in line}
     roots = {module: module.partition(".")[0] for module in CLIENTS}
     clients = [module for module, root in roots.items() if root in needed]
     if not clients:
-        return _unseen(found, f"sends by none of {', '.join(dict.fromkeys(roots.values()))}")
+        return _unseen(package, f"sends by none of {', '.join(dict.fromkeys(roots.values()))}")
     passed = {name: [f"{owner}.{method}" for owner, method, *_ in CLIENTS[name]] for name in clients}
-    return _seen(found, passed, {name: name for name in clients} if is_live else {})
+    return _seen(package, passed, {name: name for name in clients} if is_live else {})
 
 
-def _seen(found: Distribution, passed: Mapping[str, Sequence[str]], live: Mapping[str, str]) -> Check:
+def _seen(package: Distribution, passed: Mapping[str, Sequence[str]], live: Mapping[str, str]) -> Check:
     """Say where calls pass.
 
     Args:
-        found: the SDK.
+        package: the SDK.
         passed: module → its methods, one of which every call passes.
         live: what is to be patched in this process → the module whose import has it patched.
     """
     for name, module in live.items():
         trouble = _trouble(name, module)
         if trouble:
-            return _unseen(found, trouble)
+            return _unseen(package, trouble)
     where = ", ".join(f"{' and '.join(methods)} of {module}" for module, methods in passed.items())
     here = ", patched in this process" if live else ""
     points = [f"{module}.{method}" for module, methods in passed.items() for method in methods]
-    text = f"{_name(found)} {found.version}: paid calls are accounted for at {where}{here}"
-    return Check("ok", text, {**_facts(found), "entry_points": points, "is_patched": True if live else None})
+    text = f"{name_of(package)} {package.version}: paid calls are accounted for at {where}{here}"
+    return Check("ok", text, {**_facts(package), "entry_points": points, "is_patched": True if live else None})
 
 
-def _unseen(found: Distribution, reason: str) -> Check:
-    text = f"{_name(found)} {found.version} {reason}: its calls are not seen"
-    return Check("problem", text, {**_facts(found), "is_patched": False})
+def _unseen(package: Distribution, reason: str) -> Check:
+    text = f"{name_of(package)} {package.version} {reason}: its calls are not seen"
+    return Check("problem", text, {**_facts(package), "is_patched": False})
 
 
-def _facts(found: Distribution) -> dict[str, object]:
-    return {"sdk": _name(found), "version": found.version}
+def _facts(package: Distribution) -> dict[str, object]:
+    return {"sdk": name_of(package), "version": package.version}
 
 
 def _trouble(name: str, module: str) -> str:
@@ -139,19 +129,7 @@ def _is_ours(function: object) -> bool:
     return False
 
 
-def _has(found: Distribution, module: str, method: str) -> bool:
-    """Look a method up in the SDK's source."""
-    source = Path(str(found.locate_file(module.replace(".", "/") + ".py")))
-    owner, _, name = method.partition(".")
-    try:
-        text = source.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    body = re.search(rf"^class {owner}\b.*?(?=^(?:class|def|async def|@)\b|\Z)", text, re.MULTILINE | re.DOTALL)
-    return body is not None and re.search(rf"^ +(?:async )?def {name}\b", body[0], re.MULTILINE) is not None
-
-
-def _beside(found: Distribution, tools: Tools) -> Iterator[Check]:
+def _beside(package: Distribution, tools: Tools) -> Iterator[Check]:
     """Tell who else makes spans for an SDK's calls."""
     said = {
         "auto": "its spans get the cost, and we make none of our own",
@@ -159,13 +137,13 @@ def _beside(found: Distribution, tools: Tools) -> Iterator[Check]:
         "own": 'with spans = "own" each call has two spans, but one charge',
         "off": 'with spans = "off" its spans get no cost',
     }[tools.settings.spans]
-    name = _name(found)
+    name = name_of(package)
     for other in _others(name):
         module = other.value.partition(":")[0]
         yield Check("note", f"{name} is instrumented by {module} too: {said}", {"sdk": name, "instrumented_by": module})
     native, file, switch = _NATIVE
     is_on = tools.environ.get(switch, "").lower() != "false"
-    if name == native and is_on and Path(str(found.locate_file(file))).exists():
+    if name == native and is_on and installed.has_file(package, file):
         facts = {"sdk": name, "instrumented_by": name}
         yield Check("note", f"{name} makes spans of its own, unless {switch}=false: {said}", facts)
 

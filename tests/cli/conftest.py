@@ -147,15 +147,17 @@ def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resul
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Install packages that hold no more than what is looked at."""
 
-    def install(name: str, *, entry_points: str = "", requires: tuple[str, ...] = (), **files: str) -> None:
+    def install(
+        name: str, *, entry_points: str = "", requires: tuple[str, ...] = (), folder: str = "", **files: str
+    ) -> None:
         info = tmp_path / f"{name.replace('-', '_')}-9.0.dist-info"
         info.mkdir()
         required = "".join(f"Requires-Dist: {each}\n" for each in requires)
         (info / "METADATA").write_text(f"Name: {name}\nVersion: 9.0\n{required}")
         (info / "entry_points.txt").write_text(entry_points)
         for module, text in files.items():
-            (tmp_path / name).mkdir(exist_ok=True)
-            (tmp_path / name / f"{module}.py").write_text(text)
+            (tmp_path / (folder or name)).mkdir(parents=True, exist_ok=True)
+            (tmp_path / (folder or name) / f"{module}.py").write_text(text)
 
     monkeypatch.syspath_prepend(tmp_path)
     return install
