@@ -1,4 +1,4 @@
-"""Waits for what hands work over to other processes and to pools, so that who it is for goes along.
+"""Waits for what hands work over to other processes and to pools, so that who it is for goes along, and stays at home.
 
 What OpenTelemetry's own instrumentations carry is theirs; docs/context.md has both.
 """
@@ -21,6 +21,10 @@ HOPS = {
     "multiprocessing.process": "handover",
     "multiprocessing.pool": "handover",
     "concurrent.futures.process": "handover",
+    "httpx": "home",
+    "httpx2": "home",
+    "requests": "home",
+    "aiohttp": "home",
     "werkzeug.wrappers.response": "answers",
     "django.http.response": "answers",
     "rq.job": "jobs",

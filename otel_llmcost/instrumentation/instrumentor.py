@@ -92,6 +92,7 @@ def install(settings: Settings | None = None) -> None:
     if state.is_installed:
         return
     state.is_installed, state.given = True, settings
+    hops.wait()  # first, to stand inside of what accounts for requests
     for name, module in SDK_MODULES.items():
         wrapt.register_post_import_hook(partial(_imported, name), module)
     for name in HTTP_MODULES:
@@ -99,16 +100,15 @@ def install(settings: Settings | None = None) -> None:
     for name in STARTING_MODULES:
         wrapt.register_post_import_hook(_imported_user, name)
     frameworks.wait()
-    hops.wait()
 
 
 def remove() -> None:
     """Take everything back."""
     frameworks.remove()
-    hops.remove()
     for owner, name in chain.from_iterable(state.patched.values()):
         unwrap(owner, name)
     state.patched.clear()
+    hops.remove()
     if state.runtime is not None:
         state.runtime.close()
     if state.tracing is not None:

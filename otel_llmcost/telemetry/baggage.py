@@ -45,6 +45,11 @@ def from_header(header: str) -> Mapping[Dimension, str]:
     return tags(_W3C.extract({"baggage": header}, Context()))
 
 
+def others_of_header(header: str) -> str:
+    """Return the value of a W3C `baggage` header without what is ours, the rest as it was written."""
+    return ",".join(each for each in header.split(",") if each.partition("=")[0].strip() not in BAGGAGE)
+
+
 def inner(ctx: Context, span: trace.Span | None, key: str, value: object) -> Context:
     """Return the context an SDK is called in.
 
