@@ -12,12 +12,9 @@ from otel_llmcost.adapters.base import Api, ChunkShape, Endpoint, Kind, UsageAt
 from otel_llmcost.adapters.openai import chat
 from otel_llmcost.core.usage import Unit
 
-GEMINI_HOSTS = {"generativelanguage.googleapis.com": "gcp.gemini"}
-VERTEX_HOSTS = {
-    "aiplatform.googleapis.com": "gcp.vertex_ai",
-    "-aiplatform.googleapis.com": "gcp.vertex_ai",
-    "aiplatform.*.rep.googleapis.com": "gcp.vertex_ai",
-}
+GEMINI_HOSTS = {"generativelanguage*.googleapis.com": "gcp.gemini"}
+VERTEX_HOSTS = {"*aiplatform*.googleapis.com": "gcp.vertex_ai"}
+"""With and without a region before it, a group of regions or `mtls` behind it."""
 
 _TIER_HEADERS = ("x-gemini-service-tier",)
 

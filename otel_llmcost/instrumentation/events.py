@@ -104,18 +104,16 @@ class _Events:
         raise NotImplementedError
 
     def _measure_text(self) -> None:
-        """Measure the text of a stream that was cut off; its latest event may tell what was used so far."""
-        told: Chunk | None = None
+        """Measure the text of a stream that was cut off; its events may tell what was used so far."""
         for chunk in self._chunks(b"".join(self._kept)):
             if chunk is None:
                 continue
-            told = chunk
+            if self._is_cumulative:
+                self._note(chunk)
             for get in self._text:
                 if piece := get(chunk):
                     self._turn.add_text(piece)
                     break
-        if self._is_cumulative and told is not None:
-            self._note(told)
 
 
 class SseTap(_Events):
