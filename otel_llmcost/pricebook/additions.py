@@ -36,6 +36,19 @@ class Addition(NamedTuple):
     """As a book has them."""
 
 
+class Listed(NamedTuple):
+    """A model that the first source does not list at all."""
+
+    provider: str
+    name: str
+    usd: Json
+    """As a row of a book has them."""
+    most: int | None
+    """The largest answer."""
+    is_elsewhere: bool = False
+    """The first source has the model, but only at the price of its maker, or of another part of the world."""
+
+
 class Additions(NamedTuple):
     """All of them."""
 
@@ -43,6 +56,7 @@ class Additions(NamedTuple):
     found_on: str = ""
     """ISO date: the prices of that day were compared."""
     models: tuple[Addition, ...] = ()
+    listed: tuple[Listed, ...] = ()
 
     @property
     def at(self) -> datetime:
@@ -57,14 +71,17 @@ def additions(file: Path = FILE) -> Additions:
         Addition(each["provider"], tuple(each["names"]), tuple(each["of"]), tuple(each["rows"]))
         for each in raw["models"]
     )
-    return Additions(raw["source"], raw["found_on"], tuple(models))
+    return Additions(raw["source"], raw["found_on"], tuple(models), tuple(Listed(**each) for each in raw["listed"]))
 
 
 def written(beside: Additions) -> str:
     """Write additions, one model a line."""
     head = json.dumps({"source": beside.source, "found_on": beside.found_on})
-    lines = ",\n".join(json.dumps(each._asdict(), separators=(",", ":")) for each in beside.models)
-    return f'{head[:-1]}, "models": [\n{lines}\n]}}\n'
+    models, listed = (
+        ",\n".join(json.dumps(each._asdict(), separators=(",", ":")) for each in rows)
+        for rows in (beside.models, beside.listed)
+    )
+    return f'{head[:-1]}, "models": [\n{models}\n], "listed": [\n{listed}\n]}}\n'
 
 
 def lay(providers: Sequence[Json], book: PriceBook, beside: Additions) -> None:
@@ -84,6 +101,22 @@ def lay(providers: Sequence[Json], book: PriceBook, beside: Additions) -> None:
         model["rows"] += [
             each for row in rows if row["tier"] not in known for each in _dated(row, model["rows"], beside.found_on)
         ]
+
+
+def append(providers: Sequence[Json], book: PriceBook, beside: Additions) -> None:
+    """Append models that only the second source lists; each is known by that one name, and after all others.
+
+    Where the first source takes the name for a model that is sold at another price elsewhere, it goes before all.
+    """
+    by_id = {each["id"]: each for each in providers}
+    for each in beside.listed:
+        rate = rate_or_none(book, each.provider, each.name, beside.at)
+        if each.provider not in by_id or (rate is not None and not each.is_elsewhere):
+            continue
+        model = {"id": each.name, "names": {"is": [each.name.lower()]}, "rows": [{"usd": each.usd}]}
+        most = {} if each.most is None else {"most": each.most}
+        models = by_id[each.provider]["models"]
+        models.insert(0 if each.is_elsewhere else len(models), {**model, **most, "source": beside.source})
 
 
 def standard_of(rate: Rate) -> tuple[str, str]:

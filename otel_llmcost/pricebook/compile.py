@@ -20,9 +20,9 @@ from otel_llmcost.core.listing import STANDARD, canonical_tier
 from otel_llmcost.core.prices import PriceBook, SoldModel
 from otel_llmcost.core.usage import Unit
 from otel_llmcost.pricebook.additions import FILE as ADDITIONS
-from otel_llmcost.pricebook.additions import Additions, additions, lay, written
+from otel_llmcost.pricebook.additions import Additions, additions, append, lay, written
 from otel_llmcost.pricebook.book import SHIPPED, header_of, parse, render
-from otel_llmcost.pricebook.second_source import additions_of
+from otel_llmcost.pricebook.second_source import additions_of, listed
 from otel_llmcost.pricebook.sources import (
     GENAI_PRICES,
     corrected,
@@ -66,14 +66,17 @@ UNIT_OF: Mapping[str, tuple[Unit, int]] = {
     "requests_kcount": ("requests", 1000),
     "web_searches_kcount": ("web_searches", 1000),
     "storage_searches_kcount": ("file_searches", 1000),
+    "images_count": ("images", 1),
 }
-"""A price's key in the source → (our unit, for how many of it the price is). Others are counted and left out."""
+"""A price's key in the source → (our unit, for how many of it the price is). Others are counted and left out.
+
+Images are ours: the source has no such unit, our corrections do."""
 
 _FREE_WORDS = ("free of charge", "included in the subscription")
 _FREE = frozenset({"openai/moderation", "google/gemma-3", "google/gemma-3n"})
 """Listed without any price because they cost nothing. Of any other model without a price, the price is not known."""
 
-_CONTEXTS = ("processing", "service_tier", "speed")
+_CONTEXTS = ("processing", "service_tier", "speed", "image")
 """What a variant of the price may hang on that is a tier to us."""
 
 NOTHING = Additions()
@@ -175,7 +178,9 @@ def compile_book(
     write = partial(
         render, providers, source=GENAI_PRICES, version=version, compiled_on=compiled_on, ceilings=ceilings_source
     )
-    lay(providers, parse(write()), beside)
+    plain = parse(write())
+    lay(providers, plain, beside)
+    append(providers, plain, beside)
     modify(providers, modifiers())
     return write(), compiler.left_out
 
@@ -218,7 +223,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.out.write_bytes(data)
     for what, count in sorted(left_out.items()):
         sys.stdout.write(f"left out: {what} ({count})\n")
-    sys.stdout.write(f"{ADDITIONS.name}: {len(beside.models)} models with prices of tiers or fees\n")
+    sys.stdout.write(
+        f"{ADDITIONS.name}: {len(beside.models)} models with prices of tiers or fees, {len(beside.listed)} more\n"
+    )
     sys.stdout.write(f"{options.out.name}: {len(data)} bytes, {len(ceilings)} models with a largest answer\n")
     return 0
 
@@ -226,7 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _beside(file: Path, book: PriceBook, models: Mapping[str, Json], *, source: str, today: str) -> Additions:
     """Find the additions, and write them to their file; unchanged ones keep the day they were found on."""
     found = Additions(source, today)
-    found = found._replace(models=additions_of(book, models, found.at))
+    found = found._replace(models=additions_of(book, models, found.at), listed=listed(book, models, found.at))
     if file.is_file() and additions(file)._replace(found_on=today) == found:
         return additions(file)
     file.write_text(written(found), "utf-8")

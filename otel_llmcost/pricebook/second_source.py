@@ -12,7 +12,7 @@ from otel_llmcost.core.listing import EVERY_TIER
 from otel_llmcost.core.prices import PriceBook
 from otel_llmcost.core.rates import Rate
 from otel_llmcost.core.usage import Unit
-from otel_llmcost.pricebook.additions import Addition, rate_or_none, scaled_usd, standard_of, usd_text
+from otel_llmcost.pricebook.additions import Addition, Listed, rate_or_none, scaled_usd, standard_of, usd_text
 from otel_llmcost.pricebook.sources import Json, provider_in_litellm
 
 _EXACT = Context(prec=60)
@@ -42,6 +42,41 @@ _ALSO: Mapping[str, frozenset[Unit]] = {
     "openai": frozenset({"web_searches", "cache_write_12h_tokens", "input_audio_tokens", "output_audio_tokens"}),
 }
 """What is taken over into the prices of any tier, by provider. Elsewhere it means something else, or is a guess."""
+_TRUSTED = frozenset(
+    {
+        *("anthropic", "aws", "azure", "cerebras", "cohere", "deepseek", "fireworks", "google"),
+        *("groq", "mistral", "moonshotai", "openai", "together", "voyageai", "x-ai", "zai"),
+    }
+)
+"""Providers whose models both sources list, with prices that agree but for a few."""
+_TEXTS = frozenset({"chat", "responses", "completion"})
+_TOKENS_OF: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(_TEXTS, ("input_", "cache_", "output_")),
+    "audio_transcription": ("input_", "output_"),
+    "embedding": ("input_",),
+    "rerank": ("input_",),
+}
+"""Kind of model → the tokens it is paid by."""
+_OTHERWISE: Mapping[str, tuple[tuple[Unit, str, int], ...]] = {
+    "audio_speech": (("characters", "input_cost_per_character", 1),),
+    "audio_transcription": (("audio_milliseconds", "input_cost_per_second", 1000),),
+    "embedding": (("images", "input_cost_per_image", 1), ("characters", "input_cost_per_character", 1)),
+    "image_generation": (("images", "output_cost_per_image", 1),),
+    "ocr": (("pages", "ocr_cost_per_page", 1), ("annotated_pages", "annotation_cost_per_page", 1)),
+    "rerank": (("search_units", "input_cost_per_query", 1),),
+}
+"""Kind of model → (unit it is paid by, key of the price, for how many of it the price is)."""
+_TRUSTED_UNCITED = _TRUSTED - {"fireworks", "together", "azure"}
+"""Of the others only what cites the page it was read from."""
+_NO_NAME = re.compile(
+    r"^(?:us|eu|ap|apac|sa|ca|me|af|us-gov|global)(?:-[a-z]+)*(?:-\d)?/|commitment|\d-x-\d|max-x-max|steps/|-exp\b|20240620-v1:0$"
+    r"|^gpt-4o-mini-transcribe|^doc-intelligence/|^speech/"
+)
+"""What the map calls models in places and sizes, where nobody else does; and experiments, whose price means nothing."""
+_DEAR = 5e-6
+"""More than any provider asks for a token of an embedding, in USD."""
+_OTHER_MAKERS = frozenset({"deepseek", "x-ai", "moonshotai"})
+_OTHER_PLACE = re.compile(r"^(?:eu|apac|jp)\.amazon\.nova")
 _ABOVE = re.compile(r"_above_(\d+)k_tokens$")
 
 
@@ -63,6 +98,52 @@ def additions_of(book: PriceBook, models: Mapping[str, Json], at: datetime) -> t
             addition = Addition(seller, (name.removeprefix(who + "/"),), standard_of(rate), rows)
             found.setdefault((seller, f"{rate.provider}/{rate.model}"), []).append(addition)
     return tuple(merged for group in found.values() if (merged := _merged(group)).rows)
+
+
+def listed(book: PriceBook, models: Mapping[str, Json], at: datetime) -> tuple[Listed, ...]:
+    """Find models that a book of that day does not list, of providers whose prices the map is otherwise right about."""
+    found: dict[tuple[str, str], Listed] = {}
+    for name, facts in models.items():
+        who = provider_in_litellm(facts) if "litellm_provider" in facts else ""
+        seller = book.seller(who)
+        bare = name.removeprefix(who + "/")
+        if seller not in _TRUSTED or _NO_NAME.search(bare) or not (seller in _TRUSTED_UNCITED or "source" in facts):
+            continue
+        rate = rate_or_none(book, who, name, at)
+        is_elsewhere = rate is not None and _is_elsewhere(seller, bare, rate, facts)
+        usd: Json = dict(_prices(facts))
+        if usd and (rate is None or is_elsewhere):
+            most = facts.get("max_output_tokens") if facts.get("mode") in _TEXTS else None
+            found.setdefault((seller, bare.lower()), Listed(seller, bare, usd, most, is_elsewhere))
+    return tuple(found.values())
+
+
+def _is_elsewhere(seller: str, name: str, rate: Rate, facts: Json) -> bool:
+    theirs = tuple(_usd(facts.get(_COSTS[unit], 0)) for unit in ("input_tokens", "output_tokens"))
+    is_resold = seller == "azure" and (rate.provider in _OTHER_MAKERS or "gpt-oss" in name)
+    return standard_of(rate) != theirs and (is_resold or _OTHER_PLACE.search(name) is not None)
+
+
+def _prices(facts: Json) -> Iterator[tuple[Unit, Any]]:
+    """Read the prices of a model; none at all where they make no sense, or all are 0: then nobody knows."""
+    mode = facts.get("mode", "")
+    if _is_sensible(facts, mode):
+        for unit, key in _COSTS.items():
+            if facts.get(key) and unit.startswith(_TOKENS_OF[mode]):
+                yield unit, _steps(facts, key, "")
+        if mode == "audio_transcription":
+            return
+    for unit, key, per in _OTHERWISE.get(mode, ()):
+        if facts.get(key):
+            yield unit, _usd(_EXACT.divide(Decimal(str(facts[key])), per))
+
+
+def _is_sensible(facts: Json, mode: str) -> bool:
+    """Tell whether a model is paid by its tokens, and at figures that are no slip."""
+    first, second = (float(facts.get(_COSTS[unit], 0)) for unit in ("input_tokens", "output_tokens"))
+    if mode not in _TOKENS_OF or not first or "input_cost_per_character" in facts:
+        return False
+    return second >= first if mode in _TEXTS else first < _DEAR
 
 
 def _merged(group: Sequence[Addition]) -> Addition:

@@ -87,7 +87,7 @@ def provider_in_litellm(facts: Json) -> str:
 def _corrected(provider: Json, changes: Sequence[Json]) -> list[Json]:
     mine = {change["id"]: change for change in changes if change["provider"] == provider["id"]}
     known = {model["id"] for model in provider["models"]}
-    added = [change for change in mine.values() if change["id"] not in known]
+    added = [change for change in mine.values() if change["id"] not in known and {"match", "prices"} <= change.keys()]
     return [*added, *({**model, **mine.get(model["id"], {})} for model in provider["models"])]
 
 

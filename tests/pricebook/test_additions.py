@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import pytest
 
-from otel_llmcost.pricebook.additions import Addition, Additions, additions, written
+from otel_llmcost.pricebook.additions import Addition, Additions, Listed, additions, written
 from otel_llmcost.pricebook.book import load, parse
 from otel_llmcost.pricebook.compile import compile_book
-from otel_llmcost.pricebook.second_source import additions_of
+from otel_llmcost.pricebook.second_source import additions_of, listed
 
 DAY = "2026-11-22"
 AT = datetime(2026, 11, 22, tzinfo=UTC)
@@ -182,7 +182,8 @@ def test_caches_of_a_claude_stack_with_its_tier(short, expected):
 
 
 def test_additions_are_kept_in_a_file(tmp_path):
-    kept = Additions("map 1", DAY, (Addition("openai", ("m",), ("2", "8"), ({"tier": "flex", "usd": {}},)),))
+    addition = Addition("openai", ("m",), ("2", "8"), ({"tier": "flex", "usd": {}},))
+    kept = Additions("map 1", DAY, (addition,), (Listed("openai", "n", {"images": "1"}, None, True),))
     (tmp_path / "a.json").write_text(written(kept))
 
     assert additions(tmp_path / "a.json") == kept
@@ -201,3 +202,114 @@ def test_those_shipped_are_in_the_shipped_book():
     assert len(tiers) > 150
     assert lost == []
     assert json.loads(written(beside))["source"] == beside.source
+
+
+def usd_of(facts, name="n", provider="openai"):
+    """What is listed of a model that the first source has not."""
+    book = compiled(SMALL, **{} if provider == "openai" else {provider: {"models": []}})
+    rows = listed(book, {name: {"litellm_provider": provider, "source": "a page", **facts}}, AT)
+    return {row.name: row.usd for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("facts", "usd"),
+    [
+        pytest.param(
+            {"mode": "chat", "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6},
+            {"input_tokens": "1", "output_tokens": "2"},
+            id="chat",
+        ),
+        pytest.param({"mode": "embedding", "input_cost_per_token": 1e-7}, {"input_tokens": "0.1"}, id="embeddings"),
+        pytest.param(
+            {"mode": "embedding", "input_cost_per_token": 1e-7, "input_cost_per_character": 2.5e-8},
+            {"characters": "0.025"},
+            id="embeddings-by-the-character",
+        ),
+        pytest.param({"mode": "rerank", "input_cost_per_query": 0.002}, {"search_units": "2000"}, id="rerank"),
+        pytest.param({"mode": "image_generation", "output_cost_per_image": 0.04}, {"images": "40000"}, id="images"),
+        pytest.param(
+            {"mode": "audio_transcription", "input_cost_per_second": 0.0001},
+            {"audio_milliseconds": "0.1"},
+            id="transcription",
+        ),
+        pytest.param(
+            {"mode": "audio_transcription", "input_cost_per_second": 1e-4, "input_cost_per_token": 2e-6},
+            {"input_tokens": "2"},
+            id="transcription-by-its-tokens-not-both",
+        ),
+        pytest.param({"mode": "audio_speech", "input_cost_per_character": 15e-6}, {"characters": "15"}, id="speech"),
+        pytest.param(
+            {"mode": "ocr", "ocr_cost_per_page": 0.002, "annotation_cost_per_page": 0.003},
+            {"pages": "2000", "annotated_pages": "3000"},
+            id="ocr",
+        ),
+    ],
+)
+def test_a_model_that_only_the_second_source_lists_is_sold_by_what_its_kind_is_sold_by(facts, usd):
+    assert usd_of(facts) == {"n": usd}
+
+
+TEXT = {"mode": "chat", "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}
+
+
+@pytest.mark.parametrize(
+    ("facts", "name", "provider"),
+    [
+        pytest.param({**TEXT, "output_cost_per_token": 0}, "n", "openai", id="an-answer-for-nothing"),
+        pytest.param({**TEXT, "output_cost_per_token": 5e-7}, "n", "openai", id="an-answer-cheaper-than-a-question"),
+        pytest.param({"mode": "embedding", "input_cost_per_token": 1e-4}, "n", "openai", id="a-slip-of-three-digits"),
+        pytest.param({**TEXT, "mode": "video_generation"}, "n", "openai", id="another-kind"),
+        pytest.param(TEXT, "eu-west-1/n", "openai", id="no-name-but-a-place"),
+        pytest.param(TEXT, "1024-x-1024/n", "openai", id="no-name-but-a-size"),
+        pytest.param(TEXT, "m", "openai", id="listed-by-the-first-source"),
+        pytest.param(TEXT, "n", "nobody-knows", id="a-provider-nobody-knows"),
+        pytest.param({**TEXT, "source": ""}, "n", "ovhcloud", id="a-provider-that-is-not-trusted"),
+    ],
+)
+def test_what_is_in_doubt_is_not_listed(facts, name, provider):
+    assert usd_of(facts, name, provider) == {}
+
+
+def test_some_providers_are_listed_only_with_a_page_to_show():
+    models = {
+        "n": {"litellm_provider": "together", **TEXT},
+        "k": {"litellm_provider": "together", **TEXT, "source": "x"},
+    }
+
+    assert [row.name for row in listed(compiled(together={"models": []}), models, AT)] == ["k"]
+
+
+def test_a_listed_model_is_known_by_its_name_alone_and_says_where_it_is_from():
+    beside = Additions("map 1", DAY, (), (Listed("openai", "N-Large", {"input_tokens": "5"}, 77),))
+
+    book = compiled(SMALL, beside=beside)
+
+    [rate] = book.show("openai", "n-large")
+    assert (rate.prices, rate.max_output_tokens, rate.source) == ({"input_tokens": Decimal("5e-6")}, 77, "map 1")
+    assert book.show("openai", "n-larger") == []
+
+
+def test_a_listed_model_gives_way_to_the_first_source_once_that_has_it():
+    beside = Additions("map 1", DAY, (), (Listed("openai", "m", {"input_tokens": "5"}, None),))
+
+    assert in_tier(compiled(SMALL, beside=beside), "standard")[1].source == "genai-prices 1"
+
+
+def test_what_a_reseller_asks_itself_goes_before_its_makers_price():
+    deepseek = {"models": [SMALL]}
+    azure = {"models": [], "fallback_model_providers": ["deepseek"]}
+    others = {"azure": azure, "deepseek": deepseek}
+    facts = {"litellm_provider": "azure_ai", "source": "a page", **TEXT}
+
+    [row] = listed(compiled(**others), {"azure_ai/m": facts}, AT)
+    book = compiled(beside=Additions("map 1", DAY, (), (row,)), **others)
+
+    assert row.is_elsewhere
+    assert in_tier(book, "standard", provider="azure")[0] == {"input_tokens": 1, "output_tokens": 2}
+    assert in_tier(book, "standard", provider="deepseek")[0] == {"input_tokens": 2, "output_tokens": 8}
+
+
+def test_listed_models_of_a_provider_that_is_gone_are_passed_over():
+    beside = Additions("map 1", DAY, (), (Listed("gone", "n", {"input_tokens": "5"}, None),))
+
+    assert "gone" not in {sold.provider for sold in compiled(SMALL, beside=beside).models()}

@@ -111,6 +111,26 @@ def test_deepseeks_nighttime_discount_ended(book, at, usd):
 
 
 @pytest.mark.parametrize(
+    ("at", "usd"),
+    [
+        pytest.param("2026-08-01T02:00", "0.14", id="one-price-until-august"),
+        pytest.param("2026-08-22T02:00", "0.44", id="then-twice-as-much-in-peak-hours-at-first-also-on-saturday"),
+        pytest.param("2026-08-29T02:00", "0.22", id="a-week-later-not-on-saturday"),
+        pytest.param("2026-11-20T02:00", "0.3", id="friday-between-1-and-4"),
+        pytest.param("2026-11-20T06:00", "0.3", id="friday-between-6-and-10"),
+        pytest.param("2026-11-20T04:00", "0.15", id="friday-between-the-peaks"),
+        pytest.param("2026-11-22T02:00", "0.15", id="sunday"),
+        pytest.param("2026-11-23T01:00", "0.3", id="monday"),
+    ],
+)
+def test_deepseek_costs_twice_as_much_in_the_peak_hours_of_working_days(book, at, usd):
+    """Peak hours are 01:00 to 04:00 and 06:00 to 10:00 UTC, Monday to Friday; everything else is half the price."""
+    instant = datetime.fromisoformat(at).replace(tzinfo=UTC)
+
+    assert cost(book, "deepseek", "deepseek-v4-flash", {"input_tokens": MILLION}, at=instant) == Decimal(usd)
+
+
+@pytest.mark.parametrize(
     ("provider", "model", "tier", "usd"),
     [
         ("openai", "gpt-4o", "default", "2.5"),
