@@ -20,9 +20,12 @@ _OURS = "otel_llmcost."
 _DISTRIBUTIONS: Mapping[str, str] = {"cerebras": "cerebras-cloud-sdk"}
 """SDK → its distribution, where that is called otherwise."""
 THROUGH_HTTP = (
-    "google-genai", "mistralai", "cohere", "ollama", "huggingface-hub", "boto3", "litellm", "openrouter"
+    "google-genai", "mistralai", "cohere", "ollama", "huggingface-hub", "boto3", "litellm", "openrouter",
+    "perplexityai", "fireworks-ai",
 )  # fmt: skip
 """Distributions of SDKs whose calls are seen at the HTTP client that they use."""
+UNSEEN: Mapping[str, str] = {"xai-sdk": "sends by gRPC, which passes no HTTP client"}
+"""Distribution of an SDK whose calls we do not see → why."""
 _WORDS: Mapping[str, tuple[frozenset[str], ...]] = {
     "google-genai": (frozenset({"google", "genai"}), frozenset({"google", "generativeai"}), frozenset({"vertexai"})),
     "boto3": (frozenset({"botocore"}), frozenset({"bedrock"})),
@@ -56,6 +59,10 @@ def sdks(tools: Tools) -> Iterator[Check]:
         else:
             yield _at_http(package, is_live=is_live)
             yield from _beside(package, tools)
+    for name, reason in UNSEEN.items():
+        package = installed.found(name)
+        if package is not None:
+            yield _unseen(package, reason)
     if absent:
         yield Check("note", f"not installed here: {', '.join(absent)}")
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import otel_llmcost
-from otel_llmcost.adapters import SDKS
+from otel_llmcost.adapters import DIRECTORY, SDKS
 from otel_llmcost.cli.sdks import THROUGH_HTTP
 from otel_llmcost.instrumentation import state
 from otel_llmcost.instrumentation.instrumentor import STARTING_MODULES
@@ -81,6 +81,34 @@ def test_an_sdk_that_sends_where_we_do_not_stand_is_a_problem(shell, installed):
 
     (problem,) = texts(shell, "SDKs", "problem")
     assert problem.startswith("openrouter 9.0 sends by none of httpx, ")
+
+
+def test_an_sdk_that_passes_no_http_client_is_a_problem_whatever_it_requires(shell, installed):
+    installed("xai-sdk", requires=("grpcio", "requests"))
+
+    assert texts(shell, "SDKs", "problem") == [
+        "xai-sdk 9.0 sends by gRPC, which passes no HTTP client: its calls are not seen"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sdk", "host", "path"),
+    [
+        ("google-genai", "generativelanguage.googleapis.com", "/v1beta/models/gemini-2.5-pro:generateContent"),
+        ("mistralai", "api.mistral.ai", "/v1/chat/completions"),
+        ("cohere", "api.cohere.com", "/v2/chat"),
+        ("ollama", "localhost:11434", "/api/chat"),
+        ("huggingface-hub", "router.huggingface.co", "/v1/chat/completions"),
+        ("boto3", "bedrock-runtime.us-east-1.amazonaws.com", "/model/amazon.nova-lite-v1%3A0/converse"),
+        ("litellm", "api.deepseek.com", "/chat/completions"),
+        ("openrouter", "openrouter.ai", "/api/v1/chat/completions"),
+        ("perplexityai", "api.perplexity.ai", "/chat/completions"),
+        ("fireworks-ai", "api.fireworks.ai", "/inference/v1/chat/completions"),
+    ],
+)
+def test_what_is_said_to_be_seen_at_an_http_client_is_known_by_its_request(sdk, host, path):
+    assert sdk in THROUGH_HTTP
+    assert DIRECTORY.find(host, path, "") is not None
 
 
 def test_sdks_that_are_not_installed_are_no_problem(shell, monkeypatch):
