@@ -38,9 +38,18 @@ ANTHROPIC = ClientSdk(
     is_common=True,
     hosts={
         "api.anthropic.com": "anthropic",
-        ".amazonaws.com": "aws.bedrock",
         ".googleapis.com": "gcp.vertex_ai",
         ".azure.com": "azure.ai.inference",
     },
     endpoints=(MESSAGES,),
+    clients={
+        "AnthropicBedrock": "aws.bedrock",
+        "AsyncAnthropicBedrock": "aws.bedrock",
+        "AnthropicBedrockMantle": "aws.bedrock",
+        "AsyncAnthropicBedrockMantle": "aws.bedrock",
+        "AnthropicVertex": "gcp.vertex_ai",
+        "AsyncAnthropicVertex": "gcp.vertex_ai",
+        "AnthropicFoundry": "azure.ai.inference",
+        "AsyncAnthropicFoundry": "azure.ai.inference",
+    },
 )

@@ -491,3 +491,10 @@ class ClientSdk(Api):
     unanswered: frozenset[str] = UNANSWERED | {"APITimeoutError", "APIConnectionError", "APIResponseValidationError"}
     answer_in_error: tuple[str, ...] = ()
     """Paths at which an error carries the paid answer it was raised about."""
+    clients: Mapping[str, str] | None = None
+    """Name of a client's class → provider, where the host does not tell, such as a gateway's."""
+
+    def provider_of(self, client: type) -> str:
+        """Tell who answers a client, by its class or one that it inherits from."""
+        clients = self.clients or {}
+        return next((clients[each.__name__] for each in client.__mro__ if each.__name__ in clients), self.provider)

@@ -156,4 +156,10 @@ OPENAI = ClientSdk(
         ),
     ),
     answer_in_error=("completion",),
+    clients={
+        "AzureOpenAI": "azure.ai.openai",
+        "AsyncAzureOpenAI": "azure.ai.openai",
+        "BedrockOpenAI": "aws.bedrock",
+        "AsyncBedrockOpenAI": "aws.bedrock",
+    },
 )

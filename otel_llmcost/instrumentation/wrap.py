@@ -92,7 +92,8 @@ class ClientWrapper:
         if not isinstance(url, str) or options.method.lower() != "post":
             return None
         netloc = instance.base_url.netloc.decode("ascii", "replace")
-        place, provider = self._place(url, netloc)
+        client: Any = instance.__class__
+        place, provider = self._place(url, netloc, client)
         if place is None:
             return None
         endpoint = place.endpoint
@@ -120,11 +121,11 @@ class ClientWrapper:
             paid.ask_usage(body)
         return paid
 
-    def _find_place(self, url: str, netloc: str) -> tuple[Place | None, str]:
+    def _find_place(self, url: str, netloc: str, client: type) -> tuple[Place | None, str]:
         """Find what a URL asks for, and who is asked: some hosts answer this SDK in ways of their own."""
         path = url.partition("?")[0]
         place = DIRECTORY.at(netloc, path) or self._sdk.place(path)
-        return place, known_at(self._sdk, netloc) or DIRECTORY.provider_at(netloc) or self._sdk.provider
+        return place, known_at(self._sdk, netloc) or DIRECTORY.provider_at(netloc) or self._sdk.provider_of(client)
 
     def _failed(self, turn: Turn, error: BaseException) -> None:
         with contained("settle a failed call"):

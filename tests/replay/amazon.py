@@ -11,6 +11,7 @@ from typing import Any
 from zlib import crc32
 
 import boto3
+import pytest
 from botocore.config import Config
 
 from tests.replay.server import Reply, as_json
@@ -24,6 +25,17 @@ STREAM = "application/vnd.amazon.eventstream"
 def _session() -> boto3.session.Session:
     """Make the one session: it reads Amazon's descriptions of its services once."""
     return boto3.session.Session("AKIDEXAMPLE", "secret", region_name="us-east-1")
+
+
+def needs(operation: str, *members: str) -> pytest.MarkDecorator:
+    """Skip a test where the SDK is too old to know an operation, or a field of its answer."""
+    loader = _session()._session.get_component("data_loader")
+    described = loader.load_service_model("bedrock-runtime", "service-2")
+    shapes, called = described["shapes"], described["operations"].get(operation)
+    shape = called and called["output"]["shape"]
+    for member in members if called else ():
+        shape = shape and shapes[shape]["members"].get(member, {}).get("shape")
+    return pytest.mark.skipif(shape is None, reason=f"this botocore does not know {operation} {'.'.join(members)}")
 
 
 @contextmanager

@@ -399,6 +399,7 @@ def test_images_are_counted(process: Process, replay: ReplayServer, bedrock: Any
     assert (charge.operation, charge.usage.counts) == ("image_generation", {"images": 2})
 
 
+@amazon.needs("InvokeModel", "serviceTier")
 def test_the_tier_stands_in_a_header(process: Process, replay: ReplayServer, bedrock: Any):
     """Nova Pro on the priority tier: 1.75 times 0.80 in and 3.20 out."""
     usage = {"inputTokens": 100, "outputTokens": 20, "totalTokens": 120}
