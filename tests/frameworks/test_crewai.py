@@ -9,13 +9,17 @@ QUIET = {"CREWAI_DISABLE_TELEMETRY": "true", "CREWAI_TRACING_ENABLED": "false", 
 
 
 def test_agents_are_called_by_the_roles_they_have_in_this_run(stage: Stage) -> None:
-    """One on OpenAI, one on Anthropic; the role ends in a line break, as those from YAML files do."""
+    """Each is on another of the framework's own clients; roles end in a line break, as those from YAML files do."""
     answer(stage, "", text("Fine."))
 
-    ran = stage.run("crewai_magazine.py", **QUIET)
+    ran = stage.run("crewai_magazine.py", GOOGLE_GEMINI_BASE_URL=stage.server.url, GEMINI_API_KEY="local", **QUIET)
 
-    assert ran.report == {"Researcher": 1, "Writer on rivers": 1}
-    assert ran.told("workflow", "provider") == {("magazine", "openai"): 1, ("magazine", "anthropic"): 1}
+    assert ran.report == {"Researcher": 1, "Writer on rivers": 1, "Translator": 1}
+    assert ran.told("workflow", "provider") == {
+        ("magazine", "openai"): 1,
+        ("magazine", "anthropic"): 1,
+        ("magazine", "gcp.gemini"): 1,
+    }
 
 
 def test_a_manager_and_whom_it_delegates_to_pay_for_themselves(stage: Stage) -> None:

@@ -1,4 +1,4 @@
-"""CrewAI: two agents after one another, the first on OpenAI, the second on Anthropic; roles as YAML files give them."""
+"""CrewAI: agents after one another, on OpenAI, Anthropic and Gemini; their roles are such as YAML files give."""
 
 from crewai import LLM, Agent, Crew, Task
 
@@ -14,7 +14,15 @@ writer = Agent(
     backstory="You write so that people read on.",
     llm=LLM(model="anthropic/claude-haiku-4-5", max_tokens=500),
 )
+translator = Agent(
+    role="Translator",
+    goal="Put it in other words.",
+    backstory="You have lived in many places.",
+    llm=LLM(model="gemini/gemini-2.5-flash"),
+)
 look = Task(description="Look into {topic}.", expected_output="Notes.", agent=researcher)
 write = Task(description="Write a page.", expected_output="A page.", agent=writer, context=[look])
+translate = Task(description="Translate the page.", expected_output="A page.", agent=translator)
 
-Crew(name="magazine", agents=[researcher, writer], tasks=[look, write]).kickoff(inputs={"topic": "rivers"})
+crew = Crew(name="magazine", agents=[researcher, writer, translator], tasks=[look, write, translate])
+crew.kickoff(inputs={"topic": "rivers"})
