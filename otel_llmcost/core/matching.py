@@ -38,8 +38,11 @@ PROVIDERS: Mapping[str, str] = {
 }
 """Names of providers → the price book's, where its own rules would miss them or take them for somebody else."""
 
-RELAYS = frozenset({"", "litellm"})
+RELAYS = frozenset({"", "litellm", "litellm_proxy"})
 """Callers that say nothing about who is paid: the model's name has to tell."""
+
+ROUTERS = frozenset({"huggingface", "hugging_face", "huggingface_hub"})
+"""Providers that pass a call on to the one named behind the model, and ask what that one does."""
 
 _COMPACT_DATE = re.compile(r"-(20\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
 _VERSION = re.compile(r"(-v\d+)?(:\d+)?")
@@ -78,13 +81,16 @@ def with_dashed_date(name: str) -> str:
 def undressed(name: str) -> Iterator[str]:
     """Peel off what callers put before a model's name, one layer at a time, outermost first.
 
-    Such as `models/…`, `publishers/google/models/…`, or the ARN of an inference profile. A provider before a slash is
-    not peeled off here: whether it says nothing new or names somebody else, only the price book can tell.
+    Such as `models/…`, `publishers/google/models/…`, or the ARN of an inference profile; and last a version behind it,
+    such as `@default`. A provider before a slash is not peeled off here: whether it says nothing new or names somebody
+    else, only the price book can tell.
     """
     yield name
     bare = _RESOURCE.sub("", name)
     if bare != name:
         yield bare
+    if "@" in bare:
+        yield bare.partition("@")[0]
 
 
 def says_less(served: str, requested: str) -> bool:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import NamedTuple
 
 from otel_llmcost.core.listing import STANDARD, Listing, ModelPrices, PriceRow, Provider, canonical_tier
-from otel_llmcost.core.matching import PROVIDERS, RELAYS, undressed, with_dashed_date
+from otel_llmcost.core.matching import PROVIDERS, RELAYS, ROUTERS, undressed, with_dashed_date
 from otel_llmcost.core.overrides import PriceOverride
 from otel_llmcost.core.quotes import Band, Known, all_rates, bands_at, changes_near
 from otel_llmcost.core.rates import COST_CLASSES, Cost, CostClass, Rate, breakdown_nano, price
@@ -166,6 +166,10 @@ class PriceBook:
 
     def _readings(self, provider: str, name: str) -> Iterator[tuple[str | None, str]]:
         """Say who may be paid, and the model's name as that provider would have it."""
+        if provider in ROUTERS:
+            bare, _, served_by = name.rpartition(":")
+            yield self._provider_called(f"huggingface_{served_by}"), bare or name
+            return
         if provider not in RELAYS:
             yield self._provider_named(provider), name
             return

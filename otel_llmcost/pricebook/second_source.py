@@ -61,7 +61,7 @@ _OTHERWISE: Mapping[str, tuple[tuple[Unit, str, int], ...]] = {
     "audio_speech": (("characters", "input_cost_per_character", 1),),
     "audio_transcription": (("audio_milliseconds", "input_cost_per_second", 1000),),
     "embedding": (("images", "input_cost_per_image", 1), ("characters", "input_cost_per_character", 1)),
-    "image_generation": (("images", "output_cost_per_image", 1),),
+    "image_generation": (("images", "input_cost_per_image", 1), ("images", "output_cost_per_image", 1)),
     "ocr": (("pages", "ocr_cost_per_page", 1), ("annotated_pages", "annotation_cost_per_page", 1)),
     "rerank": (("search_units", "input_cost_per_query", 1),),
 }

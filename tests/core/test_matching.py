@@ -68,7 +68,6 @@ def test_a_name_may_say_less_than_what_was_asked_for(served, requested, is_less)
     [
         ("models/gemini-2.5-pro", "gemini-2.5-pro"),
         ("publishers/google/models/gemini-2.5-pro", "gemini-2.5-pro"),
-        ("projects/p/locations/eu/publishers/anthropic/models/claude-opus-5@20260723", "claude-opus-5@20260723"),
         ("arn:aws:bedrock:us-east-1:1:inference-profile/us.amazon.nova-pro-v1:0", "us.amazon.nova-pro-v1:0"),
         ("arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0", "amazon.nova-pro-v1:0"),
         ("gpt-4o", None),
@@ -78,3 +77,9 @@ def test_a_name_may_say_less_than_what_was_asked_for(served, requested, is_less)
 )
 def test_paths_and_resource_names_are_peeled_off(name, bare):
     assert list(undressed(name)) == [name, *([bare] if bare else [])]
+
+
+def test_a_version_behind_a_name_is_peeled_off_last():
+    name = "projects/p/locations/eu/publishers/anthropic/models/claude-opus-5@20260723"
+
+    assert list(undressed(name)) == [name, "claude-opus-5@20260723", "claude-opus-5"]
