@@ -246,7 +246,7 @@ def with_asked(usage: Usage | None, asked: Mapping[Unit, int], units: tuple[Unit
 
 
 def _name(kind: Kind) -> str:
-    return f"{kind.items}[{kind.kind}]"
+    return f"{kind.items}[{kind.kind}].{kind.counted}"
 
 
 def _is_countable(count: float, scale: float | None) -> bool:

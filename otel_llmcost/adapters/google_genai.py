@@ -92,12 +92,19 @@ def _content(verb: str, *, parent: str) -> tuple[Endpoint, ...]:
     )
 
 
+_EMBEDDED = UsageAt(
+    where=("usageMetadata", ""),
+    counts=_COUNTS,
+    kinds={**_MODALITIES, "input_tokens": (Kind("embeddings", "", "", "statistics.token_count"),)},
+)
+
+
 def _embedded(verb: str, *, parent: str) -> Endpoint:
     return Endpoint(
         path=f"{parent}{{model}}:{verb}",
         operation="embeddings",
         dialect="gemini.embed",
-        usage=UsageAt(where=("usageMetadata",), counts=_COUNTS, kinds=_MODALITIES),
+        usage=_EMBEDDED,
         has_output=False,
         tier=("usageMetadata.trafficType",),
         tier_headers=_TIER_HEADERS,
