@@ -69,7 +69,7 @@ MISTRAL = Api(
     agents=("mistralai", "mistral-client-python"),
     endpoints=(
         _chat("/chat/completions"),
-        _chat("/fim/completions"),
+        _chat("/fim/completions", dialect="openai.completions"),
         _chat("/agents/completions", model="agent_id", dialect="mistral.agents"),
         _conversation("/v1/conversations"),
         _conversation("/v1/conversations/{id}"),
