@@ -38,8 +38,9 @@ _PERIODS: Mapping[str, CalendarUnit] = {"daily": "day", "monthly": "month"}
 _PER_USER: tuple[Dimension, ...] = ("user",)
 _ANOMALY = "anomaly"
 _PRICE_KEYS = (
-    *(field.name for field in fields(PriceOverride) if field.name not in {"prices", "source"}),
+    *(field.name for field in fields(PriceOverride) if field.name not in {"prices", "source", "is_self_hosted"}),
     *PRICE_KEYS,
+    "tokens_per_second",
 )
 _PATTERN = re.compile(r"[*?[]")
 

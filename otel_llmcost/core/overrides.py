@@ -54,7 +54,9 @@ PRICE_KEYS: Mapping[str, tuple[Unit, int]] = {
 }
 """Key of a `[[price]]` row → (unit, for how many of it the price is)."""
 
-_OTHER_KEYS = frozenset({"provider", "model", "valid_from", "tier", "discount", "max_output_tokens"})
+_OTHER_KEYS = frozenset(
+    {"provider", "model", "valid_from", "tier", "discount", "max_output_tokens", "tokens_per_second"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,8 @@ class PriceOverride:
     discount: Decimal | None = None
     """Share off the list price; negative for a surcharge. None: the row does not say."""
     max_output_tokens: int | None = None
+    is_self_hosted: bool = False
+    """The prices are those of one's own hardware, and nothing of the price book is added to them."""
     source: str = "override"
     """Where the row stands, such as `llmcost.toml:12`."""
 
@@ -98,6 +102,11 @@ def price_override(row: Mapping[str, object], *, file: str = "", line: int | Non
         unit: _EXACT.divide(reader.price(key), per) for key, (unit, per) in PRICE_KEYS.items() if key in row
     }
     discount = reader.discount()
+    is_self_hosted = "gpu_milliseconds" in prices
+    throughput = reader.tokens_per_second()
+    if throughput is not None:
+        per_token = _EXACT.divide(prices.pop("gpu_milliseconds"), _EXACT.divide(throughput, 1000))
+        prices = {"input_tokens": per_token, "output_tokens": per_token, **prices}
     if not prices and discount is None:
         raise reader.error("", "a price row without a price", "a price such as `input`, or a `discount`")
     tier = reader.text("tier", "")
@@ -109,6 +118,7 @@ def price_override(row: Mapping[str, object], *, file: str = "", line: int | Non
         tier=canonical_tier(tier) if tier else None,
         discount=discount,
         max_output_tokens=reader.max_output_tokens(),
+        is_self_hosted=is_self_hosted,
         source=f"{file or 'override'}:{line}" if line is not None else file or "override",
     )
 
@@ -150,6 +160,16 @@ class _Row(NamedTuple):
         if not -1 <= share <= 1:
             raise self.error("discount", f"out of range: {share}", expected)
         return share
+
+    def tokens_per_second(self) -> Decimal | None:
+        """Return how many tokens the hardware does a second, of all requests that it does at once."""
+        if "tokens_per_second" not in self.values:
+            return None
+        expected = "tokens a second, above 0, beside `gpu_hour` or `gpu_second`"
+        speed = self._amount("tokens_per_second", expected)
+        if speed <= 0 or not {"gpu_hour", "gpu_second"} & self.values.keys():
+            raise self.error("tokens_per_second", "a throughput of nothing", expected)
+        return speed
 
     def max_output_tokens(self) -> int | None:
         value = self.values.get("max_output_tokens")

@@ -27,6 +27,9 @@ _EVERY = 8
 _FACTOR = "factor:"
 _EXACT_FACTOR = "factor-exact:"
 _OUTPUTS = "outputs:"
+_TIMES = "milliseconds:"
+_FIRST_TIME = 10_000
+"""Milliseconds expected of a call to one's own hardware before the first."""
 
 _estimate = maker(Estimate)
 _charge_by_position: Callable[..., Charge] = maker(Charge)
@@ -74,6 +77,8 @@ class Pricing:
         try:
             tokens = usage.counts["input_tokens"]
             rate = self._book.rate_at(call.provider, model or call.model, call.at, input_tokens=tokens, tier=call.tier)
+            if rate.meters:
+                usage = _metered(usage, rate, self._expected_time(call))
             ceiling = call.max_output_tokens or rate.max_output_tokens or _NO_CEILING
             worst = ceiling * call.choices if call.has_output else 0
             expected = min(self._expected(call) * call.choices, worst)
@@ -127,7 +132,8 @@ class Pricing:
         try:
             rate = self._rate_of_answer(call, answer, usage, tier)
             if rate.meters:
-                usage = _metered(usage, rate, answer.duration_seconds)
+                usage = _metered(usage, rate, round(answer.duration_seconds * 1000))
+                self._learn_time(call, usage)
             effective, listed = cost_nano(usage, rate)
         except UnknownPriceError:
             status = "unpriced"
@@ -203,6 +209,22 @@ class Pricing:
         state = self._learned.get(_OUTPUTS + call.learning_key)
         return Outputs() if state is None else Outputs(int(state[0]), state[1], state[2])
 
+    def _learn_time(self, call: Call, usage: Usage) -> None:
+        key = _TIMES + call.learning_key
+        if usage["gpu_milliseconds"] and (key in self._learned or len(self._learned) < _MOST_LEARNED):
+            taught = {key: self._times(call).seen(usage["gpu_milliseconds"])}
+            self._learned.update(taught)
+            self._keep(taught)
+
+    def _times(self, call: Call) -> Outputs:
+        """Return how long such calls tend to take, in milliseconds; one's own hardware is paid by that."""
+        state = self._learned.get(_TIMES + call.learning_key)
+        return Outputs() if state is None else Outputs(int(state[0]), state[1], state[2])
+
+    def _expected_time(self, call: Call) -> int:
+        times = self._times(call)
+        return times.high() if times.answers else _FIRST_TIME
+
     def _factor(self, model: str) -> Learned:
         state = self._learned.get(self._factor_key + model)
         return self._first_guess(model) if state is None else Learned(state[0], int(state[1]))
@@ -212,11 +234,11 @@ def _no_guess(_model: str) -> Learned:
     return Learned()
 
 
-def _metered(usage: Usage, rate: Rate, duration_seconds: float) -> Usage:
+def _metered(usage: Usage, rate: Rate, milliseconds: int) -> Usage:
     """Add what no answer reports but the rate has a price for: the call itself, the time it took."""
     counts: dict[Unit, int] = {**usage.counts}
     for unit in rate.meters:
-        counts.setdefault(unit, 1 if unit == "requests" else round(duration_seconds * 1000))
+        counts.setdefault(unit, 1 if unit == "requests" else milliseconds)
     return Usage(counts)
 
 

@@ -129,7 +129,7 @@ def _quote(known: Known, at: datetime, tier: str) -> _Quote:
     factor = None
     if override is None and held is not None and (factor := held.factor) is not None:
         override = _latest(known.overrides, at, (STANDARD,), has_prices=True)  # a surcharge is on the user's price too
-    prices = dict(held.prices) if held is not None else {}
+    prices = dict(held.prices) if held is not None and not (override and override.is_self_hosted) else {}
     if override is not None:
         own: dict[Unit, Steps] = {unit: ((0, amount),) for unit, amount in override.prices.items()}
         prices.update(own if factor is None else scaled(own, factor))

@@ -87,3 +87,38 @@ def test_a_wrong_row_names_file_line_key_and_what_was_expected(row, key):
 
 def test_every_unit_can_be_given_a_price():
     assert {unit for unit, _ in PRICE_KEYS.values()} == set(UNITS)
+
+
+@pytest.mark.parametrize(
+    ("row", "prices"),
+    [
+        pytest.param({"gpu_hour": 3.6}, {"gpu_milliseconds": "0.000001"}, id="by-the-time-calls-take"),
+        pytest.param({"gpu_second": "0.001"}, {"gpu_milliseconds": "0.000001"}, id="by-the-second"),
+        pytest.param(
+            {"gpu_hour": "3.60", "tokens_per_second": 500},
+            {"input_tokens": "0.000002", "output_tokens": "0.000002"},
+            id="by-throughput",  # 3.60 USD for 500 x 3,600 tokens are 2 USD per million
+        ),
+        pytest.param(
+            {"gpu_second": "0.001", "tokens_per_second": 500, "input": 0},
+            {"input_tokens": "0", "output_tokens": "0.000002"},
+            id="by-throughput-of-answers-alone",
+        ),
+    ],
+)
+def test_ones_own_hardware_is_paid_by_its_time_or_by_its_throughput(row, prices):
+    own = price_override({"model": "llama*", **row})
+
+    assert own.prices == {unit: Decimal(amount) for unit, amount in prices.items()}
+    assert own.is_self_hosted
+
+
+def test_a_throughput_alone_is_no_price():
+    for row in ({"tokens_per_second": 500}, {"tokens_per_second": 0, "gpu_hour": 1}):
+        with pytest.raises(ConfigError) as caught:
+            price_override({"model": "llama*", **row})
+        assert caught.value.key == "tokens_per_second"
+
+
+def test_a_price_for_tokens_is_not_self_hosted():
+    assert not price_override({"model": "m", "input": 1}).is_self_hosted

@@ -448,3 +448,15 @@ def test_a_modifier_from_elsewhere_says_so():
     )
 
     assert rate.source == "other 9"
+
+
+def test_ones_own_hardware_is_all_that_is_paid():
+    """A model of the same name in the book is somebody else's: its tokens are not paid on top."""
+    own = override(prices={"gpu_milliseconds": "0.000001"}, is_self_hosted=True)
+
+    rate = book(row(input_tokens=4, output_tokens=8), overrides=[own]).rate_at("acme", "m", NOW)
+
+    assert rate.prices == {"gpu_milliseconds": Decimal("0.000001")}
+    assert price(
+        Usage({"input_tokens": 9, "output_tokens": 9, "gpu_milliseconds": 2000}), rate
+    ).list_cost_usd == Decimal("0.002")

@@ -344,3 +344,40 @@ def test_a_call_on_ones_own_gpu_costs_the_time_it_took(got, seconds, cost_nano):
 
     assert (made.cost_nano, made.usage["gpu_milliseconds"]) == (cost_nano, seconds * 1000)
     assert breakdown_nano(made.usage, made.rate) == {"other": cost_nano}
+
+
+def on_own_gpu(**how):
+    own = PriceOverride(model="llama*", prices={"gpu_milliseconds": Decimal("0.000001")}, is_self_hosted=True)
+    return Pricing(book().with_overrides([own]), **how)
+
+
+def test_the_time_a_call_will_take_on_ones_own_gpu_is_learned_from_those_before():
+    """0.001 USD a second: a guess of ten seconds at first; after calls of one second, little more than one."""
+    kept = {}
+    prices = on_own_gpu(keep=kept.update)
+    asked = call(model="llama3.2")
+
+    first = prices.estimate(asked)
+    for _ in range(100):
+        prices.charge(asked, answer(1000, 500, duration_seconds=1.0), first)
+    later = on_own_gpu(learned=kept).estimate(asked)
+
+    assert first.expected_nano == 10_000_000
+    assert 1_000_000 <= later.expected_nano <= 1_100_000
+    assert later.worst_nano == later.expected_nano
+
+
+def test_of_ever_more_callers_times_are_not_kept():
+    prices = on_own_gpu(learned={f"milliseconds:{number}": (1.0, 1.0, 1.0) for number in range(10_000)})
+
+    made = prices.charge(call(model="llama3.2"), answer(1000, 500, duration_seconds=1.0), None)
+
+    assert made.cost_nano == 1_000_000
+
+
+def test_a_price_per_call_is_expected_too():
+    fee = PriceOverride(model="m", prices={"requests": Decimal("0.005")})
+
+    expected = Pricing(book().with_overrides([fee])).estimate(call(max_output_tokens=0, has_output=False))
+
+    assert expected.expected_nano == 6_000_000
