@@ -6,6 +6,7 @@ batches), and for headers that were written before we are asked: by an SDK itsel
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
 from otel_llmcost.instrumentation import state
-from otel_llmcost.instrumentation.contain import contained
+from otel_llmcost.instrumentation.contain import guard
 from otel_llmcost.instrumentation.hops import around
 from otel_llmcost.telemetry import baggage
 
@@ -35,45 +36,58 @@ Read = Callable[[Any, tuple[Any, ...], dict[str, Any]], _Outgoing]
 class AtHome:
     """Stands around a method of an HTTP client that all its requests pass, inside of whatever accounts for them."""
 
-    def __init__(self, read: Read, *, is_async: bool) -> None:
+    def __init__(self, read: Read, *, is_async: bool, is_written_before: bool = False) -> None:
         self._read = read
         self._is_async = is_async
+        self._is_written_before = is_written_before
+        """Others write the header of a paid call before it is accounted for."""
 
     def __call__(self, wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Send a request."""
         ctx: Context | None = None
-        with contained("keep attribution from a provider"):
+        try:
             if state.is_installed and not state.is_disabled:
                 ctx = self._context(client, args, kwargs)
+        except Exception as error:  # noqa: BLE001 -- ours; the request goes out as it is
+            guard("keep attribution from a provider", error)
         if ctx is None:
             return wrapped(*args, **kwargs)
         send = _asend if self._is_async else _send
         return send(ctx, wrapped, args, kwargs)
 
     def _context(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Context | None:
-        """Return the context to send in, after clearing the header; None: nothing is to be kept back."""
+        """Return the context to send in, after clearing the header; None: nothing of ours would go to a provider."""
         current = otel_context.get_current()
+        is_accounted = self._is_written_before and _is_accounted(current)
+        if not is_accounted and not baggage.tags(current):
+            return None
         outgoing = self._read(client, args, kwargs)
-        header = outgoing.headers.get(HEADER)
-        if not header and not baggage.tags(current):
+        if not is_accounted and not _is_for_provider(outgoing):
             return None
-        if not _is_providers(current, outgoing):
-            return None
-        if header:
-            rest = baggage.others_of_header(header)
-            if rest:
-                outgoing.headers[HEADER] = rest
-            else:
-                del outgoing.headers[HEADER]
+        _clear(outgoing.headers)
         return baggage.with_only({}, current)
 
 
-def _is_providers(current: Context, outgoing: _Outgoing) -> bool:
+def _clear(headers: MutableMapping[str, str]) -> None:
+    header = headers.get(HEADER)
+    if header:
+        rest = baggage.others_of_header(header)
+        if rest:
+            headers[HEADER] = rest
+        else:
+            del headers[HEADER]
+
+
+def _is_accounted(current: Context) -> bool:
+    """Tell whether a paid call is under way; without what marks those, none is."""
+    spans = sys.modules.get("otel_llmcost.telemetry.spans")
+    return spans is not None and spans.CALL_KEY in current
+
+
+def _is_for_provider(outgoing: _Outgoing) -> bool:
     """Tell whether a provider gets a request; what tells that is loaded for the first that would carry anything."""
     headers = outgoing.headers
     if any(name in headers for name in _MADE_FOR_AN_API):
-        return True
-    if import_module("otel_llmcost.telemetry.spans").CALL_KEY in current:
         return True
     directory = import_module("otel_llmcost.adapters.directory")
     known: Any = import_module("otel_llmcost.adapters").DIRECTORY
@@ -124,7 +138,9 @@ def _of_httpx_module(module: Any) -> list[Callable[[], None]]:
 JOIN: Mapping[str, Callable[[Any], list[Callable[[], None]]]] = {
     "httpx": _of_httpx_module,
     "httpx2": _of_httpx_module,
-    "requests": lambda module: around(module.Session, ("send",), AtHome(_of_requests, is_async=False)),
+    "requests": lambda module: around(
+        module.Session, ("send",), AtHome(_of_requests, is_async=False, is_written_before=True)
+    ),
     "aiohttp": lambda module: around(module.ClientSession, ("_request",), AtHome(_of_aiohttp, is_async=True)),
 }
 """Module → what to do when it is imported; it returns what takes that back."""

@@ -81,11 +81,11 @@ async def test_only_services_downstream_are_told(url, headers, kept):
 def test_what_was_written_into_a_header_before_is_taken_out(written, kept):
     """As the anthropic SDK and OpenTelemetry's instrumentation of `requests` do; others' entries stay as they are."""
     transport = Noting()
-    with httpx2.Client(transport=transport) as client:
+    with attribute(user="alice"), httpx2.Client(transport=transport) as client:
         client.get("https://api.openai.com/v1/models", headers={"baggage": written})
         client.get("https://tickets.internal/", headers={"baggage": written})
 
-    assert transport.seen == [(kept, ""), (written, "")]
+    assert transport.seen == [(kept, ""), (written, "user.id=alice")]
 
 
 @pytest.mark.usefixtures("carrying", "theirs")

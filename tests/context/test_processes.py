@@ -93,7 +93,7 @@ with multiprocessing.get_context("spawn").Pool(2) as pool:
 """
     done = scene.run_bare(agent)
 
-    assert done.stdout.split() == ["sent"] * 4, done.stderr
+    assert done.stdout.count("sent") == 4, done.stderr
     assert sorted((charge.tags["user"], charge.tags["agent"]) for charge in scene.charges) == [
         ("u-1", "pooled"), ("u-1", "pooled"), ("u-2", "pooled"), ("u-2", "pooled"),
     ]  # fmt: skip
