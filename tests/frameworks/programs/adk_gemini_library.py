@@ -32,7 +32,8 @@ librarian = LlmAgent(name="librarian", model=MODEL, instruction="Ask who knows."
 @node
 async def summarize(ctx, node_input) -> str:
     """Asks the model by itself, in no agent's name but its own."""
-    answer = await genai.Client().aio.models.generate_content(model=MODEL, contents="Sum the catalogue up.")
+    client = genai.Client()  # kept: one that nobody holds closes its connections in the middle of a call
+    answer = await client.aio.models.generate_content(model=MODEL, contents="Sum the catalogue up.")
     return answer.text
 
 
