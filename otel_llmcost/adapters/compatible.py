@@ -1,20 +1,51 @@
-"""SDKs built like openai's, for providers that copied its chat completions: groq, together, cerebras."""
+"""SDKs built like openai's, for providers that copied its interface: groq, together, cerebras."""
 
 from __future__ import annotations
 
-from otel_llmcost.adapters.base import ClientSdk
-from otel_llmcost.adapters.openai import HOSTS, chat
+from otel_llmcost.adapters.base import ClientSdk, Endpoint, UsageAt
+from otel_llmcost.adapters.openai import COMPLETIONS, EMBEDDINGS, HOSTS, chat
+from otel_llmcost.adapters.openai_media import speech, transcription
 
-_ENDPOINTS = (chat(asks_usage=False),)  # they report a stream's usage without being asked
+_CHAT = chat(asks_usage=False)  # they report a stream's usage without being asked
 
-GROQ = ClientSdk(name="groq", module="groq._base_client", provider="groq", hosts=HOSTS, endpoints=_ENDPOINTS)
+GROQ = ClientSdk(
+    name="groq",
+    module="groq._base_client",
+    provider="groq",
+    hosts=HOSTS,
+    endpoints=(_CHAT, EMBEDDINGS, transcription("transcriptions"), transcription("translations"), speech()),
+)
 TOGETHER = ClientSdk(
-    name="together", module="together._base_client", provider="together", hosts=HOSTS, endpoints=_ENDPOINTS
+    name="together",
+    module="together._base_client",
+    provider="together",
+    hosts=HOSTS,
+    endpoints=(
+        _CHAT,
+        COMPLETIONS,
+        EMBEDDINGS,
+        Endpoint(
+            path="/rerank",
+            operation="rerank",
+            dialect="cohere.rerank",
+            usage=UsageAt(where=("usage",), counts={"input_tokens": ("prompt_tokens",)}),
+            has_output=False,
+        ),
+        Endpoint(
+            path="/images/generations",
+            operation="image_generation",
+            dialect="openai.images",
+            usage=UsageAt(where=("",), counts={}, lengths={"images": ("data", "")}),
+            has_output=False,
+        ),
+        transcription("transcriptions"),
+        speech(),
+    ),
 )
 CEREBRAS = ClientSdk(
     name="cerebras",
     module="cerebras.cloud.sdk._base_client",
     provider="cerebras",
     hosts=HOSTS,
-    endpoints=_ENDPOINTS,
+    endpoints=(_CHAT, COMPLETIONS),
 )

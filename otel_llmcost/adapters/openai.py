@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from otel_llmcost.adapters.base import ChunkShape, ClientSdk, Endpoint, UsageAt
+from otel_llmcost.adapters.openai_media import MEDIA
 
 _CHAT_USAGE = UsageAt(
     where=("usage", "x_groq.usage"),
@@ -107,6 +108,30 @@ def chat(*, asks_usage: bool) -> Endpoint:
     )
 
 
+COMPLETIONS = Endpoint(
+    path="/completions",
+    operation="text_completion",
+    dialect="openai.completions",
+    usage=_TOKENS_ONLY,
+    caps=("max_tokens",),
+    choices="n",
+    cost=("usage.cost",),
+    chunk=ChunkShape(text=("choices.0.text",), asks_usage=True),
+)
+EMBEDDINGS = Endpoint(
+    path="/embeddings",
+    operation="embeddings",
+    dialect="openai.embeddings",
+    # Voyage, and those who copied it, tell the total alone.
+    usage=UsageAt(
+        where=("usage",),
+        counts={"input_tokens": ("prompt_tokens", "total_tokens")},
+        unless={"total_tokens": "prompt_tokens"},
+    ),
+    has_output=False,
+    cost=("usage.cost",),
+)
+
 OPENAI = ClientSdk(
     name="openai",
     module="openai._base_client",
@@ -138,22 +163,9 @@ OPENAI = ClientSdk(
             usage=_RESPONSES_USAGE,
             tier=("service_tier",),
         ),
-        Endpoint(
-            path="/completions",
-            operation="text_completion",
-            dialect="openai.completions",
-            usage=_TOKENS_ONLY,
-            caps=("max_tokens",),
-            choices="n",
-            chunk=ChunkShape(text=("choices.0.text",), asks_usage=True),
-        ),
-        Endpoint(
-            path="/embeddings",
-            operation="embeddings",
-            dialect="openai.embeddings",
-            usage=UsageAt(where=("usage",), counts={"input_tokens": ("prompt_tokens",)}),
-            has_output=False,
-        ),
+        COMPLETIONS,
+        EMBEDDINGS,
+        *MEDIA,
     ),
     answer_in_error=("completion",),
     clients={

@@ -45,7 +45,7 @@ def test_a_paid_request_is_read_by_its_own_row(process, connect, sdk, path, oper
     ("sdk", "path"),
     [
         ("openai", "/files"),
-        ("openai", "/moderations"),
+        ("openai", "/uploads"),
         ("openai", "/responses/r-1/cancel"),
         ("anthropic", "/v1/messages/count_tokens"),
         ("anthropic", "/v1/messages/batches"),
