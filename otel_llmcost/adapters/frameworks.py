@@ -26,7 +26,7 @@ class Frame:
     user: str | None = None
     task: str | None = None
     is_part: bool = False
-    """Names a step, which is an agent only where it is not inside a whole one."""
+    """Names a step, which is an agent only where it is not inside a whole one, and the program named none itself."""
     is_whole: bool = False
     """One agent, whatever its steps are called."""
     is_default: bool = False

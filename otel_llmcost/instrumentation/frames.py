@@ -18,6 +18,9 @@ from otel_llmcost.telemetry import baggage
 FRAME_KEY = otel_context.create_key("llmcost.frame")
 """Under this key the context carries the innermost frame."""
 
+_NAMED_KEY = otel_context.create_key("llmcost.frame.agent")
+"""And under this one the agent that was last named by a frame, to tell it from one that the program named."""
+
 _OUTERMOST_WINS: tuple[Dimension, ...] = ("workflow", "session", "user", "task")
 
 
@@ -28,8 +31,9 @@ def framed(ctx: Context, frame: Frame) -> Context:
         return ctx
     said: dict[Dimension, str] = {}
     known = baggage.tags(ctx)
-    if frame.agent and frame.agent != known.get("agent") and not (frame.is_default and _has_agent(known)):
+    if frame.agent and not _gives_way(frame, known, ctx):
         said["agent"] = frame.agent[: baggage.MOST_CHARACTERS]
+        ctx = otel_context.set_value(_NAMED_KEY, said["agent"], ctx)
     for dimension in _OUTERMOST_WINS:
         value: str | None = getattr(frame, dimension)
         if value and dimension not in known:
@@ -37,9 +41,16 @@ def framed(ctx: Context, frame: Frame) -> Context:
     return otel_context.set_value(FRAME_KEY, frame, baggage.with_tags(said, ctx))
 
 
-def _has_agent(known: Tags) -> bool:
-    """Tell whether a better name than a framework's default is known, be it that of the process."""
-    return "agent" in known or (state.runtime is not None and "agent" in state.runtime.driver.said)
+def _gives_way(frame: Frame, known: Tags, ctx: Context) -> bool:
+    """Tell whether a better name is known than that of a step, or the framework's own for agents without one."""
+    agent = known.get("agent")
+    if frame.is_default and agent is not None:
+        return True
+    if not (frame.is_default or frame.is_part):
+        return False
+    if agent is not None and agent != ctx.get(_NAMED_KEY):
+        return True
+    return state.runtime is not None and "agent" in state.runtime.driver.said
 
 
 class FrameWrapper:

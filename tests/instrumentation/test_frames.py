@@ -22,6 +22,7 @@ from otel_llmcost.adapters.frameworks import Frame, Hook
 from otel_llmcost.core.attribution import Tags
 from otel_llmcost.instrumentation import contain, frameworks, state
 from otel_llmcost.telemetry import baggage
+from tests.instrumentation.conftest import Start
 
 MODULE = "a_framework"
 
@@ -227,6 +228,29 @@ def test_a_step_is_an_agent_only_outside_of_a_whole_one(module: ModuleType) -> N
     assert nested(loop, step)["agent"] == "scout"
     assert nested(loop, step, step)["agent"] == "scout"
     assert nested(loop, team, step)["agent"] == "step"
+
+
+def test_a_step_gives_way_to_an_agent_that_the_program_named(module: ModuleType) -> None:
+    """A budget for that agent must go on to hold when a framework's steps get names."""
+    step = Frame(agent="step", is_part=True)
+
+    def deeper() -> Tags:
+        with attribute(agent="me"):
+            return module.Agent(step).call()
+
+    with attribute(agent="said"):
+        assert module.Agent(step).call()["agent"] == "said"
+        assert module.Agent("scout", inside=module.Agent(step).call).call()["agent"] == "step"
+    assert module.Agent(step, inside=deeper).call()["agent"] == "me"
+
+
+@pytest.mark.parametrize("weak", [{"is_part": True}, {"is_default": True}], ids=str)
+def test_weak_names_give_way_to_the_processs_own(weak: dict[str, bool], module: ModuleType, start: Start) -> None:
+    """Whoever deployed it has named what runs there; an agent's name in the program says more still."""
+    start(OTEL_LLMCOST_AGENT="council")
+
+    assert module.Agent(Frame(agent="weak", **weak)).call() == {}
+    assert module.Agent("scout").call() == {"agent": "scout"}
 
 
 def test_a_default_name_gives_way_to_any_other(module: ModuleType) -> None:
