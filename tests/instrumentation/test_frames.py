@@ -88,12 +88,16 @@ def module(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """A framework with a class of its own, patched as if it had just been imported."""
     monkeypatch.setattr(contain, "reraise", True)
     monkeypatch.setattr(state, "is_installed", True)
+    yield framework()
+    frameworks.remove()
+    assert now() == {}
+
+
+def framework() -> ModuleType:
     made = ModuleType(MODULE)
     made.Agent = type("Agent", (Agent,), dict(vars(Agent)))
     frameworks.patch(HOOKS, made)
-    yield made
-    frameworks.remove()
-    assert now() == {}
+    return made
 
 
 async def test_every_kind_of_method_is_its_agents(module: ModuleType) -> None:
@@ -245,9 +249,10 @@ def test_a_step_gives_way_to_an_agent_that_the_program_named(module: ModuleType)
 
 
 @pytest.mark.parametrize("weak", [{"is_part": True}, {"is_default": True}], ids=str)
-def test_weak_names_give_way_to_the_processs_own(weak: dict[str, bool], module: ModuleType, start: Start) -> None:
+def test_weak_names_give_way_to_the_processs_own(weak: dict[str, bool], start: Start) -> None:
     """Whoever deployed it has named what runs there; an agent's name in the program says more still."""
     start(OTEL_LLMCOST_AGENT="council")
+    module = framework()
 
     assert module.Agent(Frame(agent="weak", **weak)).call() == {}
     assert module.Agent("scout").call() == {"agent": "scout"}
