@@ -8,7 +8,7 @@ from examples.provider_server.wire import Json
 
 _NAMES = ("usage", "usageMetadata", "usage_info", "meta", "amazon-bedrock-invocationMetrics")
 """Where a usage stands."""
-_AROUND = ("message", "response", "delta")
+_AROUND = ("message", "response", "delta", "interaction")
 """What it may stand in."""
 _BARE = ("prompt_eval_count", "eval_count")
 """Counts that stand alone, as Ollama's."""

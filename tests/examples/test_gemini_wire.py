@@ -236,3 +236,42 @@ def test_a_key_may_stand_in_the_address(server: ProviderServer) -> None:
 
     assert refused["error"]["status"] == "UNAUTHENTICATED"
     assert served["candidates"]
+
+
+def test_interactions_go_on_from_earlier_ones(client: genai.Client, server: ProviderServer) -> None:
+    create = client.interactions.create
+    said = create(model="gemini-3-flash-preview", input=ASK, generation_config={"thinking_level": "low"})
+    more = create(model="gemini-3-flash-preview", input="two words", previous_interaction_id=said.id)
+    with create(model="gemini-3-flash-preview", input=ASK, stream=True) as stream:
+        events = list(stream)
+
+    usage = said.usage
+    assert (usage.total_input_tokens, usage.total_output_tokens, usage.total_thought_tokens) == (9, 13, 64)
+    assert (said.status, said.output_text) == ("completed", "On Say hello in 12 words: What holds in one place rarely")
+    assert more.usage.total_input_tokens > 2 + 4 + 9 + 13
+    assert "".join(each.delta.text for each in events if each.event_type == "step.delta") == said.output_text
+    assert events[-1].interaction.usage.total_output_tokens == 13
+    assert {exchange.path for exchange in server.requests} == {"/v1/interactions"}
+    assert server.requests[2].provider == "gemini"
+
+
+def test_an_interaction_calls_tools(client: genai.Client) -> None:
+    tool = {"type": "function", "name": "look_up", "parameters": {"properties": {"query": {"type": "string"}}}}
+    ask: dict[str, Any] = {"model": "gemini-3-flash-preview", "tools": [tool]}
+    asked = client.interactions.create(
+        **ask, input=[{"type": "user_input", "content": [{"type": "text", "text": ASK}]}]
+    )
+    call = asked.steps[0]
+    result = {"type": "function_result", "call_id": call.id, "name": call.name, "result": {"found": "it"}}
+    told = client.interactions.create(**ask, input=[result], previous_interaction_id=asked.id)
+    with client.interactions.create(**ask, input=ASK, stream=True) as stream:
+        given = "".join(each.delta.arguments for each in stream if each.event_type == "step.delta")
+
+    assert (asked.status, call.name, list(call.arguments)) == ("requires_action", "look_up", ["query"])
+    assert told.status == "completed"
+    assert list(json.loads(given)) == ["query"]
+
+
+def test_an_interaction_that_is_not_there_is_said(client: genai.Client) -> None:
+    with pytest.raises(Exception, match="v1_none not found"):
+        client.interactions.create(model="gemini-3-flash-preview", input=ASK, previous_interaction_id="v1_none")

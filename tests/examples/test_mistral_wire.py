@@ -133,3 +133,36 @@ def test_usage_can_be_left_out_or_replaced(client: Mistral, server: ProviderServ
 def test_pages_given_as_a_text_are_refused(client: Mistral) -> None:
     with pytest.raises(SDKError, match="pages"):
         client.ocr.process(model="m", document={"type": "document_url", "document_url": DATA_URL}, pages="0-3")
+
+
+def test_conversations_are_kept(client: Mistral, server: ProviderServer) -> None:
+    beta = client.beta.conversations
+    begun = beta.start(model="mistral-medium-latest", inputs="Say hello in 12 words", instructions="Be brief.")
+    more = beta.append(conversation_id=begun.conversation_id, inputs=[{"role": "user", "content": "two words"}])
+    with beta.start_stream(agent_id="ag_1", inputs="Say hello in 12 words") as stream:
+        events = [event.data for event in stream]
+
+    assert (begun.usage.prompt_tokens, begun.usage.completion_tokens) == (5 + 4 + 5, 13)
+    assert more.usage.prompt_tokens == 14 + (13 + 4) + (2 + 4)
+    text = "".join(each.content for each in events if each.type == "message.output.delta")
+    assert text == begun.outputs[0].content
+    assert (events[-1].type, events[-1].usage.completion_tokens) == ("conversation.response.done", 13)
+    assert server.requests[1].path == f"/mistral/v1/conversations/{begun.conversation_id}"
+
+
+def test_a_conversation_calls_tools(client: Mistral) -> None:
+    beta = client.beta.conversations
+    asked = beta.start(model="mistral-medium-latest", inputs="Hi", tools=[TOOL])
+    call = asked.outputs[0]
+    result = {"type": "function.result", "tool_call_id": call.tool_call_id, "result": "found it"}
+    told = beta.append(conversation_id=asked.conversation_id, inputs=[result])
+    with beta.start_stream(model="mistral-medium-latest", inputs="Hi", tools=[TOOL]) as stream:
+        kinds = [event.data.type for event in stream]
+
+    assert (call.type, call.name, told.outputs[0].type) == ("function.call", "look_up", "message.output")
+    assert kinds[1] == "function.call.delta"
+
+
+def test_a_conversation_without_a_model_is_refused(client: Mistral) -> None:
+    with pytest.raises(SDKError, match="model"):
+        client.beta.conversations.start(inputs="Hi")

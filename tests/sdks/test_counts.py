@@ -137,6 +137,15 @@ def of_gemini(usage: Counts) -> Counts:
     }
 
 
+def of_interactions(usage: Counts) -> Counts:
+    thoughts = usage["total_thought_tokens"]
+    return {
+        "input_tokens": usage["total_input_tokens"],
+        "output_tokens": usage["total_output_tokens"] + thoughts,
+        "reasoning_tokens": thoughts,
+    }
+
+
 def of_openai(usage: Counts) -> Counts:
     return {"input_tokens": usage["prompt_tokens"], "output_tokens": usage.get("completion_tokens", 0)}
 
@@ -211,6 +220,37 @@ CASES: list[Any] = [
         ),
         lambda usage: {"input_tokens": usage["promptTokenCount"]},
         id="gemini-embeddings",
+    ),
+    pytest.param(
+        with_client(
+            gemini,
+            lambda client: client.interactions.create(
+                model="gemini-3-flash-preview", input=SAY, generation_config={"thinking_level": "low"}
+            ),
+        ),
+        of_interactions,
+        id="gemini-interaction",
+    ),
+    pytest.param(
+        with_client(
+            gemini,
+            lambda client: drained(client.interactions.create(model="gemini-3-flash-preview", input=SAY, stream=True)),
+        ),
+        of_interactions,
+        id="gemini-interaction-stream",
+    ),
+    pytest.param(
+        with_client(mistral, lambda client: client.beta.conversations.start(model="mistral-medium-latest", inputs=SAY)),
+        of_openai,
+        id="mistral-conversation",
+    ),
+    pytest.param(
+        with_client(
+            mistral,
+            lambda client: drained(client.beta.conversations.start_stream(model="mistral-medium-latest", inputs=SAY)),
+        ),
+        of_openai,
+        id="mistral-conversation-stream",
     ),
     pytest.param(
         with_client(mistral, lambda client: client.chat.complete(model="mistral-large-latest", messages=CHAT)),
