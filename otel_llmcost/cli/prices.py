@@ -26,7 +26,8 @@ _SHOWN: tuple[Unit, ...] = ("input_tokens", "cache_read_tokens", "output_tokens"
 _QUOTED: dict[Unit, tuple[str, int]] = {unit: (key, per) for key, (unit, per) in PRICE_KEYS.items()}
 """Unit → (what `[[price]]` calls it, for how many of it the price is)."""
 _CENT = Decimal("0.01")
-_FOR = {1: "each", 1000: "per 1,000", 3600: "per hour", 1_000_000: "per 1M"}
+_FOR = {1: "each", 1000: "per 1,000", 1_000_000: "per 1M"}
+_FOR_TIME = {1000: "per second", 3_600_000: "per hour"}
 _file = click.option(
     "--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
     help="The data file that genai-prices publishes, or a price book; the installed genai-prices if left out.",
@@ -169,7 +170,8 @@ def _print(rate: Rate) -> None:
         click.echo(f"  discount {(rate.discount * 100).normalize():f} %")
     for unit in rate.prices:
         key, per = _QUOTED[unit]
-        click.echo(f"  {_shown(rate.prices[unit], unit):>12}  {key}, {_FOR[per]}")
+        quoted_for = (_FOR_TIME if unit.endswith("_milliseconds") else _FOR)[per]
+        click.echo(f"  {_shown(rate.prices[unit], unit):>12}  {key}, {quoted_for}")
 
 
 def _quoted(price: Decimal | None, unit: Unit) -> Decimal | None:

@@ -146,7 +146,7 @@ class ModelPrices(NamedTuple):
         standard = [row for row in self.rows if row.tier == STANDARD]
         row = next((row for row in reversed(standard) if row.holds(at)), standard[0])
         prices: dict[Unit, Steps] = {}
-        for each in (*self._of(EVERY_TIER, at), row):
+        for each in (*reversed(self._of(EVERY_TIER, at)), row):
             prices.update(each.prices)
         found: list[str] = []
         laid: list[PriceRow] = []
@@ -181,7 +181,7 @@ class ModelPrices(NamedTuple):
 
     def modified(self, rows: Iterable[PriceRow]) -> ModelPrices:
         """Add rows of modifiers that the model has no row of its own for."""
-        own = {row.tier for row in self.rows}
+        own = {row.tier for row in self.rows} - {EVERY_TIER}
         return self._replace(rows=(*self.rows, *(row for row in rows if row.tier not in own)))
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
 
-from otel_llmcost.core.listing import STANDARD, Listing, ModelPrices, PriceRow, Provider, canonical_tier
+from otel_llmcost.core.listing import EVERY_TIER, STANDARD, Listing, ModelPrices, PriceRow, Provider, canonical_tier
 from otel_llmcost.core.matching import PROVIDERS, RELAYS, ROUTERS, undressed, with_dashed_date
 from otel_llmcost.core.overrides import PriceOverride
 from otel_llmcost.core.quotes import Band, Known, all_rates, bands_at, changes_near
@@ -225,7 +225,7 @@ class PriceBook:
         for each in self._providers[seller].modified:
             if each.names.fits(name):
                 yield from (row for row in each.rows if row.tier not in seen)
-                seen.update(row.tier for row in each.rows)
+                seen.update(row.tier for row in each.rows if row.tier != EVERY_TIER)
 
     def _list_of(self, provider: str) -> Sequence[Listing]:
         if provider not in self._listings:

@@ -67,10 +67,11 @@ UNIT_OF: Mapping[str, tuple[Unit, int]] = {
     "web_searches_kcount": ("web_searches", 1000),
     "storage_searches_kcount": ("file_searches", 1000),
     "images_count": ("images", 1),
+    "code_interpreter_sessions_count": ("code_interpreter_sessions", 1),
 }
 """A price's key in the source → (our unit, for how many of it the price is). Others are counted and left out.
 
-Images are ours: the source has no such unit, our corrections do."""
+What ends in `_count` is ours: the source has no such units, our corrections do."""
 
 _FREE_WORDS = ("free of charge", "included in the subscription")
 _FREE = frozenset({"openai/moderation", "google/gemma-3", "google/gemma-3n"})
@@ -191,7 +192,7 @@ def modify(providers: Sequence[Json], changes: Sequence[Json]) -> None:
         mine = [
             {
                 "names": _rule(each["match"]),
-                "rows": [{"tier": canonical_tier(tier), "times": each["times"]} for tier in each["tiers"]],
+                "rows": [{"tier": canonical_tier(tier), **_change(each)} for tier in each["tiers"]],
             }
             for each in changes
             if each["provider"] == provider["id"]
@@ -228,6 +229,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     sys.stdout.write(f"{options.out.name}: {len(data)} bytes, {len(ceilings)} models with a largest answer\n")
     return 0
+
+
+def _change(modifier: Json) -> Json:
+    if "times" in modifier:
+        return {"times": modifier["times"]}
+    return {
+        "usd": {
+            unit: _amount(modifier["prices"][key], per)
+            for key, (unit, per) in UNIT_OF.items()
+            if key in modifier["prices"]
+        }
+    }
 
 
 def _beside(file: Path, book: PriceBook, models: Mapping[str, Json], *, source: str, today: str) -> Additions:

@@ -92,7 +92,7 @@ def additions_of(book: PriceBook, models: Mapping[str, Json], at: datetime) -> t
         rows = tuple(
             row
             for row in _rows(seller, rate, facts)
-            if (known := rate_or_none(book, who, name, at, row["tier"])) is None or known.is_tier_assumed
+            if row["tier"] == EVERY_TIER or book.rate_at(who, name, at, tier=row["tier"]).is_tier_assumed
         )
         if rows:
             addition = Addition(seller, (name.removeprefix(who + "/"),), standard_of(rate), rows)
