@@ -63,7 +63,7 @@ class attribute:  # noqa: N801 -- used as a word: `with attribute(agent="planner
 
     def __enter__(self) -> None:
         outer = context.get_current()
-        context.attach(Context({**baggage.with_tags(self.said, outer), _ENTRY: _Entry(self, outer)}))
+        context.attach(baggage.with_tags(self.said, outer, {_ENTRY: _Entry(self, outer)}))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -80,7 +80,8 @@ class attribute:  # noqa: N801 -- used as a word: `with attribute(agent="planner
             _leave_below(ctx, entry, above[::-1])
         else:
             context.attach(entry.outer)
-        entry.outer = Context({**entry.outer, _ENTRY: None})  # tasks that start one another would make an endless chain
+        if _ENTRY in entry.outer:  # tasks that start one another would make an endless chain
+            entry.outer = Context({**entry.outer, _ENTRY: None})
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Decorate a function, a coroutine function or a generator function."""

@@ -20,10 +20,15 @@ def tags(ctx: Context) -> Mapping[Dimension, str]:
     return _read(ctx)[1]
 
 
-def with_tags(said: Mapping[Dimension, str], ctx: Context | None = None) -> Context:
-    """Return the context with these tags in its baggage."""
+def with_tags(
+    said: Mapping[Dimension, str], ctx: Context | None = None, more: Mapping[str, object] | None = None
+) -> Context:
+    """Return the context with these tags in its baggage, and with `more` beside it."""
     result = context.get_current() if ctx is None else ctx
-    return _carrying(result, {**baggage.get_all(result), **_named(said)}) if said else result
+    fields: dict[str, object] = {**result, **(more or {})}
+    if said:
+        fields[_BAGGAGE_KEY] = {**baggage.get_all(result), **_named(said)}
+    return Context(fields)
 
 
 def with_only(tags: Mapping[Dimension, str], ctx: Context | None = None) -> Context:
