@@ -78,7 +78,7 @@ def priced(book, provider, model, usage, tier="standard"):
                 "output_tokens": 1000,
                 "output_audio_tokens": 500,
             },
-            "0.0764",  # 1000 text at 4, 1000 sound at 32, 1000 sound cached at 0.40; 500 text out at 16, 500 sound at 64
+            "0.0764",  # 1000 of text at 4, 1000 of sound at 32, 1000 cached at 0.40; 500 and 500 out at 16 and 64
             id="sound-in-out-and-cached",
         ),
         pytest.param(
