@@ -22,7 +22,11 @@ FRAMEWORKS: dict[str, tuple[str, ...]] = {
         "autogen_agentchat.agents._assistant_agent",
     ),
     "framework_crewai": ("crewai.crew", "crewai.flow.flow", "crewai.task", "crewai.agent", "crewai.lite_agent"),
-    "framework_langgraph": ("langgraph.pregel.main", "langgraph.pregel._runner"),
+    "framework_langgraph": (
+        "langchain_core.language_models.chat_models",
+        "langgraph.pregel.main",
+        "langgraph.pregel._runner",
+    ),
     "framework_llama_index": ("workflows.workflow", "llama_index.core.agent.workflow.multi_agent_workflow"),
     "framework_openai_agents": ("agents.run", "agents.run_internal.run_loop"),
     "framework_pydantic_ai": ("pydantic_ai._agent_graph",),

@@ -233,3 +233,17 @@ def test_a_graphs_thread_is_the_session(bound: Any, config: Any, kwargs: dict[st
 def test_a_node_that_the_author_wrote_is_a_step(process: Any, expected: Frame | None) -> None:
     """The loop's nodes have names that nobody chose."""
     assert frame(framework_langgraph.HOOKS, "run_with_retry", None, Thing(name="think", proc=process)) == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (None, None),
+        ({"metadata": None}, None),
+        ({"metadata": {"user_id": "ada"}, "configurable": {"session_id": "s-1"}}, Frame(session="s-1", user="ada")),
+    ],
+    ids=["none", "empty", "told"],
+)
+def test_a_chains_model_is_told_what_the_chain_was(config: Any, expected: Frame | None) -> None:
+    """A chain without a graph has no frame of its own."""
+    assert frame(framework_langgraph.HOOKS, "BaseChatModel.invoke", None, "hi", config) == expected

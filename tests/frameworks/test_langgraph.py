@@ -39,3 +39,14 @@ def test_nodes_are_agents_where_no_loop_is_built_around_them(stage: Stage) -> No
         "porter": 2,
     }
     assert ran.told("workflow", "session")[("council", "s-9")] == 5
+
+
+def test_chains_without_a_graph_have_their_session_and_user(stage: Stage) -> None:
+    """They name no agent, so that of the program stands."""
+    ran = stage.run("langchain_chains.py")
+
+    assert ran.told("agent", "session", "user") == {
+        (None, "s-1", "ada"): 4,
+        ("porter", "s-2", "lin"): 2,
+        (None, None, None): 1,
+    }
