@@ -92,7 +92,11 @@ class Driver:
             return None
         current = trace.get_current_span(ctx)
         link = link_of(current)
-        is_foreign = link is not None or ask.makes_own_span or is_instrumented_by_others(ask.sdk.name)
+        if link is not None and link.charge is not None:
+            self.spans.part(link, ctx)
+        is_foreign = (
+            link is not None or ask.makes_own_span or is_instrumented_by_others(ask.sdk.name, ask.endpoint.operation)
+        )
         call = self._call(ask, ctx, current)
         mark = CallMark()
         mark.bind(link)

@@ -41,6 +41,8 @@ FOREIGN_SCOPES = (
     "opentelemetry.util.genai",
     "opentelemetry.instrumentation.openai",
     "opentelemetry.instrumentation.anthropic",
+    "opentelemetry.instrumentation.google_genai",
+    "opentelemetry.instrumentation.google_generativeai",
     "openinference.instrumentation",
     "openlit",
     "logfire",
@@ -61,8 +63,22 @@ FOREIGN_INSTRUMENTORS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("openinference.instrumentation.anthropic", "AnthropicInstrumentor"),
         ("openlit.instrumentation.anthropic", "AnthropicInstrumentor"),
     ),
+    "google-genai": (
+        ("opentelemetry.instrumentation.google_genai", "GoogleGenAiSdkInstrumentor"),
+        ("opentelemetry.instrumentation.google_generativeai", "GoogleGenerativeAiInstrumentor"),
+        ("openinference.instrumentation.google_genai", "GoogleGenAIInstrumentor"),
+        ("openlit.instrumentation.google_ai_studio", "GoogleAIStudioInstrumentor"),
+    ),
 }
 """SDK → modules and classes of others that make a span per call of it."""
+
+_OPERATIONS: Mapping[str, frozenset[str]] = {
+    "opentelemetry.instrumentation.google_genai": frozenset({"generate_content", "embeddings"}),
+    "opentelemetry.instrumentation.google_generativeai": frozenset({"generate_content"}),
+    "openinference.instrumentation.google_genai": frozenset({"generate_content", "embeddings"}),
+    "openlit.instrumentation.google_ai_studio": frozenset({"generate_content"}),
+}
+"""Module → what alone it makes a span for; left out: all that its SDK does."""
 
 INFERENCE: Mapping[str, frozenset[str]] = {
     semconv.OPERATION: frozenset({"chat", "text_completion", "generate_content", "embeddings"}),
@@ -71,14 +87,14 @@ INFERENCE: Mapping[str, frozenset[str]] = {
 """Attribute → what it says where a span is one call; those of agents, tools and workflows hold many."""
 
 _TRIED_IDS = 20
-_ID_IN_JSON = re.compile(r'"id": ?"([^"]+)"')
+_ID_IN_JSON = re.compile(r'"(?:id|responseId|response_id)": ?"([^"]+)"')
 
 
-def is_instrumented_by_others(sdk: str) -> bool:
-    """Tell whether another instrumentor is at work on this SDK in this process."""
+def is_instrumented_by_others(sdk: str, operation: str) -> bool:
+    """Tell whether another instrumentor makes spans of an SDK's calls in this process."""
     modules = sys.modules
     for module, name in FOREIGN_INSTRUMENTORS.get(sdk, ()):
-        if module in modules:
+        if module in modules and operation in _OPERATIONS.get(module, (operation,)):
             instance = getattr(getattr(modules[module], name, None), "_instance", None)
             if getattr(instance, "is_instrumented_by_opentelemetry", False):
                 return True
@@ -201,6 +217,31 @@ class Spans:
         if self._mode in ("enrich", "off") or (is_foreign and self._mode == "auto"):
             return None
         return self._tracer.start_span(f"{call.operation} {call.model}", ctx, SpanKind.CLIENT, first_attributes(call))
+
+    def part(self, link: Link, ctx: Context) -> None:
+        """Give a call a span of ours after all, where the span of others around it goes on to another call.
+
+        Theirs then tells of the last one, such as the last round of a tool loop that an SDK runs by itself.
+        """
+        charge, link.charge = link.charge, None
+        if charge is None or self._mode != "auto":
+            return
+        span = self._tracer.start_span(
+            f"{charge.operation} {charge.requested_model}",
+            ctx,
+            SpanKind.CLIENT,
+            {
+                semconv.OPERATION: charge.operation,
+                semconv.PROVIDER: charge.provider,
+                semconv.REQUEST_MODEL: charge.requested_model,
+                semconv.CHARGE_ID: charge.charge_id,
+                **{semconv.TAGS[name]: value for name, value in charge.tags.items() if name in semconv.TAGS},
+                **usage_attributes(charge),
+                **cost_attributes(charge),
+            },
+            start_time=int(charge.at.timestamp() * 1_000_000_000),
+        )
+        span.end()
 
     def end(self, span: trace.Span, call: Call, charge: Charge | None, error: BaseException | None) -> None:
         """Write all on our span at once, and how the call ended."""

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from google import genai
 from google.genai import errors, types
+from opentelemetry import trace
 
 from otel_llmcost import BudgetExceededError
 from tests.instrumentation.conftest import Process, Start
@@ -173,13 +174,13 @@ def test_a_cut_connection_is_charged_for_what_came(process: Process, replay: Rep
     assert 60 <= charge.usage.output_tokens <= 140
 
 
+def weather(city: str) -> str:
+    """Tell the weather."""
+    return f"rain in {city}"
+
+
 def test_each_round_of_a_tool_loop_is_a_call(process: Process, replay: ReplayServer, ask: Ask):
     """The SDK calls the tool and asks again by itself, and Google bills each time."""
-
-    def weather(city: str) -> str:
-        """Tell the weather."""
-        return f"rain in {city}"
-
     replay.replies = [as_json(answer(PLAIN, CALL)), as_json(answer(THINKING))]
 
     found = ask(replay, "generate_content", **ASK, config=types.GenerateContentConfig(tools=[weather]))
@@ -399,3 +400,35 @@ def test_a_list_that_is_cut_off_is_charged_for_what_came(process: Process, repla
     assert (charge.status, charge.method) == ("estimated", "stream-ended-early")
     assert charge.usage.input_tokens == 1000
     assert 60 <= charge.usage.output_tokens <= 140
+
+
+OTHERS = "openinference.instrumentation.google_genai"
+
+
+def test_each_round_of_a_tool_loop_has_a_span_where_others_make_one_for_all(process: Process, replay: ReplayServer):
+    """Theirs stands for the last round, whose usage is what the SDK hands out."""
+    replay.replies = [as_json(answer(PLAIN, CALL)), as_json(answer(THINKING))]
+    others = trace.get_tracer(OTHERS)
+
+    with others.start_as_current_span("GenerateContent", attributes={"openinference.span.kind": "LLM"}) as theirs:
+        config = types.GenerateContentConfig(tools=[weather])
+        sync(replay, "generate_content", **ASK, config=config)
+
+    assert told(theirs)["gen_ai.usage.cost"] == 0.00205
+    (ours,) = process.spans
+    assert told(ours)["gen_ai.usage.cost"] == 0.0008
+    assert ours.parent.span_id == theirs.get_span_context().span_id
+    assert {told(span)["llmcost.charge.id"] for span in (ours, theirs)} == {each.charge_id for each in process.charges}
+
+
+def test_a_stream_s_span_of_others_is_found_by_the_answer_s_id(process: Process, replay: ReplayServer):
+    """They end it, when the stream has ended, with the whole answer as text."""
+    replay.replies = [as_sse(pieces(PLAIN))]
+    others = trace.get_tracer(OTHERS)
+    theirs = others.start_span("GenerateContentStream", attributes={"openinference.span.kind": "LLM"})
+
+    found = sync(replay, "generate_content_stream", **ASK)
+    theirs.set_attribute("output.value", found[-1].model_dump_json(exclude_none=True))
+    theirs.end()
+
+    assert told(theirs)["gen_ai.usage.cost"] == 0.0008
