@@ -5,6 +5,7 @@ Named tuples, since they take a seventh of a dataclass's time to define: all of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
@@ -34,6 +35,8 @@ _TIERS: Mapping[str, str] = {
 """What providers call a tier, a speed or a place → the book's name for it."""
 _BETWEEN = "+"
 _ONE = Decimal(1)
+_SIZE = re.compile(r"\d+x\d+")
+_BY_SIZE: tuple[Unit, ...] = ("images", "video_milliseconds")
 _EXACT = Context(prec=60)
 
 Steps = tuple[tuple[int, Decimal], ...]
@@ -162,6 +165,8 @@ class ModelPrices(NamedTuple):
         for each in laid:
             if each.times != 1:
                 prices = scaled(prices, each.times)
+        if self._is_unknown_size(tier, found):
+            prices = {unit: steps for unit, steps in prices.items() if unit not in _BY_SIZE}
         return Held(prices=prices, row=row, laid=tuple(laid), tier=_BETWEEN.join(found) or STANDARD)
 
     def _modifiers(self, at: datetime, tier: str) -> Iterator[tuple[str, list[PriceRow]]]:
@@ -171,6 +176,12 @@ class ModelPrices(NamedTuple):
             rows = self._of(name, at)
             if rows:
                 yield name, rows
+
+    def _is_unknown_size(self, tier: str, found: Sequence[str]) -> bool:
+        """Tell whether a size was asked for that is not among those the model is sold in."""
+        known = {part for each in found for part in each.split(_BETWEEN)}
+        unknown = [each for each in tier.split(_BETWEEN) if each not in known]
+        return any(map(_SIZE.fullmatch, unknown)) and any(_SIZE.match(row.tier) for row in self.rows)
 
     def _of(self, tier: str, at: datetime) -> list[PriceRow]:
         return [row for row in self.rows if row.tier == tier and row.holds(at)]

@@ -274,11 +274,14 @@ def _price_rated(usage: Usage, rate: Rate) -> Cost:
 def _check_paid(usage: Usage, rate: Rate) -> None:
     """Refuse to call free what is only paid for by something else, such as images by their tokens, if none came.
 
+    Of a model that costs nothing, everything is free.
+
     Raises:
         UnknownPriceError: nothing that was used has a price, be it 0.
     """
     used: list[Unit] = [unit for unit, count in usage.counts.items() if count and unit not in _FREE]
-    if used and not any(unit in rate.prices or not _TOTALS[unit].isdisjoint(rate.prices) for unit in used):
+    is_paid = any(unit in rate.prices or not _TOTALS[unit].isdisjoint(rate.prices) for unit in used)
+    if used and not is_paid and (not rate.prices or any(rate.prices.values())):
         raise UnknownPriceError(rate.provider, rate.model, f"no price for {used[0]} alone in {rate.rate_id}")
 
 

@@ -67,6 +67,7 @@ UNIT_OF: Mapping[str, tuple[Unit, int]] = {
     "web_searches_kcount": ("web_searches", 1000),
     "storage_searches_kcount": ("file_searches", 1000),
     "images_count": ("images", 1),
+    "video_seconds_count": ("video_milliseconds", 1000),
     "code_interpreter_sessions_count": ("code_interpreter_sessions", 1),
 }
 """A price's key in the source → (our unit, for how many of it the price is). Others are counted and left out.

@@ -92,6 +92,10 @@ def test_unknown_is_not_zero_in_nanos_either():
         cost_nano(Usage({"images": 2}), rate(**TEXT))
 
 
+def test_of_a_free_model_everything_is_free():
+    assert cost_nano(Usage({"requests": 2, "images": 1}), rate(input_tokens=0, output_tokens=0)) == (0, 0)
+
+
 @pytest.mark.parametrize(
     "usage",
     [

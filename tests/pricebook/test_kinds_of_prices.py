@@ -133,6 +133,7 @@ def priced(book, provider, model, usage, tier="standard"):
         pytest.param("groq", "whisper-large-v3", {"audio_milliseconds": 3_600_000}, "0.111", id="sound-by-the-hour"),
         pytest.param("openai", "tts-1-hd", {"characters": 1000}, "0.03", id="speech-by-the-character"),
         pytest.param("openai", "omni-moderation-latest", {"input_tokens": 700}, "0", id="moderation-is-free"),
+        pytest.param("openai", "omni-moderation-latest", {"requests": 2}, "0", id="moderation-is-free-by-the-request"),
         pytest.param("perplexity", "sonar-pro", {"output_tokens": 1000, "requests": 1}, "0.029", id="by-the-request"),
     ],
 )
@@ -199,22 +200,26 @@ def test_bedrock_says_the_place_in_the_models_name(book, model, usd):
 
 
 @pytest.mark.parametrize(
-    ("model", "tier", "usd"),
+    ("model", "usage", "tier", "usd"),
     [
-        pytest.param("dall-e-3", "1024x1024+standard", "0.08", id="two-squares"),
-        pytest.param("dall-e-3", "hd+1024x1792", "0.24", id="two-tall-ones-in-hd"),
-        pytest.param("dall-e-2", "256x256", "0.032", id="two-small-ones"),
+        pytest.param("dall-e-3", {"images": 2}, "1024x1024+standard", "0.08", id="two-squares"),
+        pytest.param("dall-e-3", {"images": 2}, "standard", "0.08", id="squares-are-what-who-does-not-say-gets"),
+        pytest.param("dall-e-3", {"images": 2}, "hd", "0.16", id="in-hd-too"),
+        pytest.param("dall-e-3", {"images": 2}, "hd+1024x1792", "0.24", id="two-tall-ones-in-hd"),
+        pytest.param("dall-e-2", {"images": 2}, "256x256", "0.032", id="two-small-ones"),
+        pytest.param("sora-2", {"video_milliseconds": 8000}, "1280x720", "0.8", id="eight-seconds"),
+        pytest.param("sora-2-pro", {"video_milliseconds": 8000}, "1792x1024", "4", id="eight-seconds-large"),
     ],
 )
-def test_images_cost_by_size_and_quality(book, model, tier, usd):
-    assert priced(book, "openai", model, {"images": 2}, tier)[0] == Decimal(usd)
+def test_images_and_films_cost_by_size_and_quality(book, model, usage, tier, usd):
+    assert priced(book, "openai", model, usage, tier)[0] == Decimal(usd)
 
 
 @pytest.mark.parametrize(
     ("provider", "model", "usage", "tier"),
     [
         pytest.param("openai", "dall-e-3", {"images": 1}, "640x480", id="a-size-that-is-not-sold"),
-        pytest.param("openai", "dall-e-3", {"images": 1}, "standard", id="no-size-at-all"),
+        pytest.param("openai", "sora-2", {"video_milliseconds": 1000}, "640x480", id="a-film-of-no-size-that-is-sold"),
         pytest.param("openai", "gpt-image-1", {"images": 1}, "high+1024x1024", id="an-image-without-its-tokens"),
         pytest.param("cohere", "rerank-v3.5", {"input_tokens": 9}, "standard", id="a-search-that-was-not-counted"),
         pytest.param("ollama", "llama3.2", {"input_tokens": 9}, "standard", id="a-model-on-ones-own-machine"),
