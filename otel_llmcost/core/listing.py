@@ -26,6 +26,7 @@ _TIERS: Mapping[str, str] = {
     "on_demand_flex": "flex",
     "on_demand_priority": "priority",
     "regular": STANDARD,
+    "standard_only": STANDARD,
     "global": STANDARD,
     "not_available": STANDARD,
     "unspecified": STANDARD,

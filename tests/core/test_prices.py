@@ -121,7 +121,7 @@ def test_a_tier_without_a_price_is_priced_as_standard_and_says_so(tier):
     assert (rate.prices["input_tokens"], rate.tier, rate.is_tier_assumed) == (4, "standard", True)
 
 
-@pytest.mark.parametrize("tier", ["standard", "default", "auto", "DEFAULT", "", "on_demand"])
+@pytest.mark.parametrize("tier", ["standard", "default", "auto", "DEFAULT", "", "on_demand", "standard_only", "global"])
 def test_many_words_mean_the_standard_tier(tier):
     assert not book(row(input_tokens=4)).rate_at("acme", "m", NOW, tier=tier).is_tier_assumed
 
