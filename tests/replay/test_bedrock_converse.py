@@ -10,14 +10,20 @@ from typing import Any
 
 import pytest
 from botocore.eventstream import EventStream
-from botocore.exceptions import ClientError, EventStreamError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    EventStreamError,
+    ParamValidationError,
+)
 
 from otel_llmcost import BudgetExceededError
 from tests.instrumentation.conftest import Process, Start
 from tests.replay import amazon
 from tests.replay.amazon import answered, event, exception, streamed
 from tests.replay.exchange import Expected, check, told
-from tests.replay.server import ReplayServer
+from tests.replay.server import ReplayServer, Reply
 
 HAIKU = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
 ASK = {
@@ -411,3 +417,63 @@ def test_other_operations_and_services_pass(process: Process, replay: ReplayServ
 
     assert process.charges == []
     assert process.spans == []
+
+
+@pytest.fixture
+def patient(replay: ReplayServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A client that tries twice; the SDK waits in between, a test does not."""
+    monkeypatch.setattr("botocore.retryhandler.delay_exponential", lambda *_args, **_kwargs: 0)
+    with amazon.client(replay.url, attempts=2) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    "lost", [Reply(status=504), Reply(body=answered(ANSWER).body, breaks_after=50)], ids=["given-up", "cut"]
+)
+def test_an_attempt_whose_end_nobody_saw_is_suspected(
+    process: Process, replay: ReplayServer, patient: Any, lost: Reply
+):
+    """Trying again is the SDK's own doing: it is one call, with one more answer that may have been billed."""
+    replay.replies = [lost, answered(ANSWER)]
+
+    patient.converse(**ASK)
+
+    found = sorted((charge.status, charge.method) for charge in process.charges)
+    assert found == [("confirmed", "reported"), ("suspected", "lost-attempt")]
+    assert len(process.spans) == 1
+
+
+def test_an_attempt_that_was_turned_away_costs_nothing(process: Process, replay: ReplayServer, patient: Any):
+    replay.replies = [amazon.failed(429, "ThrottlingException"), answered(ANSWER)]
+
+    assert patient.converse(**ASK)["ResponseMetadata"]["RetryAttempts"] == 1
+
+    assert process.charge.status == "confirmed"
+
+
+def test_an_answer_that_never_came_is_suspected_once(process: Process, replay: ReplayServer, bedrock: Any):
+    replay.replies = [Reply(body=answered(ANSWER).body, breaks_after=50)]
+
+    with pytest.raises(BotoCoreError):
+        bedrock.converse(**ASK)
+
+    assert (process.charge.status, process.charge.method) == ("suspected", "no-answer-seen")
+
+
+def test_what_never_left_costs_nothing(process: Process, replay: ReplayServer):
+    """Nobody listens there."""
+    with amazon.client("http://127.0.0.1:1") as client, pytest.raises(EndpointConnectionError):
+        client.converse(**ASK)
+
+    assert process.charges == []
+    (span,) = process.spans
+    assert told(span)["error.type"] == "EndpointConnectionError"
+
+
+def test_a_request_that_the_sdk_rejects_costs_nothing(process: Process, replay: ReplayServer, bedrock: Any):
+    with pytest.raises(ParamValidationError):
+        bedrock.converse(modelId=HAIKU, messages="hello")
+    with pytest.raises(ParamValidationError):
+        bedrock.converse(messages=[])
+
+    assert process.charges == []
