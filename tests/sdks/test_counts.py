@@ -74,7 +74,9 @@ def ollama_of(url: str) -> ollama.Client:
 
 
 def drained(stream: Any) -> list[Any]:
-    with stream if hasattr(stream, "__enter__") else contextlib.nullcontext(stream) as opened:
+    """Read a stream to its end, and leave it as a careful program does."""
+    closing: Any = contextlib.closing if hasattr(stream, "close") else contextlib.nullcontext
+    with stream if hasattr(stream, "__enter__") else closing(stream) as opened:
         return list(opened)
 
 
@@ -91,17 +93,16 @@ def invoked(client: Any, model: str, body: dict[str, Any]) -> Any:
 
 
 def invoked_stream(client: Any, model: str, body: dict[str, Any]) -> Any:
-    return list(client.invoke_model_with_response_stream(modelId=model, body=json.dumps(body))["body"])
+    return drained(client.invoke_model_with_response_stream(modelId=model, body=json.dumps(body))["body"])
 
 
 async def gemini_async(url: str, *, is_stream: bool) -> None:
-    client = genai.Client(api_key="local", http_options=types.HttpOptions(base_url=url))
-    if is_stream:
-        stream = await client.aio.models.generate_content_stream(model="gemini-2.5-flash", contents=SAY)
-        assert [chunk async for chunk in stream]
-    else:
-        await client.aio.models.generate_content(model="gemini-2.5-flash", contents=SAY)
-    await client.aio.aclose()
+    async with genai.Client(api_key="local", http_options=types.HttpOptions(base_url=url)).aio as client:
+        if is_stream:
+            stream = await client.models.generate_content_stream(model="gemini-2.5-flash", contents=SAY)
+            assert [chunk async for chunk in stream]
+        else:
+            await client.models.generate_content(model="gemini-2.5-flash", contents=SAY)
 
 
 async def mistral_async(url: str) -> None:
@@ -335,7 +336,7 @@ CASES: list[Any] = [
         id="bedrock-converse-cache",
     ),
     pytest.param(
-        with_client(bedrock, lambda client: list(client.converse_stream(**CONVERSE)["stream"])),
+        with_client(bedrock, lambda client: drained(client.converse_stream(**CONVERSE)["stream"])),
         of_converse,
         id="bedrock-converse-stream",
     ),
