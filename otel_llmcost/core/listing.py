@@ -226,4 +226,5 @@ class Provider(NamedTuple):
     """Providers whose models it sells at their price, where it has no price of its own."""
     listings: Callable[[], Sequence[Listing]]
     """Reads the list, in the order in which names are tried; asked for once."""
-    modified: tuple[Modified, ...] = ()
+    modified: Callable[[], Sequence[Modified]] = tuple
+    """Reads its prices for modifiers of many models; those of one before those of many. Asked for once per name."""

@@ -222,7 +222,7 @@ class PriceBook:
     def _modifiers_of(self, seller: str, name: str) -> Iterator[PriceRow]:
         """Give rows for each modifier from the first place that has any: a price for the model goes before a rule."""
         seen: set[str] = set()
-        for each in self._providers[seller].modified:
+        for each in self._providers[seller].modified():
             if each.names.fits(name):
                 yield from (row for row in each.rows if row.tier not in seen)
                 seen.update(row.tier for row in each.rows if row.tier != EVERY_TIER)

@@ -135,10 +135,12 @@ def _provider(block: bytes) -> Provider:
         sells=_rule(raw.get("sells", {})),
         resells=tuple(raw.get("resells", ())),
         listings=partial(_listings, raw["id"], models),
-        modified=tuple(
-            Modified(_rule(each["names"]), tuple(map(_row, each["rows"]))) for each in raw.get("modified", ())
-        ),
+        modified=partial(_modified, raw.get("modified", ())),
     )
+
+
+def _modified(raw: Sequence[Json]) -> list[Modified]:
+    return [Modified(_rule(each["names"]), tuple(map(_row, each["rows"]))) for each in raw]
 
 
 def _listings(provider: str, models: bytes) -> list[Listing]:
