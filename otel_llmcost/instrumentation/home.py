@@ -28,6 +28,8 @@ _MADE_FOR_AN_API = ("x-stainless-lang", "x-fern-language", "x-goog-api-client")
 class _Outgoing(NamedTuple):
     netloc: str
     headers: MutableMapping[str, str]
+    is_for_provider: bool = False
+    """Known without either."""
 
 
 Read = Callable[[Any, tuple[Any, ...], dict[str, Any]], _Outgoing]
@@ -87,7 +89,7 @@ def _is_accounted(current: Context) -> bool:
 def _is_for_provider(outgoing: _Outgoing) -> bool:
     """Tell whether a provider gets a request; what tells that is loaded for the first that would carry anything."""
     headers = outgoing.headers
-    if any(name in headers for name in _MADE_FOR_AN_API):
+    if outgoing.is_for_provider or any(name in headers for name in _MADE_FOR_AN_API):
         return True
     directory = import_module("otel_llmcost.adapters.directory")
     known: Any = import_module("otel_llmcost.adapters").DIRECTORY
@@ -128,6 +130,11 @@ def _of_aiohttp(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _
     return _Outgoing(netloc, {name: value for name, value in named.items() if name != HEADER})  # written by the caller
 
 
+def _of_botocore(client: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> _Outgoing:
+    """Only Bedrock is a provider; what is asked of queues and functions has to carry baggage."""
+    return _Outgoing("", {}, client.meta.service_model.service_name.startswith("bedrock"))
+
+
 def _of_httpx_module(module: Any) -> list[Callable[[], None]]:
     return [
         *around(module.Client, ("send",), AtHome(_of_httpx, is_async=False)),
@@ -142,5 +149,11 @@ JOIN: Mapping[str, Callable[[Any], list[Callable[[], None]]]] = {
         module.Session, ("send",), AtHome(_of_requests, is_async=False, is_written_before=True)
     ),
     "aiohttp": lambda module: around(module.ClientSession, ("_request",), AtHome(_of_aiohttp, is_async=True)),
+    "botocore.client": lambda module: around(
+        module.BaseClient, ("_make_api_call",), AtHome(_of_botocore, is_async=False)
+    ),
+    "aiobotocore.client": lambda module: around(
+        module.AioBaseClient, ("_make_api_call",), AtHome(_of_botocore, is_async=True)
+    ),
 }
 """Module → what to do when it is imported; it returns what takes that back."""

@@ -25,6 +25,8 @@ HOPS = {
     "httpx2": "home",
     "requests": "home",
     "aiohttp": "home",
+    "botocore.client": "home",
+    "aiobotocore.client": "home",
     "werkzeug.wrappers.response": "answers",
     "django.http.response": "answers",
     "rq.job": "jobs",

@@ -35,7 +35,8 @@ anthropic_client = anthropic.Anthropic(base_url=URL, **KEYS)
 google = genai.Client(api_key="k", http_options={"base_url": URL})
 mistral = Mistral(api_key="k", server_url=URL)
 cohere_client, async_cohere = cohere.ClientV2("k", base_url=URL), cohere.AsyncClientV2("k", base_url=URL)
-bedrock = boto3.client("bedrock-runtime", **AWS)
+bedrock, bedrock_free = boto3.client("bedrock-runtime", **AWS), boto3.client("bedrock", **AWS)
+queues = boto3.client("sqs", **AWS)
 hub = huggingface_hub.InferenceClient(base_url=URL + "/v1", api_key="k")
 groq_client, together_client = groq.Groq(base_url=URL, **KEYS), together.Together(base_url=URL, **KEYS)
 
@@ -60,6 +61,7 @@ PROVIDERS = {
     "cohere, async": lambda: async_cohere.chat(**CHAT),
     "bedrock": lambda: bedrock.converse(messages=[{"role": "user", "content": [{"text": "x"}]}], **NOVA),
     "bedrock, raw": lambda: bedrock.invoke_model(body="{}", **NOVA),
+    "bedrock, free": lambda: bedrock_free.list_foundation_models(),
     "ollama": lambda: ollama.Client(host=URL).chat(**CHAT),
     "ollama, async": lambda: ollama.AsyncClient(host=URL).chat(**CHAT),
     "hub": lambda: hub.chat_completion(MESSAGES, model="m"),
@@ -70,6 +72,7 @@ PROVIDERS = {
     "aiohttp": lambda: aio("/v1/chat/completions", CHAT),
 }
 SERVICES = {
+    "amazon's queues": lambda: queues.list_queues(),
     "requests": lambda: requests.post(URL + "/tickets", json={}),
     "httpx": lambda: httpx.post(URL + "/tickets", json={}),
     "aiohttp": lambda: aio("/tickets", {}),
@@ -101,9 +104,13 @@ def test_services_are_told_whom_work_is_for_and_providers_are_not(disabled: str,
     assert done.returncode == 0, done.stderr
     providers, services = json.loads(done.stdout)
     assert not [name for name, seen in providers.items() if not seen or "alice" in str(seen)]
-    if disabled == "none":
+    if disabled != "none":
+        assert providers["bedrock, free"] == ["theirs=kept"]
+        assert services["amazon's queues"] == ["theirs=kept,user.id=alice"]
+    else:
         silent = {name for name, seen in providers.items() if seen != ["theirs=kept"]}
-        assert silent == {"bedrock", "bedrock, raw"}  # AWS has a header of its own
+        assert silent == {"bedrock", "bedrock, raw", "bedrock, free"}  # AWS has a header of its own
+        del services["amazon's queues"]
         assert [seen for seen in services.values() if seen != ["theirs=kept,user.id=alice"]] == []
 
 

@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from otel_llmcost.instrumentation import hops
 from tests.context.test_processes import JOB
 from tests.e2e.conftest import Scene
 
@@ -110,3 +111,16 @@ def test_an_rq_job_is_for_whoever_gave_it(scene: Scene) -> None:
     assert done.returncode == 0, done.stderr
     named = {"user": "u-7", "agent": "a"}
     assert json.loads(done.stdout) == [[named, named, named, {}], {}, {"theirs": 1}, 1]
+
+
+@pytest.mark.usefixtures("carrying")
+def test_nothing_of_ours_stays_in_celery_and_rq_when_we_leave():
+    from celery import signals
+    from rq.job import Job
+
+    every = (signals.before_task_publish, signals.task_prerun, signals.task_postrun)
+    ours = [len(signal.receivers) for signal in every]
+    hops.remove()
+
+    assert [len(signal.receivers) for signal in every] == [count - 1 for count in ours]
+    assert not [name for name in ("create", "perform") if hasattr(vars(Job)[name], "_self_wrapper")]
