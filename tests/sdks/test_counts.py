@@ -151,6 +151,20 @@ def of_openai(usage: Counts) -> Counts:
     return {"input_tokens": usage["prompt_tokens"], "output_tokens": usage.get("completion_tokens", 0)}
 
 
+def of_images(usage: Counts) -> Counts:
+    """One was asked for, and its tokens are all the output."""
+    made = usage["output_tokens"]
+    return {"input_tokens": usage["input_tokens"], "output_tokens": made, "output_image_tokens": made, "images": 1}
+
+
+def of_transcription(usage: Any) -> Counts:
+    return {
+        "input_tokens": usage["input_tokens"],
+        "input_audio_tokens": usage["input_token_details"]["audio_tokens"],
+        "output_tokens": usage["output_tokens"],
+    }
+
+
 def of_cohere(usage: Any) -> Counts:
     units = usage.get("billed_units", usage)
     return {
@@ -422,6 +436,30 @@ CASES: list[Any] = [
         ),
         of_openai,
         id="huggingface",
+    ),
+    pytest.param(
+        with_client(
+            lambda url: openai.OpenAI(base_url=f"{url}/v1", api_key="local"),
+            lambda client: client.images.generate(model="gpt-image-1", prompt="a cat"),
+        ),
+        of_images,
+        id="openai-images",
+    ),
+    pytest.param(
+        with_client(
+            lambda url: openai.OpenAI(base_url=f"{url}/v1", api_key="local"),
+            lambda client: client.audio.transcriptions.create(model="gpt-4o-transcribe", file=("a.mp3", bytes(32_000))),
+        ),
+        of_transcription,
+        id="openai-transcription",
+    ),
+    pytest.param(
+        with_client(
+            lambda url: openai.OpenAI(base_url=f"{url}/v1", api_key="local"),
+            lambda client: client.audio.transcriptions.create(model="whisper-1", file=("a.mp3", bytes(32_000))),
+        ),
+        lambda usage: {"audio_milliseconds": usage["seconds"] * 1000},
+        id="openai-transcription-by-length",
     ),
 ]
 
