@@ -12,7 +12,12 @@ from otel_llmcost.pricebook.sources import corrections, installed_prices, modifi
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 CORRECTIONS = corrections()
-_DRESS = {"ft": "-2025-04-14:org::id", "gpt-4o-mini-tts": "-2025-03-20", "gpt-4o-mini-transcribe": "-2025-12-15"}
+_DRESS = {
+    "ft:": "-2025-04-14:org::id",
+    "imagen": "-001",
+    "gpt-4o-mini-tts": "-2025-03-20",
+    "gpt-4o-mini-transcribe": "-2025-12-15",
+}
 """What is put behind the start of a name to make a name of it that calls have."""
 
 
@@ -30,7 +35,7 @@ def facts(book, provider, name):
 @pytest.mark.parametrize("change", CORRECTIONS, ids=lambda change: change["id"])
 def test_a_correction_is_in_the_book_and_still_needed(change, uncorrected):
     """One that the source has caught up with is to be deleted."""
-    name = change["id"] + _DRESS.get(change["id"].partition(":")[0], "")
+    name = change["id"] + next((rest for start, rest in _DRESS.items() if change["id"].startswith(start)), "")
     book = load()
 
     assert book.find(change["provider"], name) == SoldModel(change["provider"], change["id"])

@@ -131,6 +131,9 @@ def priced(book, provider, model, usage, tier="standard"):
         ),  # 6 at 2 and 4 at 3 per 1,000
         pytest.param("openai", "whisper-1", {"audio_milliseconds": 4500}, "0.00045", id="sound-by-the-second"),
         pytest.param("groq", "whisper-large-v3", {"audio_milliseconds": 3_600_000}, "0.111", id="sound-by-the-hour"),
+        pytest.param("gcp.gemini", "imagen-4.0-fast-generate-001", {"images": 4}, "0.08", id="images-one-by-one"),
+        pytest.param("aws.bedrock", "amazon.nova-canvas-v1:0", {"images": 2}, "0.12", id="images-on-aws"),
+        pytest.param("x_ai", "grok-imagine-image", {"images": 2}, "0.04", id="images-of-xai"),
         pytest.param("openai", "tts-1-hd", {"characters": 1000}, "0.03", id="speech-by-the-character"),
         pytest.param("openai", "omni-moderation-latest", {"input_tokens": 700}, "0", id="moderation-is-free"),
         pytest.param("openai", "omni-moderation-latest", {"requests": 2}, "0", id="moderation-is-free-by-the-request"),
