@@ -8,6 +8,8 @@ from typing import Any
 
 import anthropic
 import openai
+from google import genai
+from google.genai import types as gemini
 from openai.types import CreateEmbeddingResponse
 from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
@@ -20,6 +22,7 @@ MESSAGE: Any = {
     "max_tokens": 200,
     "messages": [{"role": "user", "content": "Say it in 30 words"}],
 }
+GENERATED: Any = {"model": "gemini-2.5-flash", "contents": "Say it in 30 words"}
 
 
 def chat(client: openai.OpenAI) -> None:
@@ -115,6 +118,29 @@ async def amessage_stream_helper(client: anthropic.AsyncAnthropic) -> None:
         assert (await events.get_final_message()).content
 
 
+def generated(client: genai.Client) -> None:
+    assert isinstance(client.models.generate_content(**GENERATED), gemini.GenerateContentResponse)
+
+
+def generated_stream(client: genai.Client) -> None:
+    chunks = list(client.models.generate_content_stream(**GENERATED))
+    assert len("".join(chunk.text or "" for chunk in chunks).split()) == 30
+
+
+async def agenerated(client: genai.Client) -> None:
+    assert isinstance(await client.aio.models.generate_content(**GENERATED), gemini.GenerateContentResponse)
+
+
+async def agenerated_stream(client: genai.Client) -> None:
+    chunks = [chunk async for chunk in await client.aio.models.generate_content_stream(**GENERATED)]
+    assert len("".join(chunk.text or "" for chunk in chunks).split()) == 30
+
+
+def gemini_embedding(client: genai.Client) -> None:
+    found = client.models.embed_content(model="gemini-embedding-001", contents=["one", "two words"])
+    assert isinstance(found, gemini.EmbedContentResponse)
+
+
 Sync = Callable[[Any], None]
 Async = Callable[[Any], Awaitable[None]]
 
@@ -131,6 +157,8 @@ OPENAI: list[Sync] = [
 ASYNC_OPENAI: list[Async] = [achat, achat_stream, aresponse, aresponse_stream, aembedding]
 ANTHROPIC: list[Sync] = [message, message_stream, message_stream_helper]
 ASYNC_ANTHROPIC: list[Async] = [amessage, amessage_stream, amessage_stream_helper]
+GOOGLE: list[Sync] = [generated, generated_stream, gemini_embedding]
+ASYNC_GOOGLE: list[Async] = [agenerated, agenerated_stream]
 
 Once = Callable[[str], None]
 """Makes the call once, at the server of this address."""
@@ -152,8 +180,26 @@ def _async_once(kind: Callable[..., Any], call: Async, path: str, **options: Any
     return lambda url: asyncio.run(main(url))
 
 
+def _google_once(call: Sync | Async) -> Once:
+    def once(url: str) -> None:
+        with genai.Client(api_key="k", http_options=gemini.HttpOptions(base_url=url)) as client:
+            waiting = call(client)
+            if waiting is not None:
+                asyncio.run(_google_main(client, waiting))
+
+    return once
+
+
+async def _google_main(client: genai.Client, waiting: Awaitable[None]) -> None:
+    async with client.aio:
+        await waiting
+
+
 NATIVE = "+native"
 """Marks a call that anthropic makes a span of itself."""
+
+UNSEEN = {("traceloop", "gemini_embedding")}
+"""Who makes no span of which calls."""
 
 CALLS: dict[str, Once] = {
     **{call.__name__: _once(openai.OpenAI, call, "/v1") for call in OPENAI},
@@ -164,4 +210,5 @@ CALLS: dict[str, Once] = {
     **{
         call.__name__: _async_once(anthropic.AsyncAnthropic, call, "", open_telemetry=False) for call in ASYNC_ANTHROPIC
     },
+    **{call.__name__: _google_once(call) for call in (*GOOGLE, *ASYNC_GOOGLE)},
 }

@@ -10,10 +10,10 @@ from otel_llmcost.telemetry.spans import FOREIGN_INSTRUMENTORS
 def test_every_instrumentor_of_the_sdks_is_known() -> None:
     """One that is not known would get a second span beside its own."""
     installed = {
-        (point.name, (point.module, point.attr))
+        (point.module, point.attr)
         for point in entry_points(group="opentelemetry_instrumentor")
-        if point.name in FOREIGN_INSTRUMENTORS
+        if any(sdk in point.name.replace("_", "-") for sdk in ("openai", "anthropic", "google-gen"))
     }
 
-    assert len(installed) == 6
-    assert installed <= {(sdk, name) for sdk, names in FOREIGN_INSTRUMENTORS.items() for name in names}
+    assert len(installed) == 9
+    assert installed <= {name for names in FOREIGN_INSTRUMENTORS.values() for name in names}

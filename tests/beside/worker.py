@@ -24,12 +24,23 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from tests.beside.calls import CALLS
 
 OTHERS = {
-    "official": "opentelemetry.instrumentation.genai",
-    "traceloop": "opentelemetry.instrumentation",
-    "openinference": "openinference.instrumentation",
+    "official": (
+        "opentelemetry.instrumentation.genai.openai:OpenAIInstrumentor",
+        "opentelemetry.instrumentation.genai.anthropic:AnthropicInstrumentor",
+        "opentelemetry.instrumentation.google_genai:GoogleGenAiSdkInstrumentor",
+    ),
+    "traceloop": (
+        "opentelemetry.instrumentation.openai:OpenAIInstrumentor",
+        "opentelemetry.instrumentation.anthropic:AnthropicInstrumentor",
+        "opentelemetry.instrumentation.google_generativeai:GoogleGenerativeAiInstrumentor",
+    ),
+    "openinference": (
+        "openinference.instrumentation.openai:OpenAIInstrumentor",
+        "openinference.instrumentation.anthropic:AnthropicInstrumentor",
+        "openinference.instrumentation.google_genai:GoogleGenAIInstrumentor",
+    ),
 }
-"""Who → the package that holds their modules `openai` and `anthropic`."""
-KINDS = (("openai", "OpenAIInstrumentor"), ("anthropic", "AnthropicInstrumentor"))
+"""Who → their instrumentors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +88,9 @@ class Outcome:
 
 def _instrument(name: str) -> None:
     with warnings.catch_warnings(action="ignore"):  # they use what others have deprecated
-        for sdk, kind in KINDS:
-            getattr(import_module(f"{OTHERS[name]}.{sdk}"), kind)().instrument()
+        for path in OTHERS[name]:
+            module, _, kind = path.partition(":")
+            getattr(import_module(module), kind)().instrument()
 
 
 def _run(case: Case, url: str) -> None:
