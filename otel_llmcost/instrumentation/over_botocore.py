@@ -122,7 +122,7 @@ def stand_in(raw: Any, headers: Mapping[str, str], turn: Turn) -> None:
 class _Reading:
     """Stands in for the methods by which a response is read, on this response alone.
 
-    They call each other: what the outermost gives is what is looked at. The response holds us and we do not hold it, so
+    `stream` reads by `read`, and what the outer one gives is what is looked at. The response holds us and we do not hold it, so
     that one which is dropped is gone at once, and its connection closed.
     """
 
@@ -155,9 +155,6 @@ class _Reading:
 
     def _stream(self, *args: Any, **kwargs: Any) -> Generator[bytes]:
         pieces: Iterator[bytes] = iter(self._own("stream")(*args, **kwargs))
-        if self._is_inside:
-            yield from pieces
-            return
         try:
             while (data := self._look(lambda: next(pieces, None))) is not None:
                 yield data

@@ -10,9 +10,11 @@ from contextlib import closing
 from typing import Any, NamedTuple
 
 import pytest
+from botocore.awsrequest import AWSResponse
 from botocore.eventstream import EventStream
 from botocore.exceptions import ClientError, EventStreamError
 from botocore.response import StreamingBody
+from urllib3 import HTTPResponse
 
 from tests.instrumentation.conftest import Process, Start
 from tests.replay import amazon
@@ -566,3 +568,65 @@ def test_an_error_is_no_charge_but_a_span(process: Process, replay: ReplayServer
     assert process.charges == []
     (span,) = process.spans
     assert told(span)["error.type"] == "ThrottlingException"
+
+
+class InMemory(io.BytesIO):
+    """What stands for a response in the tests of others."""
+
+    def stream(self, *_: Any) -> Iterator[bytes]:
+        while piece := self.read(11):
+            yield piece
+
+
+def from_memory(data: bytes) -> Any:
+    return InMemory(data)
+
+
+def with_a_length(data: bytes) -> Any:
+    """Make a response as it comes where its length is known."""
+    return HTTPResponse(io.BytesIO(data), preload_content=False)
+
+
+@pytest.mark.parametrize("make", [from_memory, with_a_length])
+def test_a_response_may_come_from_anywhere(
+    process: Process, replay: ReplayServer, bedrock: Any, make: Callable[[bytes], Any]
+):
+    """botocore lets others answer in the network's place."""
+    frames = b"".join(claude_stream("Os", "lo."))
+    body = json.dumps(CLAUDE_ANSWER).encode()
+    bedrock.meta.events.register(
+        "before-send.bedrock-runtime.InvokeModel", lambda **_: AWSResponse("http://x", 200, {}, make(body))
+    )
+    bedrock.meta.events.register(
+        "before-send.bedrock-runtime.InvokeModelWithResponseStream",
+        lambda **_: AWSResponse("http://x", 200, {"content-type": amazon.STREAM}, make(frames)),
+    )
+
+    assert invoke(bedrock, CLAUDE, CLAUDE_ASK) == CLAUDE_ANSWER
+    assert len(invoke_stream(bedrock, CLAUDE, CLAUDE_ASK)) == 7
+
+    assert [charge.cost_nano for charge in process.charges] == [50_000, 50_000]
+    assert {charge.status for charge in process.charges} == {"confirmed"}
+
+
+class Bare:
+    """A body that lets itself be read, and nothing else."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def read(self, _amount: int | None = None) -> bytes:
+        return self.data
+
+
+def test_a_response_that_cannot_be_looked_at_is_estimated(process: Process, replay: ReplayServer, bedrock: Any):
+    raw = Bare(json.dumps(CLAUDE_ANSWER).encode())
+    bedrock.meta.events.register(
+        "before-send.bedrock-runtime.InvokeModel", lambda **_: AWSResponse("http://x", 200, {}, raw)
+    )
+
+    assert invoke(bedrock, CLAUDE, CLAUDE_ASK) == CLAUDE_ANSWER
+
+    assert process.charge.status == "estimated"
