@@ -122,8 +122,8 @@ def stand_in(raw: Any, headers: Mapping[str, str], turn: Turn) -> None:
 class _Reading:
     """Stands in for the methods by which a response is read, on this response alone.
 
-    `stream` reads by `read`, and what the outer one gives is what is looked at. The response holds us and we do not hold it, so
-    that one which is dropped is gone at once, and its connection closed.
+    `stream` reads by `read`, and what the outer one gives is what is looked at. The response holds us and we do not
+    hold it, so that one which is dropped is gone at once, and its connection closed.
     """
 
     def __init__(self, raw: Any, looking: Tap, turn: Turn) -> None:
