@@ -93,12 +93,25 @@ class ProviderServer:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that lead the clients of a program here."""
+        """The variables that lead the clients of a program here; Mistral's has none."""
         return {
             "OPENAI_BASE_URL": self.openai_url,
             "OPENAI_API_KEY": "local",
             "ANTHROPIC_BASE_URL": self.anthropic_url,
             "ANTHROPIC_API_KEY": "local",
+            "GOOGLE_GEMINI_BASE_URL": self.url,
+            "GEMINI_API_KEY": "local",
+            "CO_API_URL": self.url,
+            "CO_API_KEY": "local",
+            "OLLAMA_HOST": self.url,
+            "GROQ_BASE_URL": self.url,
+            "GROQ_API_KEY": "local",
+            "TOGETHER_BASE_URL": self.url,
+            "TOGETHER_API_KEY": "local",
+            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": self.url,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_DEFAULT_REGION": "us-east-1",
         }
 
     @property

@@ -1,5 +1,8 @@
 """SDKs of hosts that speak OpenAI's language find it where they look for it."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +34,39 @@ CLIENTS: list[Any] = [
         id="azure",
     ),
 ]
+
+
+PROGRAM = """
+import anthropic, boto3, cohere, groq, ollama, openai, together
+from google import genai
+say = [{"role": "user", "content": "Hi"}]
+openai.OpenAI().chat.completions.create(model="m", messages=say)
+anthropic.Anthropic().messages.create(model="m", max_tokens=9, messages=say)
+google = genai.Client()
+google.models.generate_content(model="m", contents="Hi")
+cohere.ClientV2().chat(model="m", messages=say)
+ollama.chat(model="m", messages=say)
+groq.Groq().chat.completions.create(model="m", messages=say)
+together.Together().chat.completions.create(model="m", messages=say)
+boto3.client("bedrock-runtime").converse(modelId="m", messages=[{"role": "user", "content": [{"text": "Hi"}]}])
+"""
+
+
+def test_a_program_finds_the_server_by_its_environment(server: ProviderServer) -> None:
+    """Nothing in the program says where its providers are."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=os.environ | server.environment,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert [(exchange.provider, exchange.status) for exchange in server.requests] == [
+        *(("openai", 200), ("anthropic", 200), ("gemini", 200), ("cohere", 200), ("ollama", 200)),
+        *(("openai", 200), ("openai", 200), ("bedrock", 200)),
+    ]
 
 
 @pytest.mark.parametrize(("make", "path"), CLIENTS)
