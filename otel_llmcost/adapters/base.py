@@ -290,6 +290,16 @@ def _matcher(path: str) -> re.Pattern[str]:
     )
 
 
+class Beside(NamedTuple):
+    """Work of another model within an answer, which has a price of its own."""
+
+    items: str
+    """Path of a list in the answer."""
+    kind: str
+    """Value of an item's `type` that says it is such work; its `model` says whose."""
+    usage: UsageAt
+
+
 class Place(NamedTuple):
     """What a URL's path says of a call."""
 
@@ -308,6 +318,12 @@ class Endpoint:
     """End of the URL's path, such as `/chat/completions` or `/models/{model}:generateContent`."""
     operation: str
     """`gen_ai.operation.name`."""
+    method: Literal["post", "get"] = "post"
+    pays: Literal["now", "before", "later"] = "now"
+    """before: nothing is paid for asking, but the answer tells what an earlier request came to; later: the answer's
+    id is what one will ask by then."""
+    charges: bool = False
+    """Asked what an earlier request came to: that was not charged yet, so this does, once. Else it corrects only."""
     dialect: str
     """How the body is laid out, for counting its tokens."""
     usage: UsageAt
@@ -325,12 +341,18 @@ class Endpoint:
     """Paths of the request that ask for them."""
     cost: tuple[str, ...] = ()
     """Paths of the cost in USD that the provider itself reports."""
+    beside: Beside | None = None
+    """Where an answer tells what other models did for it."""
     chunk: ChunkShape | None = None
     """None: cannot stream."""
     streams: bool | None = False
     """Whether it streams. True: always; False: if the body says `stream`; None: unless it says `stream: false`."""
     model: str | tuple[str, ...] = "model"
     """Paths of the request that name the model, where the URL does not; the first that is there counts."""
+    done: tuple[str, frozenset[str]] | None = None
+    """Path of the answer, and what stands there once it is final; None: it is, wherever it tells a usage."""
+    fixed_tier: str | None = None
+    """What is paid at a price of its own whatever the answer says, such as `batch`."""
     unnamed: str = ""
     """What the model is called where the request names none, since it lies at the provider; empty: no paid request."""
     served: tuple[str, ...] = ("model",)
@@ -348,6 +370,7 @@ class Endpoint:
     get_choices: Getter | None = field(init=False)
     get_asked: tuple[Getter, ...] = field(init=False)
     get_cost: tuple[Getter, ...] = field(init=False)
+    get_beside: Getter = field(init=False)
     get_model: Getter = field(init=False)
     get_served: tuple[Getter, ...] = field(init=False)
     get_ids: tuple[Getter, ...] = field(init=False)
@@ -359,6 +382,7 @@ class Endpoint:
         object.__setattr__(self, "get_choices", None if self.choices is None else getter(self.choices))
         object.__setattr__(self, "get_asked", tuple(getter(path) for path in self.asked_tier))
         object.__setattr__(self, "get_cost", tuple(getter(path) for path in self.cost))
+        object.__setattr__(self, "get_beside", getter("" if self.beside is None else self.beside.items))
         object.__setattr__(self, "get_model", _first_of((self.model,) if isinstance(self.model, str) else self.model))
         object.__setattr__(self, "get_served", tuple(getter(path) for path in self.served))
         object.__setattr__(self, "get_ids", tuple(getter(path) for path in self.ids))
@@ -464,10 +488,10 @@ class Api:
                 return provider
         return None
 
-    def place(self, path: str) -> Place | None:
-        """Find the paid endpoint of a URL's path, percent-encoded as it is sent, without its query."""
+    def place(self, path: str, method: str = "post") -> Place | None:
+        """Find the endpoint of a URL's path, percent-encoded as it is sent, without its query."""
         for endpoint in self.endpoints:
-            found = endpoint.matches.search(path)
+            found = endpoint.matches.search(path) if endpoint.method == method else None
             if found is not None:
                 named = found.groupdict()
                 model = unquote(named["model"]) if "model" in named else None

@@ -105,6 +105,10 @@ class Pricing:
         guessed = _with_output(counted, max(counted.output_tokens, received))
         return self._charge(call, answer, guessed, "estimated", method, estimate)
 
+    def charge_beside(self, call: Call, answer: Answer) -> Charge:
+        """Price an answer whose usage says nothing of the request that is at hand: nothing is learnt from it."""
+        return self._charge(call, answer, answer.usage or Usage(), "confirmed", "reported", None)
+
     def charge_of_failure(self, call: Call, failure: Failure, estimate: Estimate | None) -> Charge | None:
         """Price a call that brought no answer as it was estimated; None: the provider bills nothing for it."""
         if not failure.may_be_billed:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
-from otel_llmcost.core.flow import Call, Failure, Settle
+from otel_llmcost.core.attribution import Tags
+from otel_llmcost.core.flow import Answer, Call, Failure, Settle
 from otel_llmcost.core.ledger import Charge, reversal
 from otel_llmcost.core.policy import Policy
 from otel_llmcost.core.pricing import Pricing
@@ -12,8 +13,35 @@ from otel_llmcost.storage.base import Posting
 from otel_llmcost.storage.writer import Writer
 from otel_llmcost.telemetry.meters import Meters
 
+_MOST_OWED = 10_000
 LOST_ATTEMPT = "lost-attempt"
 """Method of a charge for an attempt that an SDK repeated, though the provider may have answered and billed it."""
+
+
+@dataclass(slots=True)
+class Owed:
+    """What this process knows of things that are paid later."""
+
+    owners: dict[str, Tags] = field(default_factory=dict[str, Tags])
+    """Provider's id → whom it is for."""
+    seen: dict[str, Tags] = field(default_factory=dict[str, Tags])
+    """Ids of charges that were learnt of here."""
+
+    def remember(self, response_id: str, tags: Tags) -> None:
+        """Note whom something is for."""
+        _put(self.owners, response_id, tags)
+
+    def is_new(self, charge: Charge) -> bool:
+        """Tell whether this process sees a charge for the first time."""
+        is_new = charge.charge_id not in self.seen
+        _put(self.seen, charge.charge_id, {})
+        return is_new
+
+
+def _put(known: dict[str, Tags], key: str, tags: Tags) -> None:
+    known[key] = tags
+    if len(known) > _MOST_OWED:
+        del known[next(iter(known))]
 
 
 def lost_attempts(step: Settle, lost: int, pricing: Pricing) -> list[Posting]:
@@ -35,6 +63,18 @@ def lost_attempts(step: Settle, lost: int, pricing: Pricing) -> list[Posting]:
     return [
         Posting(reservation_id=each.charge_id, claims=step.claims, charge=each, assumed=step.assumed)
         for each in charges
+    ]
+
+
+def beside(step: Settle, answers: list[Answer], pricing: Pricing) -> list[Charge]:
+    """Price what other models did within a call, each at its own rate."""
+    call = step.call
+    return [
+        replace(
+            pricing.charge_beside(replace(call, model=answer.served_model or call.model), answer),
+            charge_id=f"{call.charge_id}-beside-{number + 1}",
+        )
+        for number, answer in enumerate(answers)
     ]
 
 

@@ -27,7 +27,7 @@ from otel_llmcost.core.tokens import CountText, count_input
 from otel_llmcost.core.uuid7 import uuid7
 from otel_llmcost.core.value import maker, value
 from otel_llmcost.errors import BudgetExceededError, RefusedError, StoreBusyError, StoreError
-from otel_llmcost.instrumentation.afterwards import correct, lost_attempts
+from otel_llmcost.instrumentation.afterwards import Owed, beside, correct, lost_attempts
 from otel_llmcost.instrumentation.counting import by_rule
 from otel_llmcost.instrumentation.outage import Outage
 from otel_llmcost.instrumentation.turn import Flow, Turn
@@ -81,6 +81,8 @@ class Driver:
     """Of the calls under way."""
     uncertain: Callable[[str], Charge | None] = lambda _response_id: None
     """Response id → its charge, if that is estimated or suspected, be it another process's."""
+    owed: Owed = field(default_factory=Owed)
+    """What is paid before it is known."""
     count_text: Callable[[str], CountText] = by_rule
     """Model → what counts its texts."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -97,7 +99,7 @@ class Driver:
         is_foreign = (
             link is not None or ask.makes_own_span or is_instrumented_by_others(ask.sdk.name, ask.endpoint.operation)
         )
-        call = self._call(ask, ctx, current)
+        call = self.call_of(ask, ctx, current)
         mark = CallMark()
         mark.bind(link)
         span = self.spans.start(call, ctx, is_foreign=is_foreign)
@@ -113,7 +115,8 @@ class Driver:
             is_async=ask.is_async,
         )
 
-    def _call(self, ask: Ask, ctx: Context, current: trace.Span) -> Call:
+    def call_of(self, ask: Ask, ctx: Context, current: trace.Span) -> Call:
+        """Make a value of what is asked, by whom it is asked."""
         body, endpoint = ask.body, ask.endpoint
         model, provider = ask.model, ask.provider
         identity = current.get_span_context()
@@ -246,6 +249,13 @@ class Driver:
         if turn.span is not None:
             self.spans.end(turn.span, turn.call, charge, step.error)
         self._post(step)
+        if turn.beside:
+            for part in beside(step, turn.answers_beside(), self.pricing):
+                self.events.append(part)
+                self.meters.ended(turn.call, part, None, is_foreign=True)
+                self.writer.settle(
+                    _posting(reservation_id=part.charge_id, claims=step.claims, charge=part, assumed=step.assumed)
+                )
         if turn.mark.lost:
             for posting in lost_attempts(step, turn.mark.lost, self.pricing):
                 self.meters.ended(turn.call, posting.charge, None, is_foreign=True)
@@ -254,6 +264,13 @@ class Driver:
     def correct(self, original: Charge, truth: Charge) -> None:
         """Put what an answer really came to in the place of what was estimated or suspected of it."""
         correct(original, truth, writer=self.writer, policy=self.policy, meters=self.meters)
+
+    def book(self, charge: Charge) -> None:
+        """Book what nothing was held for, as a batch's results: it was spent whatever a budget says now."""
+        claims = self.policy.claims(charge.tags, charge.at, None, lambda _budget, _subject: None)
+        self.writer.settle(_posting(reservation_id=charge.charge_id, claims=claims, charge=charge, assumed={}))
+        self.events.append(charge)
+        self.meters.learnt(charge)
 
     def forked(self) -> None:
         """Leave the parent's calls to the parent, and do not make its ids again."""

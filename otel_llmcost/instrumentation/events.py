@@ -15,7 +15,7 @@ from typing import Any
 from otel_llmcost.adapters.base import ChunkShape, Framing, fields_of, getter
 from otel_llmcost.errors import ProviderEventError
 from otel_llmcost.instrumentation.contain import contained
-from otel_llmcost.instrumentation.turn import Turn
+from otel_llmcost.instrumentation.reading import Listener
 
 KEPT_BYTES = 4 << 20
 """How much of a stream is kept at most, to estimate it by if it is cut off."""
@@ -39,7 +39,7 @@ Chunk = Mapping[str, Any]
 class _Events:
     """What all framings share: what an event tells, and what came of an answer that was cut off."""
 
-    def __init__(self, turn: Turn, shape: ChunkShape) -> None:
+    def __init__(self, turn: Listener, shape: ChunkShape) -> None:
         self._turn = turn
         self._is_telling: Callable[[bytes], bool] = shape.is_telling
         self._words = shape.tells
@@ -251,7 +251,7 @@ class AwsTap(_Watched):
     A model's own event comes in a payload's `bytes` as base64: it is what the frame holds then.
     """
 
-    def __init__(self, turn: Turn, shape: ChunkShape) -> None:
+    def __init__(self, turn: Listener, shape: ChunkShape) -> None:
         super().__init__(turn, shape)
         self._is_telling = _frames_tell(shape)
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from otel_llmcost.adapters.base import getter
 from otel_llmcost.instrumentation.contain import contained
 from otel_llmcost.instrumentation.events import TAPS, framing_of
-from otel_llmcost.instrumentation.turn import Turn
+from otel_llmcost.instrumentation.reading import Listener
 
 KEPT_BYTES = 16 << 20
 """How much of a whole JSON answer is kept at most to read its usage."""
@@ -33,7 +33,7 @@ class Tap(Protocol):
         ...
 
 
-def attach(http: Any, turn: Turn, *, is_stream: bool) -> None:
+def attach(http: Any, turn: Listener, *, is_stream: bool) -> None:
     """Put ourselves between an HTTP response (of httpx or its successor) and its reader."""
     turn.note_headers(http.headers)
     tap = tap_for(turn, http.headers.get("content-type", ""), is_stream=is_stream)
@@ -49,14 +49,14 @@ def attach(http: Any, turn: Turn, *, is_stream: bool) -> None:
         _stand_in(http, turn, tap)
 
 
-def tap_for(turn: Turn, content_type: str, *, is_stream: bool) -> Tap:
+def tap_for(turn: Listener, content_type: str, *, is_stream: bool) -> Tap:
     """Choose what looks at an answer's bytes."""
     shape = turn.endpoint.chunk
     framing = None if shape is None else framing_of(content_type.lower(), shape, is_stream=is_stream)
     return JsonTap(turn) if shape is None or framing is None else TAPS[framing](turn, shape)
 
 
-def read_whole(http: Any, turn: Turn) -> bool:
+def read_whole(http: Any, turn: Listener) -> bool:
     """Finish a turn from a response whose body is in memory already; False: it is not."""
     if not getattr(http, "is_stream_consumed", False) or not hasattr(http, "_content"):
         return False
@@ -64,7 +64,7 @@ def read_whole(http: Any, turn: Turn) -> bool:
     return True
 
 
-def take_whole(turn: Turn, headers: Mapping[str, str], body: bytes) -> None:
+def take_whole(turn: Listener, headers: Mapping[str, str], body: bytes) -> None:
     """Finish a turn with a whole answer."""
     turn.note_headers(headers)
     tap = tap_for(turn, headers.get("content-type", ""), is_stream=False)
@@ -73,7 +73,7 @@ def take_whole(turn: Turn, headers: Mapping[str, str], body: bytes) -> None:
     turn.finish()
 
 
-def _stand_in(http: Any, turn: Turn, tap: Tap) -> None:
+def _stand_in(http: Any, turn: Listener, tap: Tap) -> None:
     iter_bytes, close = http.iter_bytes, http.close
 
     def tapped(chunk_size: int | None = None) -> Generator[bytes]:
@@ -100,7 +100,7 @@ def _stand_in(http: Any, turn: Turn, tap: Tap) -> None:
     http.iter_bytes, http.close = tapped, close_and_settle
 
 
-def _stand_in_async(http: Any, turn: Turn, tap: Tap) -> None:
+def _stand_in_async(http: Any, turn: Listener, tap: Tap) -> None:
     aiter_bytes, aclose = http.aiter_bytes, http.aclose
 
     async def tapped(chunk_size: int | None = None) -> AsyncGenerator[bytes]:
@@ -130,11 +130,11 @@ def _stand_in_async(http: Any, turn: Turn, tap: Tap) -> None:
 class JsonTap:
     """For an answer in one piece of JSON."""
 
-    def __init__(self, turn: Turn) -> None:
+    def __init__(self, turn: Listener) -> None:
         self._turn = turn
         self._kept: list[bytes] = []
         self._size = 0
-        self._chunk = turn.endpoint.chunk if turn.call.is_stream else None
+        self._chunk = turn.endpoint.chunk if turn.is_stream else None
         if self._chunk is not None:
             turn.at_cut = self._read_part
 

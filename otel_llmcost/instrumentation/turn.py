@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from time import perf_counter
 from typing import Any, Protocol
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 
-from otel_llmcost.adapters.base import Endpoint, Getter, Seen, fields_of, is_list, tier_of, with_asked
+from otel_llmcost.adapters.base import Endpoint, tier_of, with_asked
 from otel_llmcost.core.flow import Answer, Call, Failure, Reserve, Send, Settle, Step, new_answer
 from otel_llmcost.core.money import nano_of
 from otel_llmcost.core.tokens import text_tokens
 from otel_llmcost.errors import error_type
 from otel_llmcost.instrumentation.contain import contained, guard
+from otel_llmcost.instrumentation.reading import Reading
 from otel_llmcost.telemetry.spans import CallMark
 
 Flow = Generator[Step, Any, None]
@@ -33,7 +33,7 @@ class Performer(Protocol):
         ...
 
 
-class Turn:
+class Turn(Reading):
     """Carries a call's flow from `Send` to its end."""
 
     __slots__ = (
@@ -43,21 +43,15 @@ class Turn:
         "call",
         "ctx",
         "done",
-        "endpoint",
         "hides_usage",
         "is_async",
         "is_ended",
         "is_foreign",
         "is_pulling",
+        "is_stream",
         "mark",
-        "reported_cost",
-        "response_id",
-        "seen",
-        "seen_headers",
-        "served_model",
         "span",
         "text_size",
-        "tiers",
     )
 
     def __init__(  # noqa: PLR0913 -- made in one place
@@ -73,14 +67,15 @@ class Turn:
         is_foreign: bool,
         is_async: bool,
     ) -> None:
+        super().__init__(endpoint)
         self.call = call
-        self.endpoint = endpoint
         self.mark = mark
         self.span = span
         self.ctx = ctx
         """The context the SDK is called in."""
         self.is_foreign = is_foreign
         self.is_async = is_async
+        self.is_stream = call.is_stream
         self.is_ended = True
         """False: the answer has an end of its own that has not come yet."""
         self.is_pulling = False
@@ -90,12 +85,6 @@ class Turn:
         self.hides_usage = False
         """We asked for the usage chunk, so the caller does not get to see it."""
         self.done = False
-        self.seen: Seen = {}
-        self.seen_headers: Seen = {}
-        self.served_model: str | None = None
-        self.response_id: str | None = None
-        self.tiers: dict[Getter | str, str] = {}
-        self.reported_cost: object = None
         self.text_size = 0.0
         self._performer = performer
         performer.flows[call.charge_id] = flow
@@ -115,42 +104,6 @@ class Turn:
         step = self._performer.flows[self.call.charge_id].send(None)
         assert isinstance(step, Send)  # noqa: S101 -- the flow's own order
 
-    def note(self, answer: Any) -> bool:
-        """Take what an answer, or a chunk's part of it, tells; return whether it told a usage."""
-        endpoint = self.endpoint
-        fields = fields_of(answer)
-        self.served_model = _first(endpoint.get_served, fields) or self.served_model
-        self.response_id = _first(endpoint.get_ids, fields) or self.response_id
-        for get in endpoint.tiers:
-            tier = get(fields)
-            if isinstance(tier, str):
-                self.tiers[get] = tier
-        for get in endpoint.get_cost:
-            if (cost := get(fields)) is not None:
-                self.reported_cost = cost
-                break
-        return endpoint.usage.note(fields, self.seen)
-
-    def note_whole(self, body: bytes) -> None:
-        """Take what a whole body tells, if it is JSON: an answer, or a list of an answer's pieces."""
-        try:
-            value: Any = json.loads(body)
-        except ValueError:
-            return
-        for each in value if is_list(value) else (value,):
-            if isinstance(each, dict):
-                self.note(each)
-
-    def note_headers(self, headers: Mapping[str, str]) -> None:
-        """Take what an answer's headers tell."""
-        endpoint = self.endpoint
-        endpoint.usage.note_headers(headers, self.seen_headers)
-        if endpoint.id_header in headers:
-            self.response_id = headers[endpoint.id_header]
-        for name in endpoint.tier_headers:
-            if name in headers:
-                self.tiers[name] = headers[name]
-
     def answered(self, answer: Any) -> None:
         """Finish with a whole answer."""
         try:
@@ -163,13 +116,13 @@ class Turn:
         """Finish with what was gathered."""
         if self.done:
             return
-        usage = self.endpoint.usage.usage(self.seen or self.seen_headers)
+        usage = self.usage()
         is_whole_in_headers = self.at_cut is None and not self.seen and bool(self.seen_headers)
         is_complete = (is_complete and self.is_ended) or is_whole_in_headers
         if self.at_cut is not None and (usage is None or not is_complete):
             with contained("measure what came of an answer"):
                 self.at_cut()
-            usage = self.endpoint.usage.usage(self.seen or self.seen_headers)
+            usage = self.usage()
         if self.endpoint.as_asked:
             usage = with_asked(usage, self.call.input.other, self.endpoint.as_asked)
         self._end(
@@ -225,12 +178,3 @@ class Turn:
         """Settle a stream that was dropped without being closed."""
         if not self.done:
             self.finish(is_complete=False)
-
-
-def _first(getters: tuple[Getter, ...], fields: Mapping[str, Any]) -> str | None:
-    """Return the first text that is there."""
-    for get in getters:
-        found = get(fields)
-        if isinstance(found, str) and found:
-            return found
-    return None

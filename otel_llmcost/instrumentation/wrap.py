@@ -15,10 +15,12 @@ from otel_llmcost.core.body import is_fields
 from otel_llmcost.instrumentation import tap
 from otel_llmcost.instrumentation.contain import contained, guard
 from otel_llmcost.instrumentation.driver import Driver, new_ask
+from otel_llmcost.instrumentation.later import LookUp
 from otel_llmcost.instrumentation.sending import BAD_REQUEST, areserve, may_be_billed, reserve
 from otel_llmcost.instrumentation.turn import Turn
 
 _MOST_PLACES = 1000
+_NO_BODY: Mapping[str, Any] = {}
 
 
 class ClientWrapper:
@@ -39,7 +41,7 @@ class ClientWrapper:
     ) -> Any:
         """Account for a call, if it is a paid one."""
         driver = self._driver()
-        paid: _Paid | None = None
+        paid: _Paid | LookUp | None = None
         if driver is not None:
             try:
                 paid = self._begin(driver, instance, args, kwargs)
@@ -48,6 +50,8 @@ class ClientWrapper:
         if driver is None or paid is None:
             return wrapped(*args, **kwargs)
         send = _Send(wrapped, args, kwargs)
+        if isinstance(paid, LookUp):
+            return self._alook(paid, send, kwargs) if self._is_async else self._look(paid, send, kwargs)
         return self._acall(driver, paid, send) if self._is_async else self._call(driver, paid, send)
 
     def _call(self, driver: Driver, paid: _Paid, send: _Send) -> Any:
@@ -86,34 +90,47 @@ class ClientWrapper:
         self._deliver(paid, answer)
         return answer
 
-    def _begin(self, driver: Driver, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Paid | None:
+    def _look(self, look_up: LookUp, send: _Send, kwargs: dict[str, Any]) -> Any:
+        answer = send()
+        self._read(look_up, answer, is_stream=bool(kwargs.get("stream")))
+        return answer
+
+    async def _alook(self, look_up: LookUp, send: _Send, kwargs: dict[str, Any]) -> Any:
+        answer = await send()
+        self._read(look_up, answer, is_stream=bool(kwargs.get("stream")))
+        return answer
+
+    def _begin(
+        self, driver: Driver, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> _Paid | LookUp | None:
         options = kwargs["options"] if "options" in kwargs else args[1]
         url = options.url
-        if not isinstance(url, str) or options.method.lower() != "post":
+        if not isinstance(url, str):
             return None
         netloc = instance.base_url.netloc.decode("ascii", "replace")
         client: Any = instance.__class__
-        place, provider = self._place(url, netloc, client)
+        place, provider = self._place(options.method.lower(), url, netloc, client)
         if place is None:
             return None
         endpoint = place.endpoint
-        body = options.json_data
+        body: Any = options.json_data if endpoint.method == "post" else _NO_BODY
         if not is_fields(body):
             return None
         is_stream = bool(kwargs.get("stream"))
         host = instance.base_url.host
-        turn = driver.begin(
-            new_ask(
-                sdk=self._sdk,
-                endpoint=endpoint,
-                model=str(place.model or endpoint.get_model(body) or ""),
-                body=body,
-                provider=provider,
-                is_stream=is_stream,
-                is_async=self._is_async,
-                makes_own_span=getattr(instance, "_tracer", None) is not None,
-            )
+        ask = new_ask(
+            sdk=self._sdk,
+            endpoint=endpoint,
+            model=str(place.model or endpoint.get_model(body) or endpoint.unnamed),
+            body=body,
+            provider=provider,
+            is_stream=is_stream,
+            is_async=self._is_async,
+            makes_own_span=getattr(instance, "_tracer", None) is not None,
         )
+        if endpoint.pays != "now":
+            return LookUp(driver, ask, place.id)
+        turn = driver.begin(ask)
         if turn is None:
             return None
         paid = _Paid(turn, options, host, is_stream=is_stream)
@@ -121,10 +138,10 @@ class ClientWrapper:
             paid.ask_usage(body)
         return paid
 
-    def _find_place(self, url: str, netloc: str, client: type) -> tuple[Place | None, str]:
+    def _find_place(self, method: str, url: str, netloc: str, client: type) -> tuple[Place | None, str]:
         """Find what a URL asks for, and who is asked: some hosts answer this SDK in ways of their own."""
         path = url.partition("?")[0]
-        place = DIRECTORY.at(netloc, path) or self._sdk.place(path)
+        place = (DIRECTORY.at(netloc, path) if method == "post" else None) or self._sdk.place(path, method)
         return place, known_at(self._sdk, netloc) or DIRECTORY.provider_at(netloc) or self._sdk.provider_of(client)
 
     def _failed(self, turn: Turn, error: BaseException) -> None:
@@ -153,13 +170,17 @@ class ClientWrapper:
 
     def _deliver(self, paid: _Paid, answer: Any) -> None:
         """Read the usage of an answer, now or as its reader takes it in."""
-        turn = paid.turn
+        self._read(paid.turn, answer, is_stream=paid.is_stream)
+
+    def _read(self, turn: Turn | LookUp, answer: Any, *, is_stream: bool) -> None:
         try:
-            http = self._http(answer, is_stream=paid.is_stream)
+            http = self._http(answer, is_stream=is_stream)
             if http is None:
                 turn.answered(answer)
-            elif paid.is_stream or not tap.read_whole(http, turn):
-                tap.attach(http, turn, is_stream=paid.is_stream)
+            elif is_stream or not tap.read_whole(http, turn):
+                tap.attach(http, turn, is_stream=is_stream)
+                if hasattr(answer, "_raw_iterator"):  # a decoder of lines took hold of the bytes when it was made
+                    answer._raw_iterator = http.aiter_bytes() if self._is_async else http.iter_bytes()  # noqa: SLF001
         except Exception as error:  # noqa: BLE001 -- ours; the host gets its answer
             guard("read an answer", error)
 

@@ -146,14 +146,23 @@ class Meters:
                 cell.input_tokens.add(counts.get("input_tokens", 0))
                 cell.output_tokens.add(counts.get("output_tokens", 0))
 
+    def learnt(self, charge: Charge) -> None:
+        """Add a charge that was learnt of after its call."""
+        with self.lock:
+            self._learn(charge).calls += 1
+
+    def _learn(self, charge: Charge) -> Cell:
+        cell = self._cell(_key_of(charge))
+        _add_tokens(cell.tokens, charge.usage)
+        if charge.cost_nano is not None:
+            cell.cost_nano += charge.cost_nano
+            cell.cost_per_call.add(charge.cost_nano / NANO_PER_USD)
+        return cell
+
     def corrected(self, original: Charge, truth: Charge) -> None:
         """Add a truth that takes the place of what was estimated or suspected."""
         with self.lock:
-            cell = self._cell(_key_of(truth))
-            _add_tokens(cell.tokens, truth.usage)
-            if truth.cost_nano is not None:
-                cell.cost_nano += truth.cost_nano
-                cell.cost_per_call.add(truth.cost_nano / NANO_PER_USD)
+            self._learn(truth)
             key = _key_of(original)
             if len(self.reversed) < MOST_CELLS or key in self.reversed:
                 self.reversed[key] = self.reversed.get(key, 0) + (original.cost_nano or 0)
