@@ -41,20 +41,22 @@ class Directory:
         """Tell whether a request goes to a provider, by its host or its sender, whatever it asks for."""
         return self.provider_at(netloc) is not None or any(word in agent for api in self._apis for word in api.agents)
 
-    def _find(self, netloc: str, path: str, agent: str) -> Found | None:
+    def _find(self, netloc: str, path: str, agent: str, meant: str = "") -> Found | None:
         """Find the endpoint of a request.
 
         Args:
             netloc: host, with its port if the URL says one.
             path: percent-encoded, without the query.
             agent: what `agent_of` gives.
+            meant: the provider, if whoever sends this says so; counts where nobody knows the host.
         """
         named = [api for api in self._apis if any(word in agent for word in api.agents)]
         at_home = [api for api in self._apis if known_at(api, netloc)]
         common = [api for api in self._apis if api.is_common] if any(each in path for each in _UNMISTAKABLE) else []
-        for api in (*named, *at_home, *common):
+        theirs = [api for api in self._apis if api.provider == meant]
+        for api in (*named, *at_home, *theirs, *common):
             if (place := api.place(path)) is not None:
-                provider = known_at(api, netloc) or self.provider_at(netloc) or api.provider
+                provider = known_at(api, netloc) or self.provider_at(netloc) or meant or api.provider
                 return Found(api, place.endpoint, provider, place.model, place.id)
         return None
 

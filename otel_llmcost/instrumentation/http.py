@@ -18,6 +18,7 @@ from otel_llmcost.adapters.directory import Found, agent_of
 from otel_llmcost.instrumentation import tap
 from otel_llmcost.instrumentation.contain import guard
 from otel_llmcost.instrumentation.driver import Driver, new_ask
+from otel_llmcost.instrumentation.errands import provider_meant
 from otel_llmcost.instrumentation.sending import BAD_REQUEST, Sent, areserve, reserve
 from otel_llmcost.instrumentation.turn import Turn
 from otel_llmcost.telemetry.spans import CALL_KEY
@@ -144,7 +145,9 @@ def find(method: str, netloc: bytes | str, target: bytes | str, headers: Mapping
         return None
     host = netloc.decode("ascii", "replace") if isinstance(netloc, bytes) else netloc
     path = (target.decode("ascii", "replace") if isinstance(target, bytes) else target).partition("?")[0]
-    return DIRECTORY.find(host.rpartition("@")[2].lower(), path, agent_of(headers))
+    host = host.rpartition("@")[2].lower()
+    meant = provider_meant() if DIRECTORY.provider_at(host) is None else ""
+    return DIRECTORY.find(host, path, agent_of(headers), meant)
 
 
 def begin(driver: Driver, found: Found, body: Mapping[str, Any], *, is_async: bool) -> Turn | None:

@@ -14,7 +14,7 @@ import wrapt
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 from opentelemetry.instrumentation.utils import unwrap
 
-from otel_llmcost.instrumentation import frameworks, hops, state
+from otel_llmcost.instrumentation import brokers, frameworks, hops, state
 from otel_llmcost.instrumentation.contain import contained
 from otel_llmcost.instrumentation.gate import stand_around
 
@@ -100,11 +100,13 @@ def install(settings: Settings | None = None) -> None:
     for name in STARTING_MODULES:
         wrapt.register_post_import_hook(_imported_user, name)
     frameworks.wait()
+    brokers.wait()
 
 
 def remove() -> None:
     """Take everything back."""
     frameworks.remove()
+    brokers.remove()
     for owner, name in chain.from_iterable(state.patched.values()):
         unwrap(owner, name)
     state.patched.clear()

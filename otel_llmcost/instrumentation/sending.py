@@ -10,6 +10,7 @@ from otel_llmcost.adapters.directory import Found
 from otel_llmcost.errors import ProviderStatusError, RefusedError
 from otel_llmcost.instrumentation.contain import contained, guard
 from otel_llmcost.instrumentation.driver import Driver
+from otel_llmcost.instrumentation.errands import held
 from otel_llmcost.instrumentation.turn import Turn
 from otel_llmcost.telemetry.spans import CallMark
 
@@ -28,8 +29,8 @@ def reserve(driver: Driver, turn: Turn) -> None:
     """
     try:
         driver.reserve(turn)
-    except RefusedError:
-        raise
+    except RefusedError as error:
+        raise held(error)  # noqa: B904 -- mostly the error itself
     except Exception as error:  # noqa: BLE001 -- ours; the call goes on unaccounted, and the log says so
         driver.left(turn, error)
         guard("reserve for a call", error)
@@ -43,8 +44,8 @@ async def areserve(driver: Driver, turn: Turn) -> None:
     """
     try:
         await driver.areserve(turn)
-    except RefusedError:
-        raise
+    except RefusedError as error:
+        raise held(error)  # noqa: B904 -- mostly the error itself
     except CancelledError as error:
         driver.left(turn, error)
         raise

@@ -1,0 +1,114 @@
+"""litellm 1: every provider in one form, through the openai SDK, HTTP clients of its own, or its native route."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from otel_llmcost.adapters.brokers import Entry, Errand, both
+from otel_llmcost.adapters.frameworks import argument, first_text, text
+from otel_llmcost.core.attribution import Dimension
+
+PROVIDERS: Mapping[str, str] = {
+    **{
+        name: name
+        for name in (
+            *("anthropic", "baseten", "cerebras", "cohere", "databricks", "deepinfra", "deepseek", "elevenlabs"),
+            *("github", "groq", "huggingface", "hyperbolic", "meta_llama", "minimax", "novita", "nscale", "ollama"),
+            *("openai", "openrouter", "ovhcloud", "perplexity", "replicate", "sambanova", "zai", "llamafile"),
+            *("cloudflare", "vllm", "xinference", "triton", "lemonade", "oobabooga", "docker_model_runner"),
+        )
+    },
+    "ai21_chat": "ai21",
+    "anthropic_text": "anthropic",
+    "azure": "azure.ai.openai",
+    "azure_ai": "azure.ai.inference",
+    "azure_text": "azure.ai.openai",
+    "bedrock": "aws.bedrock",
+    "bedrock_converse": "aws.bedrock",
+    "codestral": "mistral_ai",
+    "cohere_chat": "cohere",
+    "dashscope": "alibaba_cloud",
+    "fireworks_ai": "fireworks",
+    "gemini": "gcp.gemini",
+    "github_copilot": "github-copilot",
+    "hosted_vllm": "vllm",
+    "jina_ai": "jina",
+    "lambda_ai": "lambda",
+    "lm_studio": "lmstudio",
+    "mistral": "mistral_ai",
+    "moonshot": "moonshot_ai",
+    "nvidia_nim": "nvidia",
+    "ollama_chat": "ollama",
+    "sagemaker": "aws.sagemaker",
+    "sagemaker_chat": "aws.sagemaker",
+    "text-completion-codestral": "mistral_ai",
+    "text-completion-openai": "openai",
+    "together_ai": "together",
+    "vertex_ai": "gcp.vertex_ai",
+    "vertex_ai_beta": "gcp.vertex_ai",
+    "voyage": "voyageai",
+    "watsonx": "ibm.watsonx.ai",
+    "watsonx_text": "ibm.watsonx.ai",
+    "xai": "x_ai",
+}
+"""Its word for a provider → ours. A gateway, or whatever speaks OpenAI's form, is no provider and not in here."""
+
+_METADATA: Mapping[Dimension, tuple[str, ...]] = {
+    "user": ("trace_user_id", "user_id", "user_api_key_end_user_id"),
+    "session": ("session_id", "trace_session_id"),
+    "agent": ("agent", "agent_name"),
+    "task": ("task", "task_id"),
+}
+"""What loggers of traces read in a call's metadata."""
+
+
+def errand(_instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Errand:
+    """Read what one of its functions was called with."""
+    return Errand(_provider(argument(args, kwargs, 0, "model"), kwargs.get("custom_llm_provider")), _tags(kwargs))
+
+
+def _of_stream(stream: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]) -> Errand:
+    return Errand(_provider(getattr(stream, "model", None), getattr(stream, "custom_llm_provider", None)))
+
+
+def _provider(model: Any, named: Any) -> str:
+    """Tell who is meant, as it tells it: by a word of its own, else by what stands before the model's name."""
+    word = text(named) or (text(model) or "").partition("/")[0]
+    return PROVIDERS.get(word, "")
+
+
+def _tags(kwargs: Mapping[str, Any]) -> Mapping[Dimension, str]:
+    """Tell whom a call is for."""
+    told = kwargs.get("metadata")
+    found: dict[Dimension, str] = {}
+    if isinstance(told, Mapping):
+        for dimension, names in _METADATA.items():
+            if value := first_text(told, *names):
+                found[dimension] = value
+    if user := text(kwargs.get("user")):
+        found.setdefault("user", user)
+    return found
+
+
+_TWINS = (
+    *("completion", "text_completion", "embedding", "responses", "rerank", "ocr"),
+    *("image_generation", "image_edit", "image_variation", "transcription", "speech", "moderation"),
+)
+_STREAMS = "litellm.litellm_core_utils.streaming_handler"
+_ROUTER = "litellm.router"
+
+ENTRIES = (
+    *(entry for name in _TWINS for entry in both("litellm", name, errand)),
+    Entry(module="litellm", name="anthropic_messages", is_async=True, errand=errand),
+    Entry(module="litellm", name="anthropic_messages_handler", errand=errand),
+    Entry(module="litellm", name="completion_with_retries", errand=errand),
+    Entry(module="litellm", name="acompletion_with_retries", is_async=True, errand=errand),
+    # All that a router does passes these two, its retries and fallbacks included.
+    Entry(module=_ROUTER, name="Router.function_with_fallbacks"),
+    Entry(module=_ROUTER, name="Router.async_function_with_fallbacks", is_async=True),
+    Entry(module=_STREAMS, name="CustomStreamWrapper.fetch_sync_stream", part="opening", errand=_of_stream),
+    Entry(module=_STREAMS, name="CustomStreamWrapper.fetch_stream", is_async=True, part="opening", errand=_of_stream),
+    Entry(module=_STREAMS, name="CustomStreamWrapper.__next__", part="reading"),
+    Entry(module=_STREAMS, name="CustomStreamWrapper.__anext__", is_async=True, part="reading"),
+)
