@@ -66,6 +66,7 @@ _OTHERWISE: Mapping[str, tuple[tuple[Unit, str, int], ...]] = {
     "rerank": (("search_units", "input_cost_per_query", 1),),
 }
 """Kind of model → (unit it is paid by, key of the price, for how many of it the price is)."""
+_ONE_OR_THE_OTHER = frozenset({"image_generation", "ocr"})
 _TRUSTED_UNCITED = _TRUSTED - {"fireworks", "together", "azure"}
 """Of the others only what cites the page it was read from."""
 _NO_NAME = re.compile(
@@ -133,6 +134,8 @@ def _prices(facts: Json) -> Iterator[tuple[Unit, Any]]:
                 yield unit, _steps(facts, key, "")
         if mode == "audio_transcription":
             return
+    if mode in _ONE_OR_THE_OTHER and facts.get(_COSTS["input_tokens"]):
+        return  # named twice, by tokens and by the piece: nobody pays both
     for unit, key, per in _OTHERWISE.get(mode, ()):
         if facts.get(key):
             yield unit, _usd(_EXACT.divide(Decimal(str(facts[key])), per))

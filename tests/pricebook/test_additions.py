@@ -259,6 +259,7 @@ TEXT = {"mode": "chat", "input_cost_per_token": 1e-6, "output_cost_per_token": 2
         pytest.param({**TEXT, "output_cost_per_token": 5e-7}, "n", "openai", id="an-answer-cheaper-than-a-question"),
         pytest.param({"mode": "embedding", "input_cost_per_token": 1e-4}, "n", "openai", id="a-slip-of-three-digits"),
         pytest.param({**TEXT, "mode": "video_generation"}, "n", "openai", id="another-kind"),
+        pytest.param({**TEXT, "mode": "ocr", "ocr_cost_per_page": 1}, "n", "openai", id="by-tokens-and-by-the-page"),
         pytest.param(TEXT, "eu-west-1/n", "openai", id="no-name-but-a-place"),
         pytest.param(TEXT, "1024-x-1024/n", "openai", id="no-name-but-a-size"),
         pytest.param(TEXT, "m", "openai", id="listed-by-the-first-source"),
