@@ -33,7 +33,7 @@ from otel_llmcost.instrumentation.outage import Outage
 from otel_llmcost.instrumentation.turn import Flow, Turn
 from otel_llmcost.storage.base import Hold, Posting
 from otel_llmcost.storage.writer import Writer
-from otel_llmcost.telemetry import baggage
+from otel_llmcost.telemetry import baggage, frames
 from otel_llmcost.telemetry.enclosing import tags_around
 from otel_llmcost.telemetry.meters import Meters
 from otel_llmcost.telemetry.spans import CALL_KEY, CallMark, Spans, is_instrumented_by_others, link_of
@@ -120,7 +120,7 @@ class Driver:
         body, endpoint = ask.body, ask.endpoint
         model, provider = ask.model, ask.provider
         identity = current.get_span_context()
-        tags: dict[Dimension, str] = {**self.said, **tags_around(current, self.said), **baggage.tags(ctx)}
+        tags: dict[Dimension, str] = {**self.said, **tags_around(current, self.said), **frames.tags(ctx)}
         tags["provider"], tags["model"] = provider, model
         if identity.is_valid:
             tags["trace"] = f"{identity.trace_id:032x}"

@@ -13,32 +13,22 @@ from otel_llmcost.adapters.frameworks import Frame, Hook
 from otel_llmcost.core.attribution import Dimension, Tags
 from otel_llmcost.instrumentation import state
 from otel_llmcost.instrumentation.contain import guard
-from otel_llmcost.telemetry import baggage
-
-FRAME_KEY = otel_context.create_key("llmcost.frame")
-"""Under this key the context carries the innermost frame."""
-
-_NAMED_KEY = otel_context.create_key("llmcost.frame.agent")
-"""And under this one the agent that was last named by a frame, to tell it from one that the program named."""
+from otel_llmcost.telemetry import baggage, frames
 
 _OUTERMOST_WINS: tuple[Dimension, ...] = ("workflow", "session", "user", "task")
 
 
-def framed(ctx: Context, frame: Frame) -> Context:
-    """Return the context inside a frame."""
-    outer = ctx.get(FRAME_KEY)
-    if frame.is_part and isinstance(outer, Frame) and outer.is_whole:
-        return ctx
-    said: dict[Dimension, str] = {}
-    known = baggage.tags(ctx)
+def named(frame: Frame, ctx: Context) -> dict[Dimension, str]:
+    """Return what of a frame is to be heard, by what is known already."""
+    result: dict[Dimension, str] = {}
+    known = frames.tags(ctx)
     if frame.agent and not _gives_way(frame, known, ctx):
-        said["agent"] = frame.agent[: baggage.MOST_CHARACTERS]
-        ctx = otel_context.set_value(_NAMED_KEY, said["agent"], ctx)
+        result["agent"] = frame.agent[: baggage.MOST_CHARACTERS]
     for dimension in _OUTERMOST_WINS:
         value: str | None = getattr(frame, dimension)
         if value and dimension not in known:
-            said[dimension] = value[: baggage.MOST_CHARACTERS]
-    return otel_context.set_value(FRAME_KEY, frame, baggage.with_tags(said, ctx))
+            result[dimension] = value[: baggage.MOST_CHARACTERS]
+    return result
 
 
 def _gives_way(frame: Frame, known: Tags, ctx: Context) -> bool:
@@ -48,7 +38,8 @@ def _gives_way(frame: Frame, known: Tags, ctx: Context) -> bool:
         return True
     if not (frame.is_default or frame.is_part):
         return False
-    if agent is not None and agent != ctx.get(_NAMED_KEY):
+    outer = frames.current_place(ctx)
+    if agent is not None and (outer is None or agent != outer.tags.get("agent")):
         return True
     return state.runtime is not None and "agent" in state.runtime.driver.said
 
@@ -89,52 +80,81 @@ class _Work:
         self._args, self._kwargs = (), {}  # nothing of the program's is kept longer for our sake
         return self._wrapped(*args, **kwargs)
 
-    def context(self) -> Context:
-        """Return the context to work in; a fault of ours leaves it as it is."""
+    def stand(self) -> _Stand:
+        """Return where to work; a fault of ours leaves that as it is."""
         ctx = otel_context.get_current()
+        here = frames.current_place(ctx)
         try:
-            outer: Any = ctx.get(FRAME_KEY)
+            outer: Frame | None = None if here is None else here.frame
             frame = self._hook.frame(self._instance, self._args, self._kwargs, outer)
-            return ctx if frame is None else framed(ctx, frame)
+            if frame is not None and not (frame.is_part and outer is not None and outer.is_whole):
+                ctx, here = frames.entered(ctx, frame, named(frame, ctx))
         except Exception as error:  # noqa: BLE001 -- ours; the agent works on, unnamed
             guard(f"learn who works in {self._hook.framework}", error)
-            return ctx
+        return _Stand(ctx, here)
+
+
+class _Stand:
+    """A context and a place, taken up for the time of a `with`; what is left attached at its end is kept."""
+
+    __slots__ = ("_before", "_ctx", "_here", "_token")
+
+    def __init__(self, ctx: Context, here: frames.Place | None) -> None:
+        self._ctx, self._here = ctx, here
+        self._before: frames.Place | None = None
+
+    def __enter__(self) -> None:
+        self._before = frames.place.get()
+        frames.place.set(self._here)
+        self._token = otel_context.attach(self._ctx)
+
+    def __exit__(self, *_: object) -> None:
+        self._ctx = otel_context.get_current()
+        otel_context.detach(self._token)
+        frames.place.set(self._before)
+
+    @property
+    def taken(self) -> tuple[Context, frames.Place | None]:
+        """The context and the place."""
+        return self._ctx, self._here
+
+    def pause(self) -> None:
+        """Say to whoever goes on between two steps that he is outside."""
+        if self._before is None:
+            frames.place.set(frames.OUTSIDE)
+
+    def end(self) -> None:
+        """Take that back."""
+        if frames.place.get() is frames.OUTSIDE:
+            frames.place.set(None)
 
 
 def _call(work: _Work) -> Any:
-    token = otel_context.attach(work.context())
-    try:
+    with work.stand():
         return work()
-    finally:
-        otel_context.detach(token)
 
 
 async def _coroutine(work: _Work) -> Any:
-    token = otel_context.attach(work.context())
-    try:
+    with work.stand():
         return await work()
-    finally:
-        otel_context.detach(token)
 
 
 def _generator(work: _Work) -> Generator[Any, Any, Any]:
-    """Attach the context for the time of each step, so that the consumer between two steps never sees it.
+    """Stand in the frame for the time of each step, so that the consumer between two steps never does.
 
     What a step leaves attached, such as a span of the framework's own, is there again in the next.
     """
-    ctx = work.context()
+    stand = work.stand()
     steps = work()
     step, value = steps.send, None
     try:
         while True:
-            token = otel_context.attach(ctx)
             try:
-                item = step(value)
+                with stand:
+                    item = step(value)
             except StopIteration as end:
                 return end.value
-            finally:
-                ctx = otel_context.get_current()
-                otel_context.detach(token)
+            stand.pause()
             try:
                 step, value = steps.send, (yield item)
             except GeneratorExit:
@@ -142,28 +162,24 @@ def _generator(work: _Work) -> Generator[Any, Any, Any]:
             except BaseException as error:  # noqa: BLE001 -- the consumer's, for the framework's generator
                 step, value = steps.throw, error
     finally:
-        token = otel_context.attach(ctx)
-        try:
+        with stand:
             steps.close()
-        finally:
-            otel_context.detach(token)
+        stand.end()
 
 
 async def _async_generator(work: _Work) -> AsyncGenerator[Any, Any]:
     """Do the same as `_generator`."""
-    ctx = work.context()
+    stand = work.stand()
     steps = work()
     step, value = steps.asend, None
     try:
         while True:
-            token = otel_context.attach(ctx)
             try:
-                item = await step(value)
+                with stand:
+                    item = await step(value)
             except StopAsyncIteration:
                 return
-            finally:
-                ctx = otel_context.get_current()
-                otel_context.detach(token)
+            stand.pause()
             try:
                 step, value = steps.asend, (yield item)
             except GeneratorExit:
@@ -171,24 +187,26 @@ async def _async_generator(work: _Work) -> AsyncGenerator[Any, Any]:
             except BaseException as error:  # noqa: BLE001 -- the consumer's, for the framework's generator
                 step, value = steps.athrow, error
     finally:
-        token = otel_context.attach(ctx)
-        try:
+        with stand:
             await steps.aclose()
-        finally:
-            otel_context.detach(token)
+        stand.end()
 
 
 @asynccontextmanager
 async def _async_context(work: _Work) -> AsyncGenerator[Any]:
-    """Attach the context for the time of the block, which may be left in another task than it was entered in."""
-    before = otel_context.get_current()
-    otel_context.attach(work.context())
+    """Stand in the frame for the time of the block, which may be left in another task than it was entered in."""
+    before, was_at = otel_context.get_current(), frames.place.get()
+    ctx, here = work.stand().taken
+    otel_context.attach(ctx)
+    frames.place.set(here)
     try:
         async with work() as value:
             yield value
     finally:
-        if FRAME_KEY in otel_context.get_current():
+        if frames.PLACE_KEY in otel_context.get_current():
             otel_context.attach(before)
+        if frames.place.get() is here:
+            frames.place.set(was_at)
 
 
 _RUNS: dict[str, Callable[[_Work], Any]] = {

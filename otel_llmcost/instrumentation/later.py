@@ -20,7 +20,7 @@ from otel_llmcost.core.ledger import Charge
 from otel_llmcost.instrumentation.contain import contained
 from otel_llmcost.instrumentation.driver import Ask, Driver
 from otel_llmcost.instrumentation.reading import Reading, objects
-from otel_llmcost.telemetry import baggage
+from otel_llmcost.telemetry import frames
 
 
 class LookUp:
@@ -65,7 +65,7 @@ class LookUp:
 
     def _remember(self, response_id: object) -> None:
         if isinstance(response_id, str):
-            tags: dict[Dimension, str] = {**self._driver.said, **baggage.tags(otel_context.get_current())}
+            tags: dict[Dimension, str] = {**self._driver.said, **frames.tags(otel_context.get_current())}
             self._driver.owed.remember(response_id, tags)
 
     def _learn(self, told: Answer, response_id: str) -> None:

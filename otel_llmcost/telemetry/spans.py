@@ -21,7 +21,7 @@ from otel_llmcost.core.money import NANO_PER_USD
 from otel_llmcost.core.rates import breakdown_usd
 from otel_llmcost.core.usage import Unit
 from otel_llmcost.errors import BudgetExceededError, RefusedError, error_type
-from otel_llmcost.telemetry import baggage, semconv
+from otel_llmcost.telemetry import frames, semconv
 from otel_llmcost.telemetry.enclosing import remember_around
 
 if TYPE_CHECKING:  # the core's flow is loaded with the first SDK, this when the program starts
@@ -327,7 +327,7 @@ class CostProcessor(SpanProcessor):
         ctx = otel_context.get_current() if parent_context is None else parent_context
         mark = ctx.get(CALL_KEY)
         remember_around(span, trace.get_current_span(ctx))
-        for dimension, value in merged(self._said, baggage.tags(ctx)).items():
+        for dimension, value in merged(self._said, frames.tags(ctx)).items():
             attribute = semconv.TAGS[dimension]
             if attribute not in (span.attributes or {}):
                 span.set_attribute(attribute, value)

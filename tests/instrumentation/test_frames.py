@@ -21,7 +21,7 @@ from otel_llmcost import attribute
 from otel_llmcost.adapters.frameworks import Frame, Hook
 from otel_llmcost.core.attribution import Tags
 from otel_llmcost.instrumentation import contain, frameworks, state
-from otel_llmcost.telemetry import baggage
+from otel_llmcost.telemetry import baggage, frames
 from tests.instrumentation.conftest import Start
 
 MODULE = "a_framework"
@@ -29,7 +29,7 @@ MODULE = "a_framework"
 
 def now() -> Tags:
     """Say who a call made here would be for."""
-    return baggage.tags(otel_context.get_current())
+    return frames.tags(otel_context.get_current())
 
 
 class Agent:
@@ -291,6 +291,81 @@ def test_others_baggage_is_kept(module: ModuleType) -> None:
         "gen_ai.agent.name": "scout",
     }
     otel_context.detach(token)
+
+
+def test_a_context_that_others_kept_from_before_hides_no_agent(module: ModuleType) -> None:
+    """Instrumentors of frameworks go back to the context of the step around, or of the run."""
+    kept: list[otel_context.Context] = []
+
+    def keep(inside: Callable[[], Any]) -> Callable[[], Any]:
+        def kept_here() -> Any:
+            kept.append(otel_context.get_current())
+            return inside()
+
+        return kept_here
+
+    def back_in(ctx: otel_context.Context, inside: Callable[[], Any] = now) -> Any:
+        token = otel_context.attach(ctx)
+        try:
+            return inside()
+        finally:
+            otel_context.detach(token)
+
+    def named_within() -> Any:
+        with attribute(agent="me", user="lin"):
+            return now()
+
+    scout = module.Agent("scout", inside=lambda: [back_in(ctx) for ctx in kept])
+    crew = module.Agent(Frame(agent="chief", session="s-1"), inside=keep(scout.call))
+    with attribute(agent="said", user="ada"):
+        seen = keep(crew.call)()
+        named = module.Agent("scout", inside=lambda: back_in(kept[0], named_within)).call()
+
+    assert seen == [{"agent": "scout", "session": "s-1", "user": "ada"}] * 2
+    assert named == {"agent": "me", "user": "lin"}
+
+
+def test_a_context_that_others_left_behind_names_nobody(module: ModuleType) -> None:
+    """A stream's consumer is told by no agent's context that he is that agent; afterwards all is as it was."""
+    left: list[otel_context.Context] = []
+
+    def leave() -> None:
+        left.append(otel_context.get_current())
+
+    def between_two_steps() -> Any:
+        steps = module.Agent(Frame(agent="scout", session="s-1"), inside=leave).generator()
+        next(steps)
+        token = otel_context.attach(left[-1])
+        try:
+            return now(), {**baggage.tags(otel_context.get_current())}
+        finally:
+            otel_context.detach(token)
+            steps.close()
+
+    assert between_two_steps() == ({}, {"agent": "scout", "session": "s-1"})
+    assert module.Agent("chief", inside=between_two_steps).call()[0] == {"agent": "chief"}
+    with attribute(user="ada"):
+        assert between_two_steps()[0] == {"user": "ada"}
+
+
+def test_a_thread_has_what_its_context_says(module: ModuleType) -> None:
+    """What instruments threads hands on the context and nothing else."""
+    seen: list[Any] = []
+
+    def begin_thread() -> None:
+        def work(ctx: otel_context.Context) -> None:
+            otel_context.attach(ctx)
+            seen.append(now())
+            seen.append(module.Agent(Frame(agent="step", is_part=True)).call())
+            seen.append(now())
+
+        thread = threading.Thread(target=work, args=(otel_context.get_current(),))
+        thread.start()
+        thread.join()
+
+    module.Agent(Frame(agent="scout", session="s-1", is_whole=True), inside=begin_thread).call()
+
+    assert seen == [{"agent": "scout", "session": "s-1"}] * 3
 
 
 def test_a_fault_of_ours_leaves_the_agent_at_work(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
