@@ -21,20 +21,28 @@ PROVIDERS: Mapping[str, str] = {
     # as OpenTelemetry used to, and as instrumentors and LiteLLM do
     "az.ai.inference": "azure",
     "az.ai.openai": "azure",
+    "azure-openai": "azure",
+    "azure.openai": "azure",
     "azure_ai": "azure",
     "azure_openai": "azure",
     "bedrock": "aws",
     "bedrock_converse": "aws",
     "cohere_chat": "cohere",
+    "fireworks-ai": "fireworks",
     "fireworks_ai": "fireworks",
     "gemini": "google",
     "github_copilot": "github-copilot",
     "moonshot": "moonshotai",
+    "novita_ai": "novita",
+    "perplexity_ai": "perplexity",
     "together_ai": "together",
+    "togetherai": "together",
     "voyage": "voyageai",
     "vertex_ai": "google",
     "vertex_ai_beta": "google",
     "xai": "x-ai",
+    "z.ai": "zai",
+    "z_ai": "zai",
 }
 """Names of providers → the price book's, where its own rules would miss them or take them for somebody else."""
 
