@@ -49,6 +49,7 @@ MESSAGES = Endpoint(
     chunk=ChunkShape(
         text=("delta.text", "delta.partial_json", "delta.thinking"),
         ends=frozenset({"message_stop"}),
+        end_path="delta.stop_reason",  # litellm reads no further
         answer=("message", ""),
     ),
 )

@@ -412,6 +412,8 @@ class ChunkShape:
     ends: frozenset[Any] = frozenset()
     """Values of that field after which nothing more is paid; empty: `[DONE]`, the end of the body, or, where usage was
     asked for, an event with a usage and no choices."""
+    end_path: str | None = None
+    """Path of what only the last event that is paid tells, wherever others follow that not every reader takes in."""
     answer: tuple[str, ...] = ("",)
     """Where the answer lies in an event, first that is there; an empty path is the event itself."""
     asks_usage: bool = False

@@ -45,6 +45,7 @@ class _Events:
         self._words = shape.tells
         self._ends = shape.ends
         self._end_key = shape.end_key
+        self._get_end = None if shape.end_path is None else getter(shape.end_path)
         self._asks_usage = shape.asks_usage
         self._answers = tuple(getter(path) for path in shape.answer)
         self._text = tuple(getter(path) for path in shape.text)
@@ -77,7 +78,7 @@ class _Events:
         is_last = self._headers is not None and self._take_headers(self._headers(chunk))
         self._note(chunk)
         if self._ends or is_last:
-            if is_last or chunk.get(self._end_key) in self._ends:
+            if is_last or chunk.get(self._end_key) in self._ends or (self._get_end and self._get_end(chunk)):
                 turn.is_ended = True
                 turn.finish()
             return False

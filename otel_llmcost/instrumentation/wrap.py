@@ -15,6 +15,7 @@ from otel_llmcost.core.body import is_fields
 from otel_llmcost.instrumentation import tap
 from otel_llmcost.instrumentation.contain import contained, guard
 from otel_llmcost.instrumentation.driver import Driver, new_ask
+from otel_llmcost.instrumentation.errands import provider_meant
 from otel_llmcost.instrumentation.later import LookUp
 from otel_llmcost.instrumentation.sending import BAD_REQUEST, areserve, may_be_billed, reserve
 from otel_llmcost.instrumentation.turn import Turn
@@ -109,7 +110,7 @@ class ClientWrapper:
             return None
         netloc = instance.base_url.netloc.decode("ascii", "replace")
         client: Any = instance.__class__
-        place, provider = self._place(options.method.lower(), url, netloc, client)
+        place, provider = self._place(options.method.lower(), url, netloc)
         if place is None:
             return None
         endpoint = place.endpoint
@@ -123,7 +124,7 @@ class ClientWrapper:
             endpoint=endpoint,
             model=str(place.model or endpoint.get_model(body) or endpoint.unnamed),
             body=body,
-            provider=provider,
+            provider=provider or provider_meant() or self._sdk.provider_of(client),
             is_stream=is_stream,
             is_async=self._is_async,
             makes_own_span=getattr(instance, "_tracer", None) is not None,
@@ -138,11 +139,11 @@ class ClientWrapper:
             paid.ask_usage(body)
         return paid
 
-    def _find_place(self, method: str, url: str, netloc: str, client: type) -> tuple[Place | None, str]:
-        """Find what a URL asks for, and who is asked: some hosts answer this SDK in ways of their own."""
+    def _find_place(self, method: str, url: str, netloc: str) -> tuple[Place | None, str]:
+        """Find what a URL asks for, and who is asked, if the host tells: some answer this SDK in ways of their own."""
         path = url.partition("?")[0]
         place = (DIRECTORY.at(netloc, path) if method == "post" else None) or self._sdk.place(path, method)
-        return place, known_at(self._sdk, netloc) or DIRECTORY.provider_at(netloc) or self._sdk.provider_of(client)
+        return place, known_at(self._sdk, netloc) or DIRECTORY.provider_at(netloc) or ""
 
     def _failed(self, turn: Turn, error: BaseException) -> None:
         with contained("settle a failed call"):
