@@ -113,6 +113,8 @@ class Held(NamedTuple):
     """What lies over it."""
     tier: str
     """The modifiers that were found, all of those asked for or fewer."""
+    beside: tuple[str, ...]
+    """Where prices of units are from that the model's own source has none for."""
 
     @property
     def valid_from(self) -> datetime | None:
@@ -150,8 +152,12 @@ class ModelPrices(NamedTuple):
         standard = [row for row in self.rows if row.tier == STANDARD]
         row = next((row for row in reversed(standard) if row.holds(at)), standard[0])
         prices: dict[Unit, Steps] = {}
-        for each in (*reversed(self._of(EVERY_TIER, at)), row):
+        also = self._of(EVERY_TIER, at)
+        for each in (*reversed(also), row):
             prices.update(each.prices)
+        beside = tuple(
+            dict.fromkeys(each.source for each in also if each.source and not each.prices.keys() <= row.prices.keys())
+        )
         found: list[str] = []
         laid: list[PriceRow] = []
         for name, rows in self._modifiers(at, tier):
@@ -168,7 +174,7 @@ class ModelPrices(NamedTuple):
                 prices = scaled(prices, each.times)
         if self._is_unknown_size(tier, found):
             prices = {unit: steps for unit, steps in prices.items() if unit not in _BY_SIZE}
-        return Held(prices=prices, row=row, laid=tuple(laid), tier=_BETWEEN.join(found) or STANDARD)
+        return Held(prices=prices, row=row, laid=tuple(laid), tier=_BETWEEN.join(found) or STANDARD, beside=beside)
 
     def _modifiers(self, at: datetime, tier: str) -> Iterator[tuple[str, list[PriceRow]]]:
         if tier == STANDARD:

@@ -99,7 +99,9 @@ class _Quote(NamedTuple):
         return [row for row in (self.override, self.discount) if row is not None]
 
     def _book(self, known: Known) -> tuple[str, ...]:
-        return () if self.held is None else (self.held.source or known.source,)
+        if self.held is None:
+            return ()
+        return (" and ".join(dict.fromkeys((self.held.source or known.source, *self.held.beside))),)
 
     def _ceiling(self, known: Known) -> int | None:
         if self.override is not None and self.override.max_output_tokens is not None:

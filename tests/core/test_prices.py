@@ -442,6 +442,15 @@ def test_days_of_the_week_begin_and_end_at_midnight():
     assert [input_price(rates, day(at)) for at in asked] == [1, 2, 2, 1]
 
 
+def test_units_priced_from_elsewhere_say_so():
+    rows = [row(input_tokens=4), row("*", images=2, source="other 9"), row("*", input_tokens=5, source="third 1")]
+
+    rate = book(*rows).rate_at("acme", "m", NOW)
+
+    assert rate.prices == {"input_tokens": 4, "images": 2}
+    assert rate.source == "test 1 and other 9"
+
+
 def test_a_modifier_from_elsewhere_says_so():
     rate = book(row(input_tokens=4), row("batch", input_tokens=2, source="other 9")).rate_at(
         "acme", "m", NOW, tier="batch"
