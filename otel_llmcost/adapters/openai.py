@@ -108,6 +108,21 @@ def chat(*, asks_usage: bool) -> Endpoint:
     )
 
 
+RESPONSES = Endpoint(
+    path="/responses",
+    operation="chat",
+    dialect="openai.responses",
+    usage=_RESPONSES_USAGE,
+    caps=("max_output_tokens",),
+    tier=("service_tier",),
+    chunk=ChunkShape(
+        text=("delta",),
+        ends=_RESPONSE_ENDS,
+        answer=("response",),
+        words=('"response":',),
+        are_ends_told=True,
+    ),
+)
 COMPLETIONS = Endpoint(
     path="/completions",
     operation="text_completion",
@@ -141,21 +156,7 @@ OPENAI = ClientSdk(
     is_common=True,
     endpoints=(
         chat(asks_usage=True),
-        Endpoint(
-            path="/responses",
-            operation="chat",
-            dialect="openai.responses",
-            usage=_RESPONSES_USAGE,
-            caps=("max_output_tokens",),
-            tier=("service_tier",),
-            chunk=ChunkShape(
-                text=("delta",),
-                ends=_RESPONSE_ENDS,
-                answer=("response",),
-                words=('"response":',),
-                are_ends_told=True,
-            ),
-        ),
+        RESPONSES,
         Endpoint(
             path="/responses/compact",
             operation="chat",

@@ -36,6 +36,12 @@ HTTP_MODULES = (
 )
 """HTTP clients below all other SDKs."""
 
+SESSION_MODULES = (
+    *("openai.resources.realtime.realtime", "openai.resources.beta.realtime.realtime"),
+    "openai.resources.responses.responses",
+)
+"""Where connections are made on which many answers come."""
+
 STARTING_MODULES = (
     "google.genai", "mistralai", "cohere", "ollama", "huggingface_hub.inference._client", "litellm", "openrouter"
 )  # fmt: skip
@@ -97,6 +103,8 @@ def install(settings: Settings | None = None) -> None:
         wrapt.register_post_import_hook(partial(_imported, name), module)
     for name in HTTP_MODULES:
         wrapt.register_post_import_hook(partial(_imported_http, name), name)
+    for name in SESSION_MODULES:
+        wrapt.register_post_import_hook(_imported_session, name)
     for name in STARTING_MODULES:
         wrapt.register_post_import_hook(_imported_user, name)
     frameworks.wait()
@@ -135,3 +143,9 @@ def _imported_user(_module: ModuleType) -> None:
     with contained("start"):
         if state.is_installed:
             import_module("otel_llmcost.instrumentation.patching").start()
+
+
+def _imported_session(module: ModuleType) -> None:
+    with contained(f"patch {module.__name__}"):
+        if state.is_installed and not state.is_disabled and module.__name__ not in state.patched:
+            import_module("otel_llmcost.instrumentation.sessions").patch(module)
