@@ -18,6 +18,8 @@ from otel_llmcost.errors import UnknownPriceError, error_type
 
 PROVIDER = "provider"
 """Source of a cost that the provider itself stated."""
+NO_ANSWER_SEEN = "no-answer-seen"
+"""Method of a charge for a call that was sent and whose end nobody saw."""
 _NO_CEILING = 4096
 """Output tokens assumed at most where neither the request nor the book has a limit."""
 _MOST_LEARNED = 10_000
@@ -116,7 +118,7 @@ class Pricing:
         usage = call.input.usage(self.factor(call.model))
         guessed = _with_output(usage, estimate.expected_output_tokens) if estimate is not None else usage
         answer = Answer(usage=None, error_type=error_type(failure.error), duration_seconds=failure.duration_seconds)
-        return self._charge(call, answer, guessed, "suspected", "no-answer-seen", estimate)
+        return self._charge(call, answer, guessed, "suspected", NO_ANSWER_SEEN, estimate)
 
     def cost_at(self, model: str, charge: Charge) -> int | None:
         """Price a charge's usage at another model's rate, in nano-USD; None: that one has no price either."""

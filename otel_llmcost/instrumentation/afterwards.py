@@ -8,7 +8,7 @@ from otel_llmcost.core.attribution import Tags
 from otel_llmcost.core.flow import Answer, Call, Failure, Settle
 from otel_llmcost.core.ledger import Charge, reversal
 from otel_llmcost.core.policy import Policy
-from otel_llmcost.core.pricing import Pricing
+from otel_llmcost.core.pricing import NO_ANSWER_SEEN, Pricing
 from otel_llmcost.storage.base import Posting
 from otel_llmcost.storage.writer import Writer
 from otel_llmcost.telemetry.meters import Meters
@@ -52,7 +52,7 @@ def lost_attempts(step: Settle, lost: int, pricing: Pricing) -> list[Posting]:
         lost: how many attempts there were whose end was not seen.
         pricing: estimates them; as the same request was sent, each comes to the same.
     """
-    ended_unseen = step.charge is not None and step.charge.status == "suspected"
+    ended_unseen = step.charge is not None and step.charge.method == NO_ANSWER_SEEN  # priced or not
     count = lost - ended_unseen
     if count <= 0:
         return []
