@@ -165,7 +165,7 @@ class ClientWrapper:
             if http is not None:
                 return http
         if hasattr(answer, "iter_bytes"):
-            return answer
+            return getattr(answer, "response", answer)  # openai's files are a shell around theirs
         self._models.add(kind)
         return None
 
