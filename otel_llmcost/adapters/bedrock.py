@@ -1,4 +1,4 @@
-"""Amazon Bedrock: Converse and InvokeModel, by whatever client; botocore's is `instrumentation.over_botocore`.
+"""Amazon Bedrock: Converse and InvokeModel, by whatever client; botocore's calls pass `instrumentation.over_botocore`.
 
 Its own counts of input leave cached tokens out. InvokeModel answers as the model's maker does; makers that count
 nothing leave it to headers, which a stream has in its last event.
@@ -108,7 +108,6 @@ def _invoke(operation: str, usage: UsageAt, *models: str) -> Endpoint:
         caps=_INVOKE_CAPS if operation == "chat" else (),
         has_output=operation == "chat",
         tier_headers=_TIER_HEADERS,
-        asked_tier=("serviceTier", "performanceConfigLatency", "service_tier"),
         ids=(),
         id_header=_REQUEST_ID,
     )
@@ -121,7 +120,6 @@ _INVOKE_STREAM = Endpoint(
     usage=_INVOKE_USAGE,
     caps=_INVOKE_CAPS,
     tier_headers=_TIER_HEADERS,
-    asked_tier=("serviceTier", "performanceConfigLatency", "service_tier"),
     chunk=ChunkShape(
         text=(
             *("delta.text", "delta.partial_json", "delta.thinking", "contentBlockDelta.delta.text", "outputText"),
@@ -154,5 +152,5 @@ BEDROCK = Api(
         _INVOKE_STREAM,
     ),
     unsent=UNSENT | {"EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError", "SSLError"},
-    unanswered=UNANSWERED | {"HTTPClientError", "ModelTimeoutException"},
+    unanswered=UNANSWERED | {"HTTPClientError"},
 )

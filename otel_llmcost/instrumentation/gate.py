@@ -52,7 +52,8 @@ def _aiohttp(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
 
 
 def _botocore(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
-    return _AMAZON.get(args[0] if args else str(kwargs.get("operation_name")), b"")
+    operation: Any = args[0] if args else kwargs.get("operation_model")
+    return _AMAZON.get(operation.name, b"")
 
 
 _AMAZON = {
@@ -68,11 +69,17 @@ CLIENTS: Mapping[str, tuple[tuple[str, str, Target, bool], ...]] = {
     "httpx2": (("Client", "send", _httpx, False), ("AsyncClient", "send", _httpx, True)),
     "requests": (("Session", "send", _requests, False),),
     "aiohttp": (("ClientSession", "_request", _aiohttp, True),),
-    "botocore.client": (("BaseClient", "_make_api_call", _botocore, False),),
+    "botocore.client": (("BaseClient", "_make_request", _botocore, False),),
     "botocore.httpsession": (("URLLib3Session", "send", _requests, False),),
-    "aiobotocore.client": (("AioBaseClient", "_make_api_call", _botocore, True),),
+    "aiobotocore.client": (("AioBaseClient", "_make_request", _botocore, True),),
 }
 """HTTP client → its classes, the method all requests pass, how to see where they go, whether it is async."""
+
+MAKERS: Mapping[str, tuple[str, str, str]] = {
+    "botocore.client": ("ClientCreator", "create_client", "bedrock-runtime"),
+    "aiobotocore.client": ("AioClientCreator", "create_client", "bedrock-runtime"),
+}
+"""SDK of many services → its class and method that makes a client, the service whose clients make paid calls."""
 
 
 def stand_around(name: str, module: ModuleType) -> None:
@@ -81,6 +88,21 @@ def stand_around(name: str, module: ModuleType) -> None:
     for owner, method, target, is_async in CLIENTS[name]:
         wrapt.wrap_function_wrapper(getattr(module, owner), method, gate(name, target, is_async=is_async))
         state.patched[name].append((getattr(module, owner), method))
+    if name in MAKERS:
+        owner, method, service = MAKERS[name]
+        wrapt.wrap_function_wrapper(getattr(module, owner), method, _opening(name, service))
+        state.patched[name].append((getattr(module, owner), method))
+
+
+def _opening(name: str, service: str) -> Wrapper:
+    """Load what paid calls need before the first one: others begin their spans of it before it comes to us."""
+
+    def open_or_pass(wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if (args[0] if args else kwargs.get("service_name")) == service:
+            open_gate(name, is_async=False)
+        return wrapped(*args, **kwargs)
+
+    return open_or_pass
 
 
 def gate(name: str, target: Target, *, is_async: bool) -> Wrapper:

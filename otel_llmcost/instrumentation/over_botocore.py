@@ -1,83 +1,54 @@
 """Calls of Amazon Bedrock made with botocore, which boto3 is built on, or with its asynchronous twin aiobotocore.
 
-A call of the user is one `_make_api_call`, within which the SDK repeats what failed. What it hands out keeps its type
-and its state: where the answer is still to be read, we look at the HTTP response's bytes below it.
+A call of the user is one `_make_request`, within which the SDK repeats what failed, and which is within whatever
+others stand around. What the SDK hands out keeps its type and its state: where the answer is still to be read, we look
+at the HTTP response's bytes below it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
 from weakref import ref
 
 from otel_llmcost.instrumentation import tap
-from otel_llmcost.instrumentation.http import json_body
 from otel_llmcost.instrumentation.over_aiohttp import AiohttpTransport
 from otel_llmcost.instrumentation.tap import JsonTap, Tap, take_whole, tap_for
 from otel_llmcost.instrumentation.transports import Posted
 from otel_llmcost.instrumentation.turn import Turn
 
-_PATHS = {
-    "Converse": "converse",
-    "ConverseStream": "converse-stream",
-    "InvokeModel": "invoke",
-    "InvokeModelWithResponseStream": "invoke-with-response-stream",
-}
-_ABOUT_THE_CALL = ("serviceTier", "performanceConfigLatency")
-"""What InvokeModel takes beside the body, and sends as headers."""
+_AGENT = {"user-agent": "botocore/"}
 _NOTHING = Posted("", {}, None)
 
 
 class BotocoreTransport:
-    """Knows what passes `_make_api_call`."""
+    """Knows what passes `_make_request` of a client, which gives the HTTP response and what is made of it."""
 
     is_async = False
 
     def posted(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Posted:
-        """Say what is asked, as its HTTP request will."""
-        operation = args[0] if args else kwargs["operation_name"]
-        params = args[1] if len(args) > 1 else kwargs["api_params"]
-        model = params.get("modelId")
-        if client.meta.service_model.service_name != "bedrock-runtime" or not isinstance(model, str):
+        """Say what is asked, in whatever form the caller gave the body; a file is left to whoever is to read it."""
+        request = args[1] if len(args) > 1 else kwargs["request_dict"]
+        if client.meta.service_model.service_name != "bedrock-runtime":
             return _NOTHING
-        url = f"{client.meta.endpoint_url}/model/{quote(model, safe='')}/{_PATHS[operation]}"
-        return Posted(url, {"user-agent": "botocore/"}, _invoked(params) if "body" in params else params)
+        body = request["body"]
+        content = body.getvalue() if hasattr(body, "getvalue") else body
+        return Posted(request["url"], _AGENT, bytes(content) if isinstance(content, bytearray) else content)
 
     def status(self, answer: Any) -> int:
-        """Return the status of an answer; errors are raised."""
-        status: int = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 200)
+        """Return the status of an answer."""
+        status: int = answer[0].status_code
         return status
 
     def read(self, answer: Any, turn: Turn) -> None:
         """Read an answer that was taken in, or look at what is still to be read."""
-        headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-        turn.note_headers(headers)
-        body = answer.get("stream", answer.get("body"))
-        if body is None:
-            turn.answered(answer)
-        else:
-            self.attach(body, headers, turn)
-
-    def attach(self, body: Any, headers: Mapping[str, str], turn: Turn) -> None:
-        """Look at the bytes of an answer as they are read."""
-        stand_in(getattr(body, "_raw_stream", None), headers, turn)
+        read(answer[0], turn)
 
 
 class AiobotocoreTransport(BotocoreTransport):
-    """Knows what passes the asynchronous `_make_api_call`."""
+    """Knows what passes the same method where it is asynchronous."""
 
     is_async = True
-
-    def attach(self, body: Any, headers: Mapping[str, str], turn: Turn) -> None:  # noqa: ARG002
-        """Look at the bytes of an answer, which aiohttp brings, or httpx."""
-        raw = getattr(body, "__wrapped__", None) or getattr(body, "_raw_stream", None)
-        if hasattr(raw, "aiter_bytes"):
-            tap.attach(raw, turn, is_stream=turn.call.is_stream)
-        elif hasattr(raw, "content"):
-            AiohttpTransport().read(raw, turn)
-        else:
-            turn.finish()
 
 
 class BotocoreSession:
@@ -98,12 +69,21 @@ class BotocoreSession:
 
     def read(self, answer: Any, turn: Turn) -> None:
         """Read an answer that was taken in, or look at what is still to be read."""
-        content = getattr(answer, "_content", None)
-        if isinstance(content, bytes):
-            take_whole(turn, answer.headers, content)
-        else:
-            turn.note_headers(answer.headers)
-            stand_in(answer.raw, answer.headers, turn)
+        read(answer, turn)
+
+
+def read(http: Any, turn: Turn) -> None:
+    """Read an HTTP response of botocore, whose bytes urllib3, aiohttp or httpx brings."""
+    content, raw = getattr(http, "_content", None), http.raw
+    if isinstance(content, bytes):
+        take_whole(turn, http.headers, content)
+    elif hasattr(raw, "aiter_bytes"):
+        tap.attach(raw, turn, is_stream=turn.call.is_stream)
+    elif hasattr(raw, "content"):
+        AiohttpTransport().read(raw, turn)
+    else:
+        turn.note_headers(http.headers)
+        stand_in(raw, http.headers, turn)
 
 
 def stand_in(raw: Any, headers: Mapping[str, str], turn: Turn) -> None:
@@ -138,7 +118,7 @@ class _Reading:
 
     def _own(self, name: str) -> Any:
         raw = self._raw()
-        return getattr(type(raw), name).__get__(raw)
+        return getattr(raw.__class__, name).__get__(raw)
 
     def _reader(self, name: str) -> Callable[..., bytes]:
         def read(*args: Any, **kwargs: Any) -> bytes:
@@ -200,14 +180,6 @@ class _Reading:
 
     def __del__(self) -> None:
         self._leave()
-
-
-def _invoked(params: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the body for a model, and what is said beside it; a file is left to whoever is to read it."""
-    body = params["body"]
-    content = body.getvalue() if hasattr(body, "getvalue") else body
-    fields = json_body(bytes(content) if isinstance(content, bytearray) else content)
-    return {**fields, **{name: params[name] for name in _ABOUT_THE_CALL if name in params}}
 
 
 def _text(value: Any) -> str:

@@ -119,7 +119,7 @@ async def test_an_error_is_no_charge_but_a_span(process: Process, replay: Replay
 
     assert process.charges == []
     (span,) = process.spans
-    assert told(span)["error.type"] == "ThrottlingException"
+    assert told(span)["error.type"] == "429"
 
 
 async def test_a_refused_call_is_not_sent(start: Start, replay: ReplayServer, bedrock: Any):

@@ -567,7 +567,7 @@ def test_an_error_is_no_charge_but_a_span(process: Process, replay: ReplayServer
 
     assert process.charges == []
     (span,) = process.spans
-    assert told(span)["error.type"] == "ThrottlingException"
+    assert told(span)["error.type"] == "429"
 
 
 class InMemory(io.BytesIO):
