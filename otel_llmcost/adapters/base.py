@@ -124,6 +124,7 @@ class UsageAt:
             whatever the provider counts.
         lengths: unit → (path of a list in the answer, value of its items' `type`): counts such items.
             An empty value counts all items.
+        unbilled: (path of such an item, values there that say it is not billed).
         having: unit → (path of a list in the answer, field): counts the items that have that field.
         once: units of which a request is billed one, however many it counts.
         kinds: unit → where a list has its count.
@@ -140,6 +141,7 @@ class UsageAt:
         where: tuple[str, ...],
         counts: Mapping[Unit, tuple[str, ...]],
         lengths: Mapping[Unit, tuple[str, str]] | None = None,
+        unbilled: tuple[str, frozenset[str]] | None = None,
         having: Mapping[Unit, tuple[str, str]] | None = None,
         once: tuple[Unit, ...] = (),
         kinds: Mapping[Unit, tuple[Kind, ...]] | None = None,
@@ -150,6 +152,8 @@ class UsageAt:
     ) -> None:
         self._where = tuple(getter(path) for path in where)
         self._lengths = tuple((unit, getter(path), kind) for unit, (path, kind) in (lengths or {}).items())
+        self._get_kind = getter(unbilled[0] if unbilled else "type")
+        self._unbilled: frozenset[Any] = unbilled[1] if unbilled else frozenset()
         self._having = tuple((unit, getter(path), name) for unit, (path, name) in (having or {}).items())
         self._once = once
         self._lists = bool(lengths or having or kinds)
@@ -193,7 +197,8 @@ class UsageAt:
         for unit, get, kind in self._lengths:
             items = get(answer)
             if is_list(items) and items:
-                seen[unit] = sum(1 for item in items if not kind or fields_of(item).get("type") == kind)
+                counted = (item for item in items if not kind or fields_of(item).get("type") == kind)
+                seen[unit] = sum(1 for item in counted if str(self._get_kind(item)) not in self._unbilled)
         for unit, get, name in self._having:
             items = get(answer)
             if is_list(items):

@@ -39,6 +39,7 @@ _RESPONSES_USAGE = UsageAt(
         "web_searches": ("output", "web_search_call"),
         "file_searches": ("output", "file_search_call"),
     },
+    unbilled=("action.type", frozenset({"open_page", "find_in_page", "find"})),  # what was found is read for nothing
 )
 _TOKENS_ONLY = UsageAt(
     where=("usage",), counts={"input_tokens": ("prompt_tokens",), "output_tokens": ("completion_tokens",)}
