@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import pytest
 
 EXPECTED_SKIPS = re.compile(
-    r"(openai|anthropic) (\d+\.\d+\.\d+ )?(has no|does not know|makes no)|this (openai|anthropic) "
+    r"(openai|anthropic) (\d+\.\d+\.\d+ )?(has no|does not know|makes no)|this (openai|anthropic|google-genai) "
 )
 """Only an older SDK may lack what a test is about."""
 

