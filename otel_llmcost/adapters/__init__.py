@@ -1,7 +1,7 @@
 """One table per SDK: where a call starts, what it asks for, where its usage lies."""
 
 from otel_llmcost.adapters.anthropic import ANTHROPIC
-from otel_llmcost.adapters.bedrock import BEDROCK
+from otel_llmcost.adapters.bedrock import AIOBOTOCORE, BEDROCK, BOTOCORE
 from otel_llmcost.adapters.cohere import COHERE
 from otel_llmcost.adapters.compatible import CEREBRAS, GROQ, TOGETHER
 from otel_llmcost.adapters.directory import Directory
@@ -15,7 +15,20 @@ from otel_llmcost.adapters.perplexity import PERPLEXITY
 SDKS = (OPENAI, ANTHROPIC, GROQ, TOGETHER, CEREBRAS)
 """SDKs with a wrapper of their own."""
 
-APIS = (BEDROCK, VERTEX, GEMINI, MISTRAL, COHERE, OLLAMA, HUGGINGFACE, PERPLEXITY, OPENAI, ANTHROPIC)
+APIS = (
+    AIOBOTOCORE,
+    BOTOCORE,
+    BEDROCK,
+    VERTEX,
+    GEMINI,
+    MISTRAL,
+    COHERE,
+    OLLAMA,
+    HUGGINGFACE,
+    PERPLEXITY,
+    OPENAI,
+    ANTHROPIC,
+)
 """What is known by its requests alone: those of one provider first, then those that servers of others speak too."""
 
 DIRECTORY = Directory(APIS)

@@ -7,6 +7,7 @@ nothing leave it to headers, which a stream has in its last event.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from otel_llmcost.adapters.base import UNANSWERED, UNSENT, Api, ChunkShape, Endpoint, Kind, UsageAt
 from otel_llmcost.core.usage import Unit
@@ -137,10 +138,9 @@ _INVOKE_STREAM = Endpoint(
 )
 
 BEDROCK = Api(
-    name="botocore",
+    name="bedrock",
     provider="aws.bedrock",
     hosts=HOSTS,
-    agents=("boto3/", "botocore/", "aiobotocore/"),
     is_common=True,
     endpoints=(
         _converse("converse", streams=False),
@@ -154,3 +154,6 @@ BEDROCK = Api(
     unsent=UNSENT | {"EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError", "SSLError"},
     unanswered=UNANSWERED | {"HTTPClientError"},
 )
+BOTOCORE = replace(BEDROCK, name="botocore", agents=("botocore/",), hosts=None, is_common=False)
+AIOBOTOCORE = replace(BOTOCORE, name="aiobotocore", agents=("aiobotocore/",))
+"""The same where the SDK is known, which others may instrument."""

@@ -17,7 +17,6 @@ from otel_llmcost.instrumentation.tap import JsonTap, Tap, take_whole, tap_for
 from otel_llmcost.instrumentation.transports import Posted
 from otel_llmcost.instrumentation.turn import Turn
 
-_AGENT = {"user-agent": "botocore/"}
 _NOTHING = Posted("", {}, None)
 
 
@@ -25,6 +24,7 @@ class BotocoreTransport:
     """Knows what passes `_make_request` of a client, which gives the HTTP response and what is made of it."""
 
     is_async = False
+    agent = "botocore/"
 
     def posted(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Posted:
         """Say what is asked, in whatever form the caller gave the body; a file is left to whoever is to read it."""
@@ -33,7 +33,9 @@ class BotocoreTransport:
             return _NOTHING
         body = request["body"]
         content = body.getvalue() if hasattr(body, "getvalue") else body
-        return Posted(request["url"], _AGENT, bytes(content) if isinstance(content, bytearray) else content)
+        return Posted(
+            request["url"], {"user-agent": self.agent}, bytes(content) if isinstance(content, bytearray) else content
+        )
 
     def status(self, answer: Any) -> int:
         """Return the status of an answer."""
@@ -49,6 +51,7 @@ class AiobotocoreTransport(BotocoreTransport):
     """Knows what passes the same method where it is asynchronous."""
 
     is_async = True
+    agent = "aiobotocore/"
 
 
 class BotocoreSession:

@@ -43,6 +43,8 @@ FOREIGN_SCOPES = (
     "opentelemetry.instrumentation.anthropic",
     "opentelemetry.instrumentation.google_genai",
     "opentelemetry.instrumentation.google_generativeai",
+    "opentelemetry.instrumentation.bedrock",
+    "opentelemetry.instrumentation.botocore.bedrock-runtime",
     "openinference.instrumentation",
     "openlit",
     "logfire",
@@ -69,6 +71,14 @@ FOREIGN_INSTRUMENTORS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("openinference.instrumentation.google_genai", "GoogleGenAIInstrumentor"),
         ("openlit.instrumentation.google_ai_studio", "GoogleAIStudioInstrumentor"),
     ),
+    "botocore": (
+        ("opentelemetry.instrumentation.genai.bedrock", "BedrockInstrumentor"),
+        ("opentelemetry.instrumentation.bedrock", "BedrockInstrumentor"),
+        ("opentelemetry.instrumentation.botocore", "BotocoreInstrumentor"),
+        ("openinference.instrumentation.bedrock", "BedrockInstrumentor"),
+        ("openlit.instrumentation.bedrock", "BedrockInstrumentor"),
+    ),
+    "aiobotocore": (("opentelemetry.instrumentation.botocore", "AiobotocoreInstrumentor"),),
 }
 """SDK → modules and classes of others that make a span per call of it."""
 
