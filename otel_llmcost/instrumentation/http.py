@@ -16,15 +16,13 @@ from otel_llmcost.adapters import DIRECTORY
 from otel_llmcost.adapters.base import fields_of
 from otel_llmcost.adapters.directory import Found, agent_of
 from otel_llmcost.instrumentation import tap
+from otel_llmcost.instrumentation.bodies import body_of
 from otel_llmcost.instrumentation.contain import guard
 from otel_llmcost.instrumentation.driver import Driver, new_ask
 from otel_llmcost.instrumentation.errands import provider_meant
 from otel_llmcost.instrumentation.sending import BAD_REQUEST, Sent, areserve, reserve
 from otel_llmcost.instrumentation.turn import Turn
 from otel_llmcost.telemetry.spans import CALL_KEY
-
-MOST_BODY_BYTES = 64 << 20
-"""A longer request is not looked into."""
 
 
 class HttpxWrapper:
@@ -171,18 +169,9 @@ def begin(driver: Driver, found: Found, body: Mapping[str, Any], *, is_async: bo
 
 def _body(request: Any) -> Mapping[str, Any]:
     content = getattr(request, "_content", None)
-    return json_body(content)
-
-
-def json_body(content: object) -> Mapping[str, Any]:
-    """Return a request's JSON object; an empty one, if there is none to be seen."""
-    if not isinstance(content, (bytes, str)) or not content or len(content) > MOST_BODY_BYTES:
-        return {}
-    try:
-        value = json.loads(content)
-    except ValueError:
-        return {}
-    return fields_of(value) if isinstance(value, dict) else {}
+    if content is None:
+        content = request.stream
+    return body_of(content, request.headers.get("content-type", ""))
 
 
 class _Sent(Sent):

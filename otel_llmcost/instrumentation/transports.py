@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 from opentelemetry import context as otel_context
 
-from otel_llmcost.adapters.base import fields_of
+from otel_llmcost.instrumentation.bodies import body_of
 from otel_llmcost.instrumentation.contain import guard
 from otel_llmcost.instrumentation.driver import Driver
-from otel_llmcost.instrumentation.http import begin, find, json_body
+from otel_llmcost.instrumentation.http import begin, find
 from otel_llmcost.instrumentation.sending import Sent, areserve, reserve
 from otel_llmcost.instrumentation.turn import Turn
 from otel_llmcost.telemetry.spans import CALL_KEY
@@ -24,7 +24,7 @@ class Posted(NamedTuple):
     headers: Mapping[str, str]
     """By names in lower case."""
     content: object
-    """Bytes, text or a JSON object; whatever else it is, it is not looked into."""
+    """Bytes, text, the fields of an object of JSON, or a form; whatever else it is, it is not looked into."""
 
 
 class Transport(Protocol):
@@ -77,8 +77,7 @@ class TransportWrapper:
         mark = otel_context.get_value(CALL_KEY)
         if mark is not None:
             return Sent(found, None, mark)
-        content = posted.content
-        body = fields_of(content) if isinstance(content, dict) else json_body(content)
+        body = body_of(posted.content, posted.headers.get("content-type", ""))
         turn = begin(driver, found, body, is_async=self._transport.is_async)
         return None if turn is None else Sent(found, turn, turn.mark)
 

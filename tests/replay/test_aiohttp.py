@@ -98,10 +98,10 @@ async def test_a_call_may_be_written_in_any_way(process: Process, replay: Replay
     assert len(process.charges) == 2
 
 
-async def test_a_form_names_no_model_so_it_is_let_through(process: Process, replay: ReplayServer):
+async def test_a_form_that_names_no_model_is_let_through(process: Process, replay: ReplayServer):
     replay.replies = [as_json(ANSWER)]
 
-    form = aiohttp.FormData({"model": "gpt-4o"})
+    form = aiohttp.FormData({"prompt": "gpt-4o"})
     async with aiohttp.ClientSession() as session, session.post(replay.url + PATH, data=form) as answer:
         assert await answer.json() == ANSWER
 
