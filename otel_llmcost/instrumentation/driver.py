@@ -36,7 +36,7 @@ from otel_llmcost.storage.writer import Writer
 from otel_llmcost.telemetry import baggage, frames
 from otel_llmcost.telemetry.enclosing import tags_around
 from otel_llmcost.telemetry.meters import Meters
-from otel_llmcost.telemetry.spans import CALL_KEY, CallMark, Spans, is_instrumented_by_others, link_of
+from otel_llmcost.telemetry.spans import CALL_KEY, CallMark, Spans, is_instrumented_by_others, link_of, outside
 
 RESERVATION_LIFE = timedelta(minutes=15)
 _RANDOM_BITS = 74
@@ -89,8 +89,8 @@ class Driver:
 
     def begin(self, ask: Ask) -> Turn | None:
         """Start the turn of a call; None: another call of ours that is under way accounts for it."""
-        ctx = otel_context.get_current()
-        if CALL_KEY in ctx:
+        ctx = outside(otel_context.get_current())
+        if ctx is None:
             return None
         current = trace.get_current_span(ctx)
         link = link_of(current)
@@ -100,7 +100,7 @@ class Driver:
             link is not None or ask.makes_own_span or is_instrumented_by_others(ask.sdk.name, ask.endpoint.operation)
         )
         call = self.call_of(ask, ctx, current)
-        mark = CallMark()
+        mark = CallMark(ctx)
         mark.bind(link)
         span = self.spans.start(call, ctx, is_foreign=is_foreign)
         return Turn(

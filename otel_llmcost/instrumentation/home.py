@@ -83,7 +83,7 @@ def _clear(headers: MutableMapping[str, str]) -> None:
 def _is_accounted(current: Context) -> bool:
     """Tell whether a paid call is under way; without what marks those, none is."""
     spans = sys.modules.get("otel_llmcost.telemetry.spans")
-    return spans is not None and spans.CALL_KEY in current
+    return spans is not None and spans.call_under_way(current) is not None
 
 
 def _is_for_provider(outgoing: _Outgoing) -> bool:

@@ -22,7 +22,7 @@ from otel_llmcost.instrumentation.driver import Driver, new_ask
 from otel_llmcost.instrumentation.errands import provider_meant
 from otel_llmcost.instrumentation.sending import BAD_REQUEST, Sent, areserve, reserve
 from otel_llmcost.instrumentation.turn import Turn
-from otel_llmcost.telemetry.spans import CALL_KEY
+from otel_llmcost.telemetry.spans import call_under_way
 
 
 class HttpxWrapper:
@@ -60,7 +60,7 @@ class HttpxWrapper:
         found = find(request.method, request.url.netloc, request.url.raw_path, request.headers)
         if found is None:
             return None
-        mark = otel_context.get_value(CALL_KEY)
+        mark = call_under_way()
         if mark is not None:
             return _Sent(found, request, None, mark)
         body = _body(request)

@@ -14,7 +14,7 @@ from otel_llmcost.instrumentation.driver import Driver
 from otel_llmcost.instrumentation.http import begin, find
 from otel_llmcost.instrumentation.sending import Sent, areserve, reserve
 from otel_llmcost.instrumentation.turn import Turn
-from otel_llmcost.telemetry.spans import CALL_KEY
+from otel_llmcost.telemetry.spans import call_under_way
 
 
 class Posted(NamedTuple):
@@ -74,7 +74,7 @@ class TransportWrapper:
         found = find("POST", url.netloc, url.path, posted.headers)
         if found is None:
             return None
-        mark = otel_context.get_value(CALL_KEY)
+        mark = call_under_way()
         if mark is not None:
             return Sent(found, None, mark)
         body = body_of(posted.content, posted.headers.get("content-type", ""))

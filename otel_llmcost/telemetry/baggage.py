@@ -70,6 +70,13 @@ def inner(ctx: Context, span: trace.Span | None, key: str, value: object) -> Con
     return Context(fields)
 
 
+def restored(ctx: Context, key: str, around: Context) -> Context:
+    """Take what `inner` made of a context back: `key` is gone, and what was carried before is carried again."""
+    fields = {name: value for name, value in ctx.items() if name != key}
+    entries = {**baggage.get_all(around), **baggage.get_all(ctx)}
+    return _carrying(Context(fields), entries) if entries else Context(fields)
+
+
 def _named(said: Mapping[Dimension, str]) -> dict[str, object]:
     return {TAGS[dimension]: value for dimension, value in said.items()}
 

@@ -6,9 +6,10 @@ import re
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from itertools import islice
 from time import time_ns
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -21,7 +22,7 @@ from otel_llmcost.core.money import NANO_PER_USD
 from otel_llmcost.core.rates import breakdown_usd
 from otel_llmcost.core.usage import Unit
 from otel_llmcost.errors import BudgetExceededError, RefusedError, error_type
-from otel_llmcost.telemetry import frames, semconv
+from otel_llmcost.telemetry import baggage, frames, semconv
 from otel_llmcost.telemetry.enclosing import remember_around
 
 if TYPE_CHECKING:  # the core's flow is loaded with the first SDK, this when the program starts
@@ -34,20 +35,25 @@ CALL_KEY = otel_context.create_key("llmcost.call")
 
 _RECENT = 512
 _LINK = "_llmcost_link"
+_LATEST: ContextVar[Span | None] = ContextVar("llmcost.latest", default=None)
+"""The LLM span of others that was started last, of which some are never made the current one."""
 
 FOREIGN_SCOPES = (
     "com.anthropic.sdk.python",
     "opentelemetry.instrumentation.genai",
     "opentelemetry.util.genai",
-    "opentelemetry.instrumentation.openai",
-    "opentelemetry.instrumentation.anthropic",
-    "opentelemetry.instrumentation.google_genai",
-    "opentelemetry.instrumentation.google_generativeai",
-    "opentelemetry.instrumentation.bedrock",
-    "opentelemetry.instrumentation.botocore.bedrock-runtime",
+    *(
+        f"opentelemetry.instrumentation.{sdk}"
+        for sdk in (
+            *("openai", "anthropic", "google_genai", "google_generativeai", "vertexai", "bedrock", "botocore.bedrock"),
+            *("mistralai", "cohere", "groq", "together", "ollama", "replicate", "watsonx", "writer", "sagemaker"),
+            *("langchain", "llamaindex", "haystack"),
+        )
+    ),
     "openinference.instrumentation",
     "openlit",
     "logfire",
+    "mistralai_sdk_tracer",
 )
 """Scopes, by their beginning, whose spans are (also) LLM calls."""
 
@@ -91,8 +97,8 @@ _OPERATIONS: Mapping[str, frozenset[str]] = {
 """Module → what alone it makes a span for; left out: all that its SDK does."""
 
 INFERENCE: Mapping[str, frozenset[str]] = {
-    semconv.OPERATION: frozenset({"chat", "text_completion", "generate_content", "embeddings"}),
-    semconv.OPENINFERENCE_KIND: frozenset({"LLM", "EMBEDDING"}),
+    semconv.OPERATION: frozenset({"chat", "text_completion", "generate_content", "embeddings", "rerank"}),
+    semconv.OPENINFERENCE_KIND: frozenset({"LLM", "EMBEDDING", "RERANKER"}),
 }
 """Attribute → what it says where a span is one call; those of agents, tools and workflows hold many."""
 
@@ -136,9 +142,11 @@ class Link:
 class CallMark:
     """What the context carries of a call under way."""
 
-    __slots__ = ("is_open", "links", "lost")
+    __slots__ = ("around", "is_open", "links", "lost")
 
-    def __init__(self) -> None:
+    def __init__(self, around: Context | None = None) -> None:
+        self.around = Context() if around is None else around
+        """The context it was made in."""
         self.links: list[Link] = []
         self.is_open = True
         self.lost = 0
@@ -150,6 +158,24 @@ class CallMark:
             link.call = self
             self.links.append(link)
             link = link.outer
+
+
+def call_under_way(ctx: Context | None = None) -> CallMark | None:
+    """Return the mark of the call that a context is inside of.
+
+    One that is over says nothing: who stands inside of us may give the program our context back, as those do who end
+    their span, which they had made current, only with the stream that they handed out.
+    """
+    mark = otel_context.get_value(CALL_KEY, ctx)
+    return mark if isinstance(mark, CallMark) and mark.is_open else None
+
+
+def outside(ctx: Context) -> Context | None:
+    """Return the context that a call is made in; None: a call of ours around it accounts for it."""
+    mark = ctx.get(CALL_KEY)
+    if not isinstance(mark, CallMark):
+        return ctx
+    return None if mark.is_open else baggage.restored(ctx, CALL_KEY, mark.around)
 
 
 def first_attributes(call: Call) -> dict[str, Any]:
@@ -335,7 +361,7 @@ class CostProcessor(SpanProcessor):
         if name == semconv.SCOPE or self._spans.is_muted:
             return
         ctx = otel_context.get_current() if parent_context is None else parent_context
-        mark = ctx.get(CALL_KEY)
+        mark = call_under_way(ctx)
         remember_around(span, trace.get_current_span(ctx))
         for dimension, value in merged(self._said, frames.tags(ctx)).items():
             attribute = semconv.TAGS[dimension]
@@ -343,9 +369,10 @@ class CostProcessor(SpanProcessor):
                 span.set_attribute(attribute, value)
         if name.startswith(FOREIGN_SCOPES) and is_inference(span):
             link = Link(link_of(trace.get_current_span(ctx)))
-            if isinstance(mark, CallMark):
+            if mark is not None:
                 mark.bind(link)
             self._stand_in(span, link)
+            _LATEST.set(span)
 
     def _stand_in(self, span: Span, link: Link) -> None:
         end = span.end
@@ -375,5 +402,14 @@ class CostProcessor(SpanProcessor):
 
 
 def link_of(span: trace.Span) -> Link | None:
-    """Return the link of a foreign LLM span; None for any other span."""
-    return getattr(span, _LINK, None)
+    """Return the link of a foreign LLM span, or of one that stands open beside it; None: there is none."""
+    found = getattr(span, _LINK, None)
+    if found is not None:
+        return found if is_inference(cast("ReadableSpan", span)) else None
+    latest = _LATEST.get()
+    if latest is None or not latest.is_recording() or not is_inference(latest):
+        return None
+    link: Link = getattr(latest, _LINK)
+    parent, around = latest.parent, span.get_span_context()
+    is_beside = not around.is_valid if parent is None else parent.span_id == around.span_id
+    return link if is_beside and link.call is None else None

@@ -11,7 +11,8 @@ from typing import Any
 
 import openai
 import pytest
-from opentelemetry import trace
+from opentelemetry import context, trace
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan
 
 import otel_llmcost
@@ -63,6 +64,68 @@ def test_a_span_that_turns_out_to_be_an_agents_is_left_alone(client: openai.Open
         span.set_attribute("gen_ai.operation.name", "invoke_agent")
 
     assert "gen_ai.usage.cost" not in ended()["agent"].attributes
+
+
+def test_a_span_that_is_not_made_the_current_one_gets_the_cost_of_the_call_after_it(
+    client: openai.OpenAI, process: Process
+) -> None:
+    """Some open theirs, call the SDK beside it, and close it: there is no second span of ours."""
+    span = OUTER.start_span("beside", attributes=LLM)
+    client.chat.completions.create(**ASK)
+    span.end()
+
+    assert {name: span.attributes["llmcost.charge.id"] for name, span in ended().items()} == {
+        "beside": process.charge.charge_id
+    }
+
+
+def test_a_span_beside_is_of_one_call(client: openai.OpenAI) -> None:
+    """It may stay open with its stream while others are made."""
+    beside = OUTER.start_span("beside", attributes=LLM)
+    for _ in range(2):
+        client.chat.completions.create(**ASK)
+    beside.end()
+
+    assert list(ended()) == ["chat gpt-4o-mini", "beside"]
+
+
+def test_a_span_elsewhere_is_not_beside(client: openai.OpenAI) -> None:
+    """What stands open in one place says nothing of a call in another, and an agent's nothing of any."""
+    elsewhere = OUTER.start_span("elsewhere", attributes=LLM)
+    with trace.get_tracer("app").start_as_current_span("work"):
+        client.chat.completions.create(**ASK)
+    elsewhere.end()
+    agent = OUTER.start_span("agent")
+    agent.set_attribute("openinference.span.kind", "AGENT")
+    client.chat.completions.create(**ASK)
+    agent.end()
+
+    assert [name for name in ended() if "gen_ai.usage.cost" not in ended()[name].attributes] == [
+        "work",
+        "elsewhere",
+        "agent",
+    ]
+
+
+def test_who_gives_the_program_our_context_back_hides_no_call(start: Start, server: ProviderServer) -> None:
+    """Some end the span that they made current with the stream they handed out, when ours has long left the context."""
+    process = start()
+    seen: list[Context] = []
+    hooks: Any = {"request": [lambda _request: seen.append(context.get_current())]}
+    http = openai.DefaultHttpxClient(event_hooks=hooks)
+    with openai.OpenAI(base_url=server.openai_url, api_key="k", http_client=http) as client:
+        with otel_llmcost.attribute(user="u-7"):
+            client.chat.completions.create(**ASK)
+        token = context.attach(seen[0])
+        try:
+            with OUTER.start_as_current_span("next", attributes=LLM), otel_llmcost.attribute(agent="planner"):
+                client.chat.completions.create(**ASK)
+        finally:
+            context.detach(token)
+
+    first, second = process.charges
+    assert (second.tags["user"], second.tags["agent"]) == ("u-7", "planner")
+    assert ended()["next"].attributes["llmcost.charge.id"] == second.charge_id != first.charge_id
 
 
 def test_a_span_that_ends_before_its_stream_waits_for_the_cost(client: openai.OpenAI, process: Process) -> None:
