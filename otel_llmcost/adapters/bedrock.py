@@ -73,6 +73,7 @@ _INVOKE_CAPS = (
     *("max_tokens", "max_completion_tokens", "max_tokens_to_sample", "max_gen_len"),
     *("inferenceConfig.maxTokens", "inferenceConfig.max_new_tokens", "textGenerationConfig.maxTokenCount"),
 )
+_INVOKE_IDS = ("id", "message.id")
 
 
 def _converse(verb: str, *, streams: bool) -> Endpoint:
@@ -109,7 +110,7 @@ def _invoke(operation: str, usage: UsageAt, *models: str) -> Endpoint:
         caps=_INVOKE_CAPS if operation == "chat" else (),
         has_output=operation == "chat",
         tier_headers=_TIER_HEADERS,
-        ids=(),
+        ids=_INVOKE_IDS if operation == "chat" else (),
         id_header=_REQUEST_ID,
     )
 
@@ -133,7 +134,7 @@ _INVOKE_STREAM = Endpoint(
     ),
     streams=True,
     served=("model", "message.model"),
-    ids=(),
+    ids=_INVOKE_IDS,
     id_header=_REQUEST_ID,
 )
 

@@ -38,13 +38,13 @@ async def bedrock(replay: ReplayServer) -> AsyncIterator[Any]:
         yield client
 
 
-def expected(model: str, cost: str) -> Expected:
+def expected(model: str, cost: str, *, response_id: str = amazon.REQUEST_ID) -> Expected:
     return Expected(
         provider="aws.bedrock",
         model=model,
         usage={"input_tokens": 100, "output_tokens": 20},
         cost_usd=cost,
-        response_id=amazon.REQUEST_ID,
+        response_id=response_id,
     )
 
 
@@ -75,7 +75,7 @@ async def test_a_models_own_body_is_charged(process: Process, replay: ReplayServ
     body = (await bedrock.invoke_model(modelId=CLAUDE, body=json.dumps(CLAUDE_ASK)))["body"]
 
     assert json.loads(await body.read()) == CLAUDE_ANSWER
-    check(process.charge, expected(CLAUDE, "0.00005"))
+    check(process.charge, expected(CLAUDE, "0.00005", response_id=CLAUDE_ANSWER["id"]))
 
 
 async def test_a_models_own_stream_is_charged(process: Process, replay: ReplayServer, bedrock: Any):
@@ -84,7 +84,7 @@ async def test_a_models_own_stream_is_charged(process: Process, replay: ReplaySe
     answer = await bedrock.invoke_model_with_response_stream(modelId=CLAUDE, body=json.dumps(CLAUDE_ASK))
 
     assert len([each async for each in answer["body"]]) == 7
-    check(process.charge, expected(CLAUDE, "0.00005"))
+    check(process.charge, expected(CLAUDE, "0.00005", response_id=CLAUDE_ANSWER["id"]))
 
 
 async def test_a_stream_that_is_closed_early_is_estimated(process: Process, replay: ReplayServer, bedrock: Any):

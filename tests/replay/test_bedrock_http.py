@@ -114,7 +114,7 @@ def test_a_request_by_hand_is_charged(process: Process, replay: ReplayServer):
     first, second, third = process.charges
     for charge in (first, second):  # 100 x 1.10 + 20 x 5.50 per million
         check(charge, expected(model=HAIKU, cost_usd="0.00022", response_id=amazon.REQUEST_ID))
-    check(third, expected(response_id=amazon.REQUEST_ID))
+    check(third, expected(response_id=CLAUDE_ANSWER["id"]))
 
 
 def test_a_stream_by_hand_is_charged(process: Process, replay: ReplayServer):

@@ -194,7 +194,7 @@ def test_an_answer_is_charged_by_its_makers_count_or_by_the_headers(
             model=case.model,
             usage={"input_tokens": 100, "output_tokens": 20},
             cost_usd=case.cost,
-            response_id=amazon.REQUEST_ID,
+            response_id=case.said.get("id", amazon.REQUEST_ID),
         ),
     )
     assert len(process.spans) == 1
@@ -307,7 +307,7 @@ def test_a_stream_is_charged_by_its_makers_count_or_by_amazons(
             model=case.model,
             usage={"input_tokens": 100, "output_tokens": 20},
             cost_usd=case.cost,
-            response_id=amazon.REQUEST_ID,
+            response_id=CLAUDE_ANSWER["id"] if case.model == CLAUDE else amazon.REQUEST_ID,
         ),
     )
 
