@@ -7,14 +7,15 @@ is meant where the host does not tell, and whom the call is for. And it is kept 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from otel_llmcost.adapters.base import Api, Endpoint
 from otel_llmcost.core.attribution import Dimension
 
-Part = Literal["call", "opening", "reading"]
-"""What a function of a broker is: a whole call, the request of a stream that is sent when it is first read, or the
-reading of a stream."""
+Part = Literal["call", "opening", "reading", "natives"]
+"""What a function of a broker is: a whole call, the request of a stream that is sent when it is first read, the reading
+of a stream, or the finding of native functions."""
 
 
 class Errand(NamedTuple):
@@ -31,6 +32,20 @@ AskOf = Callable[[Any, tuple[Any, ...], Mapping[str, Any]], Errand]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Native:
+    """A native function, which sends its request past all HTTP clients."""
+
+    api: Api
+    endpoint: Endpoint
+    """In whose form it is asked and answers."""
+    asked: Callable[[Mapping[str, Any]], tuple[str, str]]
+    """From its arguments to model and provider in our words; empty texts: they do not tell."""
+    declined: str
+    """Name of the error by which it says that it cannot do what it is asked for, and has sent nothing."""
+    is_async: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One function of a broker."""
 
@@ -42,6 +57,8 @@ class Entry:
     part: Part = "call"
     errand: AskOf | None = None
     """None: it says nothing that those inside of it do not say too."""
+    natives: Mapping[str, Native] = field(default_factory=dict[str, Native])
+    """What a finding may find, by name."""
 
 
 def both(module: str, name: str, errand: AskOf) -> tuple[Entry, Entry]:

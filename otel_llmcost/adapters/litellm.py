@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from otel_llmcost.adapters.brokers import Entry, Errand, both
+from otel_llmcost.adapters.anthropic import ANTHROPIC
+from otel_llmcost.adapters.base import Api
+from otel_llmcost.adapters.brokers import Entry, Errand, Native, both
 from otel_llmcost.adapters.frameworks import argument, first_text, text
+from otel_llmcost.adapters.mistral import MISTRAL
+from otel_llmcost.adapters.openai import OPENAI
 from otel_llmcost.core.attribution import Dimension
 
 PROVIDERS: Mapping[str, str] = {
@@ -69,7 +73,9 @@ def errand(_instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
 
 
 def _of_stream(stream: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]) -> Errand:
-    return Errand(_provider(getattr(stream, "model", None), getattr(stream, "custom_llm_provider", None)))
+    """Read what a stream was opened for; those of Gemini say Vertex AI, wherever they go, so their path has to tell."""
+    named = getattr(stream, "custom_llm_provider", None)
+    return Errand("" if named == "vertex_ai_beta" else _provider(getattr(stream, "model", None), named))
 
 
 def _provider(model: Any, named: Any) -> str:
@@ -91,6 +97,36 @@ def _tags(kwargs: Mapping[str, Any]) -> Mapping[Dimension, str]:
     return found
 
 
+def _asked_natively(body: Mapping[str, Any]) -> tuple[str, str]:
+    model, named = text(body.get("model")) or "", body.get("custom_llm_provider")
+    word, slash, name = model.partition("/")
+    return (name if slash and word in PROVIDERS else model), _provider(model, named)
+
+
+def _native(name: str, api: Api, path: str) -> dict[str, Native]:
+    place = api.place(path)
+    assert place is not None  # noqa: S101 -- one row names another
+    return {
+        prefix + name: Native(
+            api=api,
+            endpoint=place.endpoint,
+            asked=_asked_natively,
+            declined="RustBridgeDeclined",
+            is_async=bool(prefix),
+        )
+        for prefix in ("", "a")
+    }
+
+
+_NATIVES = {
+    **_native("messages", ANTHROPIC, "/v1/messages"),
+    **_native("ocr", MISTRAL, "/v1/ocr"),
+    **_native("transcription", OPENAI, "/v1/audio/transcriptions"),
+    **_native("completion", OPENAI, "/v1/chat/completions"),
+    **_native("responses", OPENAI, "/v1/responses"),
+    **_native("embedding", OPENAI, "/v1/embeddings"),
+}
+
 _TWINS = (
     *("completion", "text_completion", "embedding", "responses", "rerank", "ocr"),
     *("image_generation", "image_edit", "image_variation", "transcription", "speech", "moderation"),
@@ -104,6 +140,7 @@ ENTRIES = (
     Entry(module="litellm", name="anthropic_messages_handler", errand=errand),
     Entry(module="litellm", name="completion_with_retries", errand=errand),
     Entry(module="litellm", name="acompletion_with_retries", is_async=True, errand=errand),
+    Entry(module="litellm.rust_bridge.bindings", name="NativeBinding.load", part="natives", natives=_NATIVES),
     # All that a router does passes these two, its retries and fallbacks included.
     Entry(module=_ROUTER, name="Router.function_with_fallbacks"),
     Entry(module=_ROUTER, name="Router.async_function_with_fallbacks", is_async=True),

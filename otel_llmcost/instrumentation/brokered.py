@@ -9,6 +9,7 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
 from otel_llmcost.adapters.brokers import Entry, Errand
+from otel_llmcost.core.attribution import Dimension
 from otel_llmcost.errors import RefusedError
 from otel_llmcost.instrumentation import state
 from otel_llmcost.instrumentation.contain import guard
@@ -112,5 +113,7 @@ def _with_tags(errand: Errand, ctx: Context) -> Context:
     if not errand.tags:
         return ctx
     known = baggage.tags(ctx)
-    said = {name: value[: baggage.MOST_CHARACTERS] for name, value in errand.tags.items() if name not in known}
+    said: dict[Dimension, str] = {
+        name: value[: baggage.MOST_CHARACTERS] for name, value in errand.tags.items() if name not in known
+    }
     return baggage.with_tags(said, ctx) if said else ctx

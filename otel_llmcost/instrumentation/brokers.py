@@ -14,7 +14,10 @@ from otel_llmcost.instrumentation import state
 from otel_llmcost.instrumentation.contain import contained
 
 BROKERS: dict[str, tuple[str, ...]] = {
-    "litellm": ("litellm", "litellm.router", "litellm.litellm_core_utils.streaming_handler"),
+    "litellm": (
+        *("litellm", "litellm.router", "litellm.rust_bridge.bindings"),
+        "litellm.litellm_core_utils.streaming_handler",
+    ),
 }
 """Rows in `otel_llmcost.adapters` → the modules whose import they wait for; loading the rows is not for the start."""
 
@@ -43,13 +46,19 @@ def _imported(rows: str, module: ModuleType) -> None:
 
 def patch(entries: Any, module: ModuleType) -> None:
     """Stand around the functions of one module."""
-    wrapper = import_module("otel_llmcost.instrumentation.brokered").BrokerWrapper
     for entry in entries:
         if entry.module != module.__name__:
             continue
         path, _, name = entry.name.rpartition(".")
         owner = getattr(module, path, None) if path else module
         function = None if owner is None else vars(owner).get(name)
-        if function is not None and not isinstance(getattr(function, "_self_wrapper", None), wrapper):
+        if function is not None and not isinstance(getattr(function, "_self_wrapper", None), _wrapper("brokered")):
+            wrapper = _wrapper("native" if entry.part == "natives" else "brokered")
             wrapt.wrap_function_wrapper(owner, name, wrapper(entry))
             _patched.append((owner, name))
+
+
+def _wrapper(module: str) -> Any:
+    """Load a wrapper, with all it needs."""
+    found = import_module(f"otel_llmcost.instrumentation.{module}")
+    return found.NativeWrapper if module == "native" else found.BrokerWrapper
