@@ -99,6 +99,18 @@ _EMBEDDED = UsageAt(
 )
 
 
+LIVE = Endpoint(
+    path="/live",
+    operation="generate_content",
+    dialect="gemini.contents",
+    usage=_USAGE,
+    tier=("usageMetadata.trafficType", "usageMetadata.serviceTier"),
+    served=(),
+    ids=(),
+)
+"""One answer on a Live session, which is no request: see `instrumentation.live`."""
+
+
 def _embedded(verb: str, *, parent: str) -> Endpoint:
     return Endpoint(
         path=f"{parent}{{model}}:{verb}",

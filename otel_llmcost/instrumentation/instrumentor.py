@@ -42,6 +42,9 @@ SESSION_MODULES = (
 )
 """Where connections are made on which many answers come."""
 
+LIVE_MODULE = "google.genai.live"
+"""The same, with methods of its own for what is sent."""
+
 STARTING_MODULES = (
     "google.genai", "mistralai", "cohere", "ollama", "huggingface_hub.inference._client", "litellm", "openrouter"
 )  # fmt: skip
@@ -105,6 +108,7 @@ def install(settings: Settings | None = None) -> None:
         wrapt.register_post_import_hook(partial(_imported_http, name), name)
     for name in SESSION_MODULES:
         wrapt.register_post_import_hook(_imported_session, name)
+    wrapt.register_post_import_hook(_imported_live, LIVE_MODULE)
     for name in STARTING_MODULES:
         wrapt.register_post_import_hook(_imported_user, name)
     frameworks.wait()
@@ -149,3 +153,9 @@ def _imported_session(module: ModuleType) -> None:
     with contained(f"patch {module.__name__}"):
         if state.is_installed and not state.is_disabled and module.__name__ not in state.patched:
             import_module("otel_llmcost.instrumentation.sessions").patch(module)
+
+
+def _imported_live(module: ModuleType) -> None:
+    with contained(f"patch {module.__name__}"):
+        if state.is_installed and not state.is_disabled and module.__name__ not in state.patched:
+            import_module("otel_llmcost.instrumentation.live").patch(module)
