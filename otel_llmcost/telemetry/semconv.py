@@ -10,6 +10,7 @@ from typing import Final
 
 from otel_llmcost.core.attribution import Dimension
 from otel_llmcost.core.rates import COST_CLASSES as _CLASSES
+from otel_llmcost.core.usage import UNITS, Unit
 
 SCOPE: Final = "otel_llmcost"
 
@@ -27,6 +28,7 @@ CACHE_READ_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
 CACHE_WRITE_TOKENS: Final = "gen_ai.usage.cache_write.input_tokens"
 REASONING_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
 USAGE_COST: Final = "gen_ai.usage.cost"
+ESTIMATED_COST: Final = "llmcost.estimated.cost"
 SERVER_ADDRESS: Final = "server.address"
 ERROR_TYPE: Final = "error.type"
 
@@ -85,6 +87,23 @@ FIXED_COST_KIND: Final = "llmcost.fixed_cost.kind"
 ALERT_LEVEL: Final = "llmcost.alert.level"
 INSTANCE: Final = "service.instance.id"
 OVERFLOW: Final = "otel.metric.overflow"
+
+_STANDARD_USAGE: Final[dict[Unit, str]] = {
+    "input_tokens": INPUT_TOKENS,
+    "output_tokens": OUTPUT_TOKENS,
+    "cache_read_tokens": CACHE_READ_TOKENS,
+    "cache_write_tokens": CACHE_WRITE_TOKENS,
+    "reasoning_tokens": REASONING_TOKENS,
+    "input_audio_tokens": "gen_ai.usage.audio.input_tokens",
+    "input_image_tokens": "gen_ai.usage.image.input_tokens",
+    "output_audio_tokens": "gen_ai.usage.audio.output_tokens",
+    "output_image_tokens": "gen_ai.usage.image.output_tokens",
+    "cache_read_audio_tokens": "gen_ai.usage.audio.cache_read.input_tokens",
+    "cache_read_image_tokens": "gen_ai.usage.image.cache_read.input_tokens",
+}
+USAGE: Final[dict[Unit, str]] = {unit: _STANDARD_USAGE.get(unit, f"llmcost.usage.{unit}") for unit in UNITS}
+"""Unit → its name on spans; where the conventions have none, one of ours."""
+ESTIMATED_USAGE: Final[dict[Unit, str]] = {unit: f"llmcost.estimated.{unit}" for unit in UNITS}
 
 TAGS: Final[dict[Dimension, str]] = {
     "agent": "gen_ai.agent.name",

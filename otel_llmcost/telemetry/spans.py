@@ -200,10 +200,11 @@ def request_attributes(call: Call) -> dict[str, Any]:
 def cost_attributes(charge: Charge) -> dict[str, Any]:
     """Say what a call cost, and by which rate; nothing at all of a cost that is not known."""
     attributes: dict[str, Any] = {}
+    is_told = charge.status in _TOLD
     if charge.cost_nano is not None:
-        attributes[semconv.USAGE_COST] = charge.cost_nano / NANO_PER_USD
+        attributes[semconv.USAGE_COST if is_told else semconv.ESTIMATED_COST] = charge.cost_nano / NANO_PER_USD
     if charge.rate is not None:
-        for name, usd in breakdown_usd(charge.usage, charge.rate).items():
+        for name, usd in breakdown_usd(charge.usage, charge.rate).items() if is_told else ():
             if usd:
                 attributes[semconv.COST_CLASSES[name]] = usd
         attributes[semconv.PRICE_ID] = charge.rate_id
@@ -217,15 +218,20 @@ def cost_attributes(charge: Charge) -> dict[str, Any]:
 
 
 def usage_attributes(charge: Charge) -> dict[str, Any]:
-    """Say what was used, in the standard's names: totals include their parts."""
+    """Say what was used, in the standard's names: totals include their parts.
+
+    Whoever reads those takes them for what the provider told, so an estimate has names of its own.
+    """
     counts = charge.usage.counts
-    attributes: dict[str, Any] = {
-        semconv.INPUT_TOKENS: counts.get("input_tokens", 0),
-        semconv.OUTPUT_TOKENS: counts.get("output_tokens", 0),
-    }
-    for unit, name in _PARTS:
-        if unit in counts:
-            attributes[name] = counts[unit]
+    names = semconv.USAGE if charge.method == "reported" else semconv.ESTIMATED_USAGE
+    attributes: dict[str, Any] = {}
+    for unit, count in counts.items():
+        name = names.get(unit)
+        if name is not None:
+            attributes[name] = count
+    if charge.method == "reported" and (not counts or not _TOKENS.isdisjoint(counts)):
+        attributes.setdefault(semconv.INPUT_TOKENS, 0)
+        attributes.setdefault(semconv.OUTPUT_TOKENS, 0)
     if charge.served_model is not None:
         attributes[semconv.RESPONSE_MODEL] = charge.served_model
     if charge.response_id is not None:
@@ -233,11 +239,8 @@ def usage_attributes(charge: Charge) -> dict[str, Any]:
     return attributes
 
 
-_PARTS: tuple[tuple[Unit, str], ...] = (
-    ("cache_read_tokens", semconv.CACHE_READ_TOKENS),
-    ("cache_write_tokens", semconv.CACHE_WRITE_TOKENS),
-    ("reasoning_tokens", semconv.REASONING_TOKENS),
-)
+_TOLD = frozenset({"confirmed", "unpriced"})
+_TOKENS: frozenset[Unit] = frozenset({"input_tokens", "output_tokens"})
 
 
 class Spans:
@@ -363,7 +366,7 @@ class CostProcessor(SpanProcessor):
         ctx = otel_context.get_current() if parent_context is None else parent_context
         mark = call_under_way(ctx)
         remember_around(span, trace.get_current_span(ctx))
-        for dimension, value in merged(self._said, frames.tags(ctx)).items():
+        for dimension, value in merged(self._said, frames.attribution(ctx)).items():
             attribute = semconv.TAGS[dimension]
             if attribute not in (span.attributes or {}):
                 span.set_attribute(attribute, value)

@@ -15,6 +15,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from otel_llmcost import attribute
 from otel_llmcost.core.flow import Answer
 from otel_llmcost.core.pricing import Pricing
+from otel_llmcost.core.usage import Usage
 from otel_llmcost.errors import BudgetExceededError, RateLimitedError
 from otel_llmcost.telemetry.spans import Spans, link_of
 from tests.core.calls import answer, book, call, used
@@ -105,6 +106,26 @@ def test_a_span_says_where_its_figures_are_estimated():
     )
 
 
+def test_an_estimate_never_stands_where_others_look_for_what_the_provider_told():
+    asked = call()
+
+    attributes = ended(asked, priced(asked, answer(received_tokens=10, is_complete=False))).attributes
+
+    assert not any(name.startswith("gen_ai.usage") for name in attributes)
+    assert attributes["llmcost.estimated.output_tokens"] > 0
+    assert attributes["llmcost.estimated.cost"] > 0
+
+
+def test_parts_without_a_standard_name_have_one_of_ours():
+    asked = call()
+    usage = Usage({"input_tokens": 1000, "cache_write_tokens": 100, "cache_write_1h_tokens": 60})
+
+    attributes = ended(asked, priced(asked, Answer(usage=usage))).attributes
+
+    assert attributes["gen_ai.usage.cache_write.input_tokens"] == 100
+    assert attributes["llmcost.usage.cache_write_1h_tokens"] == 60
+
+
 def test_a_call_without_a_price_has_no_cost_on_its_span():
     asked = call(model="nobody-knows")
 
@@ -128,7 +149,7 @@ def test_a_stream_that_broke_off_is_an_error_with_a_cost():
     span = ended(asked, priced(asked, answer(received_tokens=10, is_complete=False, error_type="ReadError")))
 
     assert (span.status.status_code, span.attributes["error.type"]) == (StatusCode.ERROR, "ReadError")
-    assert span.attributes["gen_ai.usage.cost"] > 0
+    assert span.attributes["llmcost.estimated.cost"] > 0
 
 
 FACTS = {"scope": "user=u-7", "limit": Decimal(10), "balance": Decimal(9)}
