@@ -83,60 +83,63 @@ class _Work:
     def stand(self) -> _Stand:
         """Return where to work; a fault of ours leaves that as it is."""
         ctx = otel_context.get_current()
-        here = frames.current_place(ctx)
+        around = here = frames.current_place(ctx)
         try:
-            outer: Frame | None = None if here is None else here.frame
+            outer: Frame | None = None if around is None else around.frame
             frame = self._hook.frame(self._instance, self._args, self._kwargs, outer)
             if frame is not None and not (frame.is_part and outer is not None and outer.is_whole):
                 ctx, here = frames.entered(ctx, frame, named(frame, ctx))
         except Exception as error:  # noqa: BLE001 -- ours; the agent works on, unnamed
             guard(f"learn who works in {self._hook.framework}", error)
-        return _Stand(ctx, here)
+        return _Stand(ctx, here, is_run=around is None and here is not None)
 
 
 class _Stand:
-    """A context and a place, taken up for the time of a `with`; what is left attached at its end is kept."""
+    """A context and a place, taken up for the time of a `with`, again and again; what is left attached is kept."""
 
-    __slots__ = ("_before", "_ctx", "_here", "_token")
+    __slots__ = ("_before", "_is_run", "_token", "ctx", "here")
 
-    def __init__(self, ctx: Context, here: frames.Place | None) -> None:
-        self._ctx, self._here = ctx, here
+    def __init__(self, ctx: Context, here: frames.Place | None, *, is_run: bool) -> None:
+        self.ctx, self.here = ctx, here
+        self._is_run = is_run
+        """It is inside of no other."""
         self._before: frames.Place | None = None
 
     def __enter__(self) -> None:
         self._before = frames.place.get()
-        frames.place.set(self._here)
-        self._token = otel_context.attach(self._ctx)
+        frames.place.set(self.here)
+        self._token = otel_context.attach(self.ctx)
 
     def __exit__(self, *_: object) -> None:
-        self._ctx = otel_context.get_current()
+        self.ctx = otel_context.get_current()
         otel_context.detach(self._token)
-        frames.place.set(self._before)
-
-    @property
-    def taken(self) -> tuple[Context, frames.Place | None]:
-        """The context and the place."""
-        return self._ctx, self._here
-
-    def pause(self) -> None:
-        """Say to whoever goes on between two steps that he is outside."""
-        if self._before is None:
-            frames.place.set(frames.OUTSIDE)
+        is_inside = frames.is_inside(self._before)  # it may be a dropped generator that ends, wherever that is noticed
+        frames.place.set(self._before if is_inside or not self._is_run else frames.BETWEEN)
 
     def end(self) -> None:
-        """Take that back."""
-        if frames.place.get() is frames.OUTSIDE:
-            frames.place.set(None)
+        """Leave for good."""
+        if self._is_run and self.here is not None:
+            self.here.run.is_open = False
+            if not frames.is_inside(frames.place.get()):
+                frames.place.set(frames.OUTSIDE)
 
 
 def _call(work: _Work) -> Any:
-    with work.stand():
-        return work()
+    stand = work.stand()
+    try:
+        with stand:
+            return work()
+    finally:
+        stand.end()
 
 
 async def _coroutine(work: _Work) -> Any:
-    with work.stand():
-        return await work()
+    stand = work.stand()
+    try:
+        with stand:
+            return await work()
+    finally:
+        stand.end()
 
 
 def _generator(work: _Work) -> Generator[Any, Any, Any]:
@@ -154,7 +157,6 @@ def _generator(work: _Work) -> Generator[Any, Any, Any]:
                     item = step(value)
             except StopIteration as end:
                 return end.value
-            stand.pause()
             try:
                 step, value = steps.send, (yield item)
             except GeneratorExit:
@@ -179,7 +181,6 @@ async def _async_generator(work: _Work) -> AsyncGenerator[Any, Any]:
                     item = await step(value)
             except StopAsyncIteration:
                 return
-            stand.pause()
             try:
                 step, value = steps.asend, (yield item)
             except GeneratorExit:
@@ -196,17 +197,18 @@ async def _async_generator(work: _Work) -> AsyncGenerator[Any, Any]:
 async def _async_context(work: _Work) -> AsyncGenerator[Any]:
     """Stand in the frame for the time of the block, which may be left in another task than it was entered in."""
     before, was_at = otel_context.get_current(), frames.place.get()
-    ctx, here = work.stand().taken
-    otel_context.attach(ctx)
-    frames.place.set(here)
+    stand = work.stand()
+    otel_context.attach(stand.ctx)
+    frames.place.set(stand.here)
     try:
         async with work() as value:
             yield value
     finally:
         if frames.PLACE_KEY in otel_context.get_current():
             otel_context.attach(before)
-        if frames.place.get() is here:
+        if frames.place.get() is stand.here:
             frames.place.set(was_at)
+        stand.end()
 
 
 _RUNS: dict[str, Callable[[_Work], Any]] = {

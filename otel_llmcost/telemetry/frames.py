@@ -21,6 +21,15 @@ PLACE_KEY = otel_context.create_key("llmcost.place")
 """Under this key a context carries the place it was made in."""
 
 
+class Run:
+    """The work of an agent that is inside of no other, with all that is inside of it."""
+
+    __slots__ = ("is_open",)
+
+    def __init__(self) -> None:
+        self.is_open = True
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Place:
     """Inside of an agent's work."""
@@ -31,10 +40,13 @@ class Place:
     """What the frames around say, all of them together."""
     agents: frozenset[str] = frozenset()
     """The agents that the program itself had named when a frame was entered."""
+    run: Run = field(default_factory=Run)
 
 
 OUTSIDE = Place()
-"""All frames are known to have been left: what a context still carries of them was left behind."""
+"""The run is over: what a context still carries of it was left behind; of another one it was handed on, as in pools."""
+BETWEEN = Place()
+"""Between two steps of a generator, with its consumer: the run goes on, and is not his."""
 
 place: ContextVar[Place | None] = ContextVar("llmcost_place", default=None)
 """None: nothing is known, as in a thread that was begun in a frame; the context tells all there is."""
@@ -42,13 +54,10 @@ place: ContextVar[Place | None] = ContextVar("llmcost_place", default=None)
 
 def tags(ctx: Context) -> Tags:
     """Read who the current work is for: what the program and its callers say, and the frames it is inside of."""
-    said = baggage.tags(ctx)
     here = place.get()
-    if here is None:
+    said = _said(ctx, here)
+    if here is None or not here.tags:
         return said
-    there = ctx.get(PLACE_KEY)
-    if there is not here and isinstance(there, Place):
-        said = _without(there.tags, said)
     found: dict[Dimension, str] = {}
     found.update(here.tags)
     found.update(said)
@@ -57,8 +66,13 @@ def tags(ctx: Context) -> Tags:
     return found
 
 
-def _without(left: Tags, said: Tags) -> Tags:
-    return {dimension: value for dimension, value in said.items() if left.get(dimension) != value}
+def _said(ctx: Context, here: Place | None) -> Tags:
+    """Read a context's baggage, without what it carries of another place."""
+    said = baggage.tags(ctx)
+    there = ctx.get(PLACE_KEY)
+    if here is None or there is here or not isinstance(there, Place) or (here is OUTSIDE and there.run.is_open):
+        return said
+    return {dimension: value for dimension, value in said.items() if there.tags.get(dimension) != value}
 
 
 def entered(ctx: Context, frame: Any, named: Tags) -> tuple[Context, Place]:
@@ -69,22 +83,35 @@ def entered(ctx: Context, frame: Any, named: Tags) -> tuple[Context, Place]:
         frame: the frame.
         named: what it says that is to be heard.
     """
-    outer = current_place(ctx) or OUTSIDE
-    around: dict[Dimension, str] = {}
-    around.update(outer.tags)
+    outer = current_place(ctx) or Place()
+    said = _said(ctx, place.get())
     agents = outer.agents
-    agent = baggage.tags(ctx).get("agent")
-    if agent is not None and agent != outer.tags.get("agent") and agent not in agents:
+    agent = said.get("agent")
+    if agent is not None and agent != outer.tags.get("agent"):
         agents |= {agent}
-        around.pop("agent", None)  # what the program has named since then is nearer
-    here = Place(frame, {**around, **named}, agents)
-    return otel_context.set_value(PLACE_KEY, here, baggage.with_tags(named, ctx)), here
+    inside: dict[Dimension, str] = {}
+    for dimension, value in outer.tags.items():
+        known = said.get(dimension, value)  # what the program has said since that frame was entered is nearer
+        if known == value or (dimension == "agent" and known in outer.agents):
+            inside[dimension] = value
+    inside.update(named)
+    carried = baggage.tags(ctx)
+    missing: dict[Dimension, str] = {name: value for name, value in inside.items() if carried.get(name) != value}
+    here = Place(frame, inside, agents, outer.run)
+    return otel_context.set_value(PLACE_KEY, here, baggage.with_tags(missing, ctx)), here
+
+
+def is_inside(here: Place | None) -> bool:
+    """Tell whether a place is known to be in a frame."""
+    return here is not None and here is not OUTSIDE and here is not BETWEEN
 
 
 def current_place(ctx: Context) -> Place | None:
     """Return where the program stands; in a thread that was begun in a frame its context says so."""
     here = place.get()
-    if here is not None:
+    if is_inside(here):
         return here
     there = ctx.get(PLACE_KEY)
-    return there if isinstance(there, Place) else None
+    if isinstance(there, Place) and (here is None or (here is OUTSIDE and there.run.is_open)):
+        return there
+    return None

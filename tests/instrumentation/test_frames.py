@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 import logging
 import sys
@@ -315,13 +316,16 @@ def test_a_context_that_others_kept_from_before_hides_no_agent(module: ModuleTyp
         with attribute(agent="me", user="lin"):
             return now()
 
-    scout = module.Agent("scout", inside=lambda: [back_in(ctx) for ctx in kept])
+    unnamed = module.Agent(Frame(user="frame"))
+    scout = module.Agent(
+        "scout", inside=lambda: [back_in(ctx, inside) for ctx in kept for inside in (now, unnamed.call)]
+    )
     crew = module.Agent(Frame(agent="chief", session="s-1"), inside=keep(scout.call))
     with attribute(agent="said", user="ada"):
         seen = keep(crew.call)()
         named = module.Agent("scout", inside=lambda: back_in(kept[0], named_within)).call()
 
-    assert seen == [{"agent": "scout", "session": "s-1", "user": "ada"}] * 2
+    assert seen == [{"agent": "scout", "session": "s-1", "user": "ada"}] * 4
     assert named == {"agent": "me", "user": "lin"}
 
 
@@ -346,6 +350,40 @@ def test_a_context_that_others_left_behind_names_nobody(module: ModuleType) -> N
     assert module.Agent("chief", inside=between_two_steps).call()[0] == {"agent": "chief"}
     with attribute(user="ada"):
         assert between_two_steps()[0] == {"user": "ada"}
+
+
+def test_a_context_left_behind_by_a_run_that_is_over_names_nobody(module: ModuleType) -> None:
+    """Nor does it make a graph one of those inside another. A pool's thread is handed the contexts of others."""
+    left: list[otel_context.Context] = []
+    scout = module.Agent(Frame(agent="scout", is_whole=True), inside=lambda: left.append(otel_context.get_current()))
+    step = module.Agent(Frame(agent="step", is_part=True))
+    scout.call()
+
+    token = otel_context.attach(left[0])
+    assert now() == {}
+    assert step.call() == {"agent": "step"}
+    otel_context.detach(token)
+
+    running = scout.generator()
+    next(running)
+    token = otel_context.attach(left[-1])
+    thread_pool = contextvars.copy_context()
+    thread_pool.run(frames.place.set, frames.OUTSIDE)
+    assert thread_pool.run(now) == {"agent": "scout"}
+    assert thread_pool.run(step.call) == {"agent": "scout"}
+    otel_context.detach(token)
+
+
+def test_a_generator_that_is_dropped_inside_another_agent_changes_nothing_there(module: ModuleType) -> None:
+    """It ends wherever the interpreter comes to notice that nobody holds it."""
+    dropped = [module.Agent("scout").generator()]
+    next(dropped[0])
+
+    def drop() -> Any:
+        dropped.clear()
+        return now()
+
+    assert module.Agent("chief", inside=drop).call() == {"agent": "chief"}
 
 
 def test_a_thread_has_what_its_context_says(module: ModuleType) -> None:
