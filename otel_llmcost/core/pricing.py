@@ -103,6 +103,8 @@ class Pricing:
             return self._charge(call, answer, usage, "confirmed", "reported", estimate)
         method = "no-usage-reported" if answer.is_complete else "stream-ended-early"
         received = round(answer.received_tokens * self.factor(call.model))
+        if not received and answer.is_complete and estimate is not None:
+            received = estimate.expected_output_tokens  # it said something, and nobody measured it
         counted = usage or call.input.usage(self.factor(call.model))
         guessed = _with_output(counted, max(counted.output_tokens, received))
         return self._charge(call, answer, guessed, "estimated", method, estimate)

@@ -381,3 +381,13 @@ def test_a_price_per_call_is_expected_too():
     expected = Pricing(book().with_overrides([fee])).estimate(call(max_output_tokens=0, has_output=False))
 
     assert expected.expected_nano == 6_000_000
+
+
+def test_an_answer_nobody_measured_is_charged_by_what_was_expected():
+    prices = Pricing(book())
+    expected = prices.estimate(call())
+
+    made = prices.charge(call(), answer(), expected)
+
+    assert (made.status, made.usage.output_tokens) == ("estimated", expected.expected_output_tokens)
+    assert made.cost_nano == expected.expected_nano
