@@ -17,8 +17,8 @@ class AiohttpTransport:
     def posted(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Posted:
         """Say what is asked."""
         url = args[1] if len(args) > 1 else kwargs["str_or_url"]
-        sent = kwargs.get("headers") or {}
-        headers = [*client.headers.items(), *(sent.items() if hasattr(sent, "items") else sent)]
+        sent: Any = kwargs.get("headers") or {}
+        headers: list[tuple[Any, Any]] = [*client.headers.items(), *(sent.items() if hasattr(sent, "items") else sent)]
         content = kwargs.get("data") if kwargs.get("json") is None else kwargs["json"]
         return Posted(
             str(client._build_url(url)),  # noqa: SLF001 -- puts the session's base URL before it

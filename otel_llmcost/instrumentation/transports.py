@@ -32,7 +32,7 @@ class Transport(Protocol):
 
     is_async: bool
 
-    def posted(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Posted:
+    def posted(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any], /) -> Posted:
         """Say what is asked, by the arguments of the client's method."""
         ...
 
