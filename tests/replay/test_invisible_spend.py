@@ -20,8 +20,9 @@ window = "day"
 """
 
 
-def client(replay: ReplayServer, **options: object) -> openai.OpenAI:
-    return openai.OpenAI(api_key="k", base_url=f"{replay.url}/v1", **options)  # type: ignore[arg-type]
+def ask(replay: ReplayServer) -> None:
+    with openai.OpenAI(api_key="k", base_url=f"{replay.url}/v1") as ours:
+        ours.chat.completions.create(**BODY)
 
 
 def statuses(process: Process) -> list[tuple[str, str]]:
@@ -41,7 +42,7 @@ def test_an_attempt_that_a_gateway_gave_up_on_is_suspected(start: Start, replay:
     process = start(BUDGET, store=store)
     replay.replies = [Reply(status=504), as_json(ANSWER)]
 
-    client(replay).chat.completions.create(**BODY)
+    ask(replay)
 
     assert statuses(process) == [("confirmed", "reported"), ("suspected", "lost-attempt")]
     balance = process.balance("all")
@@ -57,7 +58,7 @@ def test_an_answer_that_broke_off_is_suspected_once_for_each_attempt(process: Pr
     replay.replies = [cut, cut, cut]
 
     with pytest.raises(openai.APIConnectionError):
-        client(replay).chat.completions.create(**BODY)
+        ask(replay)
 
     assert statuses(process) == [("suspected", "lost-attempt")] * 2 + [("suspected", "no-answer-seen")]
 
@@ -66,7 +67,7 @@ def test_an_attempt_that_was_turned_away_costs_nothing(process: Process, replay:
     """A provider that says "too many requests" has not answered."""
     replay.replies = [as_json({"error": {}}, status=429), as_json({"error": {}}, status=500), as_json(ANSWER)]
 
-    client(replay).chat.completions.create(**BODY)
+    ask(replay)
 
     assert statuses(process) == [("confirmed", "reported")]
 
@@ -95,7 +96,7 @@ def test_the_truth_about_a_suspected_call_takes_its_place(start: Start, replay: 
     """What comes later, as a batch's result, is booked on the budgets that the call was for, at its time."""
     process = start(BUDGET)
     replay.replies = [Reply(status=504), as_json(ANSWER)]
-    client(replay, max_retries=1).chat.completions.create(**BODY)
+    ask(replay)
     driver = process.runtime.driver
     (suspected,) = (charge for charge in process.charges if charge.status == "suspected")
 

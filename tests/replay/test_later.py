@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import anthropic
 import openai
@@ -41,8 +42,15 @@ scope = { team = "research" }
 
 
 @pytest.fixture
-def ours(replay: ReplayServer) -> openai.OpenAI:
-    return openai.OpenAI(api_key="k", base_url=f"{replay.url}/v1", max_retries=0)
+def ours(replay: ReplayServer) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(api_key="k", base_url=f"{replay.url}/v1", max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def claude(replay: ReplayServer) -> Iterator[anthropic.Anthropic]:
+    with anthropic.Anthropic(api_key="k", base_url=replay.url, max_retries=0) as client:
+        yield client
 
 
 def test_a_batch_is_charged_at_its_price_when_it_is_done(start: Start, replay: ReplayServer, ours: openai.OpenAI):
@@ -150,15 +158,16 @@ def results() -> list[Reply]:
     return [as_json(ended), Reply(content_type="application/x-jsonl", body=body)]
 
 
-def test_each_answer_of_an_anthropic_batch_is_charged_once(process: Process, replay: ReplayServer):
+def test_each_answer_of_an_anthropic_batch_is_charged_once(
+    process: Process, replay: ReplayServer, claude: anthropic.Anthropic
+):
     """What failed is not billed; the lines come to the reader as they are."""
-    client = anthropic.Anthropic(api_key="k", base_url=replay.url, max_retries=0)
     replay.replies = [as_json(CREATED), *results(), *results()]
 
     with attribute(agent="reader"):
-        client.messages.batches.create(requests=[])
+        claude.messages.batches.create(requests=[])
     for _ in range(2):
-        read = list(client.messages.batches.results("msgbatch_1"))
+        read = list(claude.messages.batches.results("msgbatch_1"))
 
     assert [line.custom_id for line in read] == ["a", "b", "c"]
     assert {charge.response_id: charge.cost_nano for charge in process.charges} == {
@@ -179,9 +188,10 @@ async def test_the_same_holds_for_an_async_client(process: Process, replay: Repl
     assert [charge.cost_nano for charge in process.charges] == [2_250_000, 2_250_000]
 
 
-def test_a_model_that_advises_is_charged_beside_the_one_that_answers(process: Process, replay: ReplayServer):
+def test_a_model_that_advises_is_charged_beside_the_one_that_answers(
+    process: Process, replay: ReplayServer, claude: anthropic.Anthropic
+):
     """Its tokens are no part of the answer's totals, and cost what it costs; so does summing up the context."""
-    client = anthropic.Anthropic(api_key="k", base_url=replay.url, max_retries=0)
     counts = {
         "input_tokens": 2000,
         "cache_creation_input_tokens": 0,
@@ -196,7 +206,7 @@ def test_a_model_that_advises_is_charged_beside_the_one_that_answers(process: Pr
     usage = {**MESSAGE["usage"], "service_tier": "standard", "iterations": iterations}
     replay.replies = [as_json({**MESSAGE, "usage": usage})]
 
-    client.beta.messages.create(model="claude-sonnet-5", max_tokens=100, messages=[{"role": "user", "content": "Hi"}])
+    claude.beta.messages.create(model="claude-sonnet-5", max_tokens=100, messages=[{"role": "user", "content": "Hi"}])
 
     own, advice = sorted(process.charges, key=lambda charge: charge.charge_id)
     assert dict(own.usage.counts) == {"input_tokens": 3000, "output_tokens": 300}

@@ -190,7 +190,8 @@ def test_what_is_no_chat_is_charged_by_its_own_measure(
 ):
     replay.replies = [reply]
 
-    call(openai.OpenAI(api_key="k", base_url=f"{replay.url}/v1", max_retries=0))
+    with openai.OpenAI(api_key="k", base_url=f"{replay.url}/v1", max_retries=0) as ours:
+        call(ours)
 
     check(process.charge, expected)
     assert len(process.spans) == 1

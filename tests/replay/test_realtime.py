@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,8 +80,13 @@ def speaker() -> Iterator[Speaker]:
         thread.join()
 
 
-def client(speaker: Speaker) -> openai.OpenAI:
-    return openai.OpenAI(api_key="k", websocket_base_url=speaker.url)
+@contextmanager
+def connected(speaker: Speaker) -> Iterator[Any]:
+    with (
+        openai.OpenAI(api_key="k", websocket_base_url=speaker.url) as ours,
+        ours.realtime.connect(model="gpt-realtime") as connection,
+    ):
+        yield connection
 
 
 def heard_to_the_end(connection: Any) -> list[str]:
@@ -95,7 +101,7 @@ EXPECTED = Expected(provider="openai", model="gpt-realtime", usage=COUNTS, cost_
 
 def test_each_answer_on_a_connection_is_a_call(process: Process, speaker: Speaker):
     """What was text, sound and cached has its price each; the program hears what it would hear without us."""
-    with client(speaker).realtime.connect(model="gpt-realtime") as connection:
+    with connected(speaker) as connection:
         connection.recv()
         for _ in range(2):
             connection.response.create()
@@ -108,8 +114,10 @@ def test_each_answer_on_a_connection_is_a_call(process: Process, speaker: Speake
 
 
 async def test_the_same_holds_for_an_async_connection(process: Process, speaker: Speaker):
-    ours = openai.AsyncOpenAI(api_key="k", websocket_base_url=speaker.url)
-    async with ours.realtime.connect(model="gpt-realtime") as connection:
+    async with (
+        openai.AsyncOpenAI(api_key="k", websocket_base_url=speaker.url) as ours,
+        ours.realtime.connect(model="gpt-realtime") as connection,
+    ):
         await connection.recv()
         await connection.response.create()
         kinds = [(await connection.recv()).type for _ in range(3)]
@@ -122,7 +130,7 @@ def test_an_answer_that_nobody_asked_for_is_charged_all_the_same(process: Proces
     """As where the provider hears by itself that somebody has finished speaking."""
     speaker.speaks_first = True
 
-    with client(speaker).realtime.connect(model="gpt-realtime") as connection:
+    with connected(speaker) as connection:
         heard_to_the_end(connection)
 
     check(process.charge, EXPECTED)
@@ -131,7 +139,7 @@ def test_an_answer_that_nobody_asked_for_is_charged_all_the_same(process: Proces
 def test_an_answer_that_does_not_fit_is_never_asked_for(start: Start, speaker: Speaker):
     """The connection itself goes on."""
     process = start('[[budget]]\nname = "all"\nlimit = 0.05\nwindow = "day"\nmarks = {}\nreserve = "expected"\n')
-    with client(speaker).realtime.connect(model="gpt-realtime") as connection:
+    with connected(speaker) as connection:
         connection.recv()
         connection.response.create()
         heard_to_the_end(connection)
@@ -144,10 +152,9 @@ def test_an_answer_that_does_not_fit_is_never_asked_for(start: Start, speaker: S
 def test_a_connection_that_is_left_within_an_answer_leaves_nothing_held(start: Start, speaker: Speaker):
     """What came of it is not known, so it is estimated."""
     process = start('[[budget]]\nname = "all"\nlimit = 5\nwindow = "day"\n')
-    with client(speaker).realtime.connect(model="gpt-realtime") as connection:
+    with connected(speaker) as connection:
         connection.recv()
         connection.response.create()
-    del connection
 
     assert process.open_reservations == 0
     assert [charge.status for charge in process.charges] == ["estimated"]
