@@ -366,7 +366,7 @@ class CostProcessor(SpanProcessor):
         ctx = otel_context.get_current() if parent_context is None else parent_context
         mark = call_under_way(ctx)
         remember_around(span, trace.get_current_span(ctx))
-        for dimension, value in merged(self._said, frames.attribution(ctx)).items():
+        for dimension, value in merged(self._said, frames.tags(ctx)).items():
             attribute = semconv.TAGS[dimension]
             if attribute not in (span.attributes or {}):
                 span.set_attribute(attribute, value)
