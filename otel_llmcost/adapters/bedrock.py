@@ -129,7 +129,7 @@ _INVOKE_STREAM = Endpoint(
             "completion",
         ),
         framing="aws",
-        words=('_tokens"', '"prompt_token_count"', '"amazon-bedrock-invocationMetrics"'),
+        words=("_token", "-invocationMetrics"),
         headers="amazon-bedrock-invocationMetrics",
     ),
     streams=True,

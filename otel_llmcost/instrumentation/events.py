@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from binascii import a2b_base64
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from otel_llmcost.adapters.base import ChunkShape, Framing, fields_of, getter
@@ -27,6 +26,10 @@ _MOST_FRAME = 32 << 20
 """Amazon's frames hold 24 MB at most: what says more is none."""
 _STRING = 7
 """How Amazon's frames mark a header whose value is a text."""
+_IN_BASE64 = b'"bytes":'
+"""Before what a model's own event is handed on in."""
+_ORDINARY = b":event-type"
+"""The first header of a frame that is no error."""
 _BROKEN_OFF = (b":exception-type", b":error-code")
 """Headers of Amazon's frames that name an error."""
 _EVENT = ":event-type"
@@ -41,7 +44,7 @@ class _Events:
 
     def __init__(self, turn: Listener, shape: ChunkShape) -> None:
         self._turn = turn
-        self._is_telling: Callable[[bytes], bool] = shape.is_telling
+        self._is_telling = shape.is_telling
         self._words = shape.tells
         self._ends = shape.ends
         self._end_key = shape.end_key
@@ -209,7 +212,7 @@ class _Watched(_Events):
             buffer = self._tail + data if self._tail else data
             end = self._whole(buffer)
             whole, self._tail = buffer[:end], buffer[end:]
-            if whole and self._is_telling(whole):
+            if whole:
                 self._look(whole)
         except Exception:
             self._is_broken = True
@@ -226,7 +229,7 @@ class _Watched(_Events):
         return b""
 
     def _look(self, events: bytes) -> None:
-        for chunk in self._chunks(events):
+        for chunk in self._chunks(events) if self._is_telling(events) else ():
             if chunk is not None:
                 self._take(chunk)
 
@@ -252,9 +255,31 @@ class AwsTap(_Watched):
     A model's own event comes in a payload's `bytes` as base64: it is what the frame holds then.
     """
 
-    def __init__(self, turn: Listener, shape: ChunkShape) -> None:
-        super().__init__(turn, shape)
-        self._is_telling = _frames_tell(shape)
+    def feed(self, data: bytes) -> bytes:
+        """Let a whole frame that tells nothing pass at once: nearly all of a stream comes so."""
+        if self._tail or int.from_bytes(data[:4], "big") != len(data) or self._does_tell(data):
+            return super().feed(data)
+        self._size += len(data)
+        if self._size <= KEPT_BYTES:
+            self._kept.append(data)
+        return data
+
+    def _does_tell(self, frame: bytes) -> bool:
+        if frame[13:24] != _ORDINARY:
+            return True
+        start = frame.find(_IN_BASE64)
+        if start > 0:
+            start = frame.find(b'"', start + len(_IN_BASE64)) + 1
+            frame = _decoded(frame[start : frame.find(b'"', start)])
+        for word in self._words:  # noqa: SIM110 -- any() would make a generator for each chunk
+            if word in frame:
+                return True
+        return False
+
+    def _look(self, events: bytes) -> None:
+        for frame in _frames(events):
+            if self._does_tell(frame) and (chunk := _chunk(frame)) is not None:
+                self._take(chunk)
 
     def _whole(self, buffer: bytes) -> int:
         end = 0
@@ -269,11 +294,7 @@ class AwsTap(_Watched):
         return end
 
     def _chunks(self, data: bytes) -> Iterator[Chunk | None]:
-        start = 0
-        while len(data) >= start + _PRELUDE:
-            size = _size(data, start)
-            yield _frame(data[start : start + size])
-            start += size
+        return map(_chunk, _frames(data))
 
 
 TAPS: Mapping[Framing, type[SseTap | LinesTap | AwsTap]] = {
@@ -317,32 +338,19 @@ def _data(event: bytes) -> bytes:
     return b"\n".join(line[5:].strip() for line in lines if line.startswith(b"data:")) or event
 
 
-@lru_cache
-def _frames_tell(shape: ChunkShape) -> Callable[[bytes], bool]:
-    """Make what says whether there is something to be read in Amazon's frames, in base64 or not."""
-    found = (*shape.tells, *_BROKEN_OFF, *(within for word in shape.tells for within in _within_base64(word)))
-
-    def is_telling(frames: bytes) -> bool:
-        for word in found:  # noqa: SIM110 -- any() would make a generator for each chunk
-            if word in frames:
-                return True
-        return False
-
-    return is_telling
-
-
-def _within_base64(word: bytes) -> Iterator[bytes]:
-    """Give what of a word stands in base64 whatever is around it, which three bytes as four letters tell apart."""
-    for before in range(3):
-        first, last = -(-8 * before // 6), 8 * (before + len(word)) // 6
-        yield b64encode(bytes(before) + word + bytes(2))[first:last]
+def _frames(data: bytes) -> Iterator[bytes]:
+    start = 0
+    while len(data) >= start + _PRELUDE:
+        size = _size(data, start)
+        yield data[start : start + size]
+        start += size
 
 
 def _size(frames: bytes, start: int) -> int:
     return max(int.from_bytes(frames[start : start + 4], "big"), _PRELUDE + _CHECKSUM)
 
 
-def _frame(frame: bytes) -> Chunk | None:
+def _chunk(frame: bytes) -> Chunk | None:
     headers_end = _PRELUDE + int.from_bytes(frame[4:8], "big")
     headers = frame[_PRELUDE:headers_end]
     for name in _BROKEN_OFF:
@@ -352,7 +360,14 @@ def _frame(frame: bytes) -> Chunk | None:
     if chunk is None:
         return None
     inner = chunk.get("bytes")
-    return as_json(b64decode(inner)) if isinstance(inner, str) else {_EVENT: _header(headers, b":event-type"), **chunk}
+    return as_json(_decoded(inner)) if isinstance(inner, str) else {_EVENT: _header(headers, b":event-type"), **chunk}
+
+
+def _decoded(text: bytes | str) -> bytes:
+    try:
+        return a2b_base64(text)
+    except ValueError:
+        return b""
 
 
 def _header(headers: bytes, name: bytes) -> str:
