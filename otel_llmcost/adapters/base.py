@@ -175,6 +175,11 @@ class UsageAt:
         self._map({unit: tuple(map(_name, rows)) for unit, rows in (kinds or {}).items()})
         self._map({unit: tuple(_HEADER + name for name in names) for unit, names in (headers or {}).items()})
 
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """All units that may be told."""
+        return tuple(dict.fromkeys(unit for units in self._units.values() for unit in units))
+
     def _map(self, names_of: Mapping[Unit, tuple[str, ...]]) -> None:
         for unit, names in names_of.items():
             for name in names:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from otel_llmcost.adapters import APIS, SDKS
 from otel_llmcost.cli.main import cli
 from otel_llmcost.config import SETTINGS, Setting
 
@@ -29,6 +30,27 @@ Its tables: `[[budget]]` and `[[price]]` are in the [README](../README.md), `[[a
 | variable | in `llmcost.toml` | value | default | what it does |
 |---|---|---|---|---|
 """
+
+
+_ENDPOINTS = """# Every endpoint that is accounted for
+
+Written by `make docs` from the adapters' rows; how calls come to them is in [sdks.md](sdks.md).
+
+| spoken by | endpoint | operation | what an answer tells |
+|---|---|---|---|
+"""
+
+
+def endpoints_page() -> str:
+    """One row for every endpoint that is known."""
+    rows: dict[str, None] = {}
+    for api in (*SDKS, *APIS):
+        for endpoint in api.endpoints:
+            if endpoint.pays == "now":
+                units = dict.fromkeys([*endpoint.usage.units, *endpoint.as_asked])
+                counted = ", ".join(unit.replace("_", " ") for unit in units) or "nothing: estimated"
+                rows[f"| {api.name} | `{endpoint.path}` | {endpoint.operation} | {counted} |\n"] = None
+    return _ENDPOINTS + "".join(rows)
 
 
 def commands_page() -> str:
@@ -61,7 +83,7 @@ def _contexts(context: click.Context) -> Iterator[click.Context]:
             yield from _contexts(click.Context(command, info_name=name, parent=context))
 
 
-PAGES = {"cli.md": commands_page, "settings.md": settings_page}
+PAGES = {"cli.md": commands_page, "settings.md": settings_page, "endpoints.md": endpoints_page}
 
 
 if __name__ == "__main__":
