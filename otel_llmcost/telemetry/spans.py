@@ -36,7 +36,7 @@ CALL_KEY = otel_context.create_key("llmcost.call")
 _RECENT = 512
 _LINK = "_llmcost_link"
 _LATEST: ContextVar[Span | None] = ContextVar("llmcost.latest", default=None)
-"""The LLM span of others that was started last, of which some are never made the current one."""
+"""The span that was started last, if it is an LLM span of others: some are never made the current one."""
 
 FOREIGN_SCOPES = (
     "com.anthropic.sdk.python",
@@ -88,6 +88,12 @@ FOREIGN_INSTRUMENTORS: Mapping[str, tuple[tuple[str, str], ...]] = {
 }
 """SDK → modules and classes of others that make a span per call of it."""
 
+FOREIGN_MARKS: Mapping[str, tuple[str, str, str]] = {
+    "openai": ("openai", "OpenAI", "_is_instrumented_by_logfire"),
+    "anthropic": ("anthropic", "Anthropic", "_is_instrumented_by_logfire"),
+}
+"""SDK → its module, a class in it, and what those who have no instrumentor leave on that."""
+
 _OPERATIONS: Mapping[str, frozenset[str]] = {
     "opentelemetry.instrumentation.google_genai": frozenset({"generate_content", "embeddings"}),
     "opentelemetry.instrumentation.google_generativeai": frozenset({"generate_content"}),
@@ -114,7 +120,8 @@ def is_instrumented_by_others(sdk: str, operation: str) -> bool:
             instance = getattr(getattr(modules[module], name, None), "_instance", None)
             if getattr(instance, "is_instrumented_by_opentelemetry", False):
                 return True
-    return False
+    module, name, mark = FOREIGN_MARKS.get(sdk, ("", "", ""))
+    return module in modules and getattr(getattr(modules[module], name, None), mark, False) is True
 
 
 class Link:
@@ -376,6 +383,8 @@ class CostProcessor(SpanProcessor):
                 mark.bind(link)
             self._stand_in(span, link)
             _LATEST.set(span)
+        else:
+            _LATEST.set(None)
 
     def _stand_in(self, span: Span, link: Link) -> None:
         end = span.end
@@ -406,13 +415,13 @@ class CostProcessor(SpanProcessor):
 
 def link_of(span: trace.Span) -> Link | None:
     """Return the link of a foreign LLM span, or of one that stands open beside it; None: there is none."""
-    found = getattr(span, _LINK, None)
-    if found is not None:
-        return found if is_inference(cast("ReadableSpan", span)) else None
+    found: Link | None = getattr(span, _LINK, None)
+    if found is not None and is_inference(cast("ReadableSpan", span)):
+        return found
     latest = _LATEST.get()
     if latest is None or not latest.is_recording() or not is_inference(latest):
         return None
     link: Link = getattr(latest, _LINK)
-    parent, around = latest.parent, span.get_span_context()
-    is_beside = not around.is_valid if parent is None else parent.span_id == around.span_id
-    return link if is_beside and link.call is None else None
+    around = span.get_span_context()
+    is_elsewhere = around.is_valid and around.trace_id != latest.get_span_context().trace_id
+    return None if is_elsewhere or link.call is not None else link
