@@ -73,6 +73,8 @@ _INVOKE_CAPS = (
     *("max_tokens", "max_completion_tokens", "max_tokens_to_sample", "max_gen_len"),
     *("inferenceConfig.maxTokens", "inferenceConfig.max_new_tokens", "textGenerationConfig.maxTokenCount"),
 )
+_PAID_BY_THE_HOUR = (":provisioned-model/", ":custom-model", ":imported-model/")
+"""What is in the names of models that no call is paid for: the name in the answer has a price that does not hold."""
 _INVOKE_IDS = ("id", "message.id")
 
 
@@ -115,6 +117,7 @@ def _invoke(operation: str, usage: UsageAt, *models: str) -> Endpoint:
     )
 
 
+_INVOKE = _invoke("chat", _INVOKE_USAGE)
 _INVOKE_STREAM = Endpoint(
     path="/model/{model}/invoke-with-response-stream",
     operation="chat",
@@ -149,7 +152,8 @@ BEDROCK = Api(
         _invoke("embeddings", _EMBED_USAGE, "embed"),
         _invoke("rerank", _NO_USAGE, "rerank"),
         _invoke("image_generation", _IMAGES_USAGE, "titan-image", "nova-canvas", "stability.", "stable-diffusion"),
-        _invoke("chat", _INVOKE_USAGE),
+        *(replace(each, models=_PAID_BY_THE_HOUR, served=()) for each in (_INVOKE, _INVOKE_STREAM)),
+        _INVOKE,
         _INVOKE_STREAM,
     ),
     unsent=UNSENT | {"EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError", "SSLError"},

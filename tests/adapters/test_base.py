@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion
 
-from otel_llmcost.adapters.base import UsageAt, fields_of, getter
+from otel_llmcost.adapters.base import Api, Endpoint, UsageAt, fields_of, getter
 
 NESTED = {"a": {"b": [{"c": 7}, {"c": 8}]}, "n": None, "zero": 0}
 AS_OBJECT = SimpleNamespace(a=SimpleNamespace(b=[SimpleNamespace(c=7), SimpleNamespace(c=8)]), n=None, zero=0)
@@ -150,3 +150,57 @@ def test_no_answer_breaks_the_reading_of_it(answers):
     counts = noted(*answers)
 
     assert counts is None or all(type(count) is int and count > 0 for count in counts.values())
+
+
+def test_a_count_may_stand_within_a_list():
+    at = UsageAt(where=("",), counts={"output_tokens": ("results.0.tokenCount", "results.5.tokenCount")})
+    seen = {}
+
+    at.note({"results": [{"tokenCount": 20}, {"tokenCount": 7}]}, seen)
+
+    assert at.usage(seen).counts == {"output_tokens": 20}
+
+
+API = Api(
+    name="sdk",
+    provider="somebody",
+    hosts={"*runtime*.example.com": "the provider", ".example.org": "another"},
+    endpoints=(
+        Endpoint(path="/model/{model}/invoke", operation="embeddings", dialect="", usage=AT, models=("embed",)),
+        Endpoint(path="/model/{model}/invoke", operation="chat", dialect="", usage=AT),
+        Endpoint(path="/models/{model}:predict", operation="chat", dialect="", usage=AT),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "operation", "model"),
+    [
+        ("/model/a.text-v1:0/invoke", "chat", "a.text-v1:0"),
+        ("/model/a.Embed-v1%3A0/invoke", "embeddings", "a.Embed-v1:0"),
+        ("/model/arn%3Aaws%3A1%3Aprofile%2Fx/invoke/", "chat", "arn:aws:1:profile/x"),
+        ("/v1/models/a-1:predict", "chat", "a-1"),
+    ],
+)
+def test_a_path_names_a_model_and_the_model_what_it_is_asked_for(path, operation, model):
+    place = API.place(path)
+
+    assert (place.endpoint.operation, place.model) == (operation, model)
+
+
+@pytest.mark.parametrize("path", ["/model/a/b/invoke", "/model/a/invoke/more", "/models/a-1:predict:more"])
+def test_other_paths_are_nobodys(path):
+    assert API.place(path) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "provider"),
+    [
+        ("my-runtime-1.eu.example.com", "the provider"),
+        ("my-runtime-1.example.net", None),
+        ("a.example.org", "another"),
+        ("example.org", None),
+    ],
+)
+def test_a_host_is_known_by_its_end_or_by_a_pattern(host, provider):
+    assert API.known_at(host) == provider

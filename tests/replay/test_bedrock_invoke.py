@@ -416,6 +416,22 @@ def test_the_tier_stands_in_a_header(process: Process, replay: ReplayServer, bed
     assert process.charge.cost_nano == 100 * 1400 + 20 * 5600
 
 
+@pytest.mark.parametrize(
+    ("call", "reply"), [(invoke, answered(CLAUDE_ANSWER)), (invoke_stream, streamed(claude_stream()))]
+)
+def test_a_model_that_is_paid_by_the_hour_has_no_price_for_a_call(
+    process: Process, replay: ReplayServer, bedrock: Any, call: Any, reply: Any
+):
+    """The answer names the model it is made of, but that one's price is not paid."""
+    replay.replies = [reply]
+
+    call(bedrock, "arn:aws:bedrock:us-east-1:111122223333:provisioned-model/q1w2e3r4t5y6", CLAUDE_ASK)
+
+    charge = process.charge
+    assert (charge.status, charge.cost_nano) == ("unpriced", None)
+    assert charge.usage.counts == {"input_tokens": 100, "output_tokens": 20}
+
+
 def read_all(body: StreamingBody) -> bytes:
     return body.read()
 
