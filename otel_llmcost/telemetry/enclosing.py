@@ -59,7 +59,7 @@ def tags_around(span: trace.Span, said: Tags = _NOTHING) -> Tags:
     for _ in range(_DEEPEST):
         if not isinstance(around, Span):
             break
-        told = _told(around, said)
+        told = _told(around, said) if around.is_recording() else None  # one that has ended was left behind
         if told:
             layers.append(told)
         around = getattr(around, _AROUND, None)

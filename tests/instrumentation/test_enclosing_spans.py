@@ -79,6 +79,18 @@ def test_the_innermost_agent_and_the_outermost_conversation_win(chat: Chat) -> N
     assert (tags["agent"], tags["session"]) == ("scout", "c-1")
 
 
+def test_a_span_that_has_ended_is_around_nothing(chat: Chat) -> None:
+    """Whoever made it may have left it behind in the context; the one that it was inside of may go on."""
+    with TRACER.start_as_current_span("crew", attributes={"gen_ai.agent.name": "chief"}):
+        left = TRACER.start_span("agent", attributes=OFFICIAL)
+        left.end()
+        with trace.use_span(left):
+            tags = chat()
+
+    assert tags["agent"] == "chief"
+    assert "session" not in tags
+
+
 def test_what_the_program_says_itself_goes_before(chat: Chat) -> None:
     """Spans are the last resort."""
     with TRACER.start_as_current_span("agent", attributes=OFFICIAL), attribute(agent="me", user="lin"):
