@@ -150,10 +150,10 @@ JOIN: Mapping[str, Callable[[Any], list[Callable[[], None]]]] = {
     ),
     "aiohttp": lambda module: around(module.ClientSession, ("_request",), AtHome(_of_aiohttp, is_async=True)),
     "botocore.client": lambda module: around(
-        module.BaseClient, ("_make_api_call",), AtHome(_of_botocore, is_async=False)
+        module.BaseClient, ("_make_request",), AtHome(_of_botocore, is_async=False)
     ),
     "aiobotocore.client": lambda module: around(
-        module.AioBaseClient, ("_make_api_call",), AtHome(_of_botocore, is_async=True)
+        module.AioBaseClient, ("_make_request",), AtHome(_of_botocore, is_async=True)
     ),
 }
 """Module → what to do when it is imported; it returns what takes that back."""

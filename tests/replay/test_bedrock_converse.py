@@ -18,6 +18,7 @@ from botocore.exceptions import (
     ParamValidationError,
 )
 
+import otel_llmcost
 from otel_llmcost import BudgetExceededError
 from tests.instrumentation.conftest import Process, Start
 from tests.replay import amazon
@@ -477,3 +478,13 @@ def test_a_request_that_the_sdk_rejects_costs_nothing(process: Process, replay: 
         bedrock.converse(messages=[])
 
     assert process.charges == []
+
+
+def test_whom_a_call_is_for_is_known_here_and_stays_here(process: Process, replay: ReplayServer, bedrock: Any):
+    replay.replies = [answered(ANSWER)]
+
+    with otel_llmcost.attribute(agent="geographer", user="u-7"):
+        bedrock.converse(**ASK)
+
+    assert (process.charge.tags["agent"], process.charge.tags["user"]) == ("geographer", "u-7")
+    assert "baggage" not in replay.received[0].headers
