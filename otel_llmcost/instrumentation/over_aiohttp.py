@@ -78,28 +78,22 @@ def _watched(kind: Any) -> type:
     All of what its user may call stays as it is.
     """
     if kind not in _watched_kinds:
+        feed, break_off = kind.feed_data, kind.set_exception
+
+        def feed_data(self: Any, data: bytes, *args: Any) -> Any:
+            for each in self._eof_callbacks:
+                if type(each) is _Arrival:
+                    each.feed(data)
+            return feed(self, data, *args)
+
+        def set_exception(self: Any, exc: BaseException, *args: Any) -> None:
+            for each in list(self._eof_callbacks):
+                if type(each) is _Arrival:
+                    each.broke(exc)
+            break_off(self, exc, *args)
+
+        names = {"__slots__": (), "__module__": kind.__module__, "__qualname__": kind.__qualname__}
         _watched_kinds[kind] = type(
-            kind.__name__,
-            (_Watching, kind),
-            {"__slots__": (), "__module__": kind.__module__, "__qualname__": kind.__qualname__},
+            kind.__name__, (kind,), {**names, "feed_data": feed_data, "set_exception": set_exception}
         )
     return _watched_kinds[kind]
-
-
-class _Watching:
-    """What such a reader does more than others."""
-
-    __slots__ = ()
-    _eof_callbacks: list[Any]
-
-    def feed_data(self, data: bytes, *args: Any) -> Any:
-        for each in self._eof_callbacks:
-            if type(each) is _Arrival:
-                each.feed(data)
-        return super().feed_data(data, *args)  # type: ignore[misc]
-
-    def set_exception(self, exc: BaseException, *args: Any) -> None:
-        for each in list(self._eof_callbacks):
-            if type(each) is _Arrival:
-                each.broke(exc)
-        super().set_exception(exc, *args)  # type: ignore[misc]
