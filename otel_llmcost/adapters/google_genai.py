@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from otel_llmcost.adapters.anthropic import MESSAGES
-from otel_llmcost.adapters.base import Api, ChunkShape, Endpoint, Kind, UsageAt
+from otel_llmcost.adapters.base import Api, ChunkShape, ClientSdk, Endpoint, Kind, UsageAt
 from otel_llmcost.adapters.openai import chat
 from otel_llmcost.core.usage import Unit
 
@@ -260,3 +260,12 @@ GEMINI = Api(
         _interactions("/interactions"),
     ),
 )
+
+INTERACTIONS = ClientSdk(
+    name="google-interactions",
+    module="google.genai._interactions._base_client",
+    provider="gcp.gemini",
+    hosts={**GEMINI_HOSTS, **VERTEX_HOSTS},
+    endpoints=(_interactions("/interactions"),),
+)
+"""The client for interactions within google-genai 1 and early 2, which makes errors of its own of others'."""

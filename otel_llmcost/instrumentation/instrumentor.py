@@ -27,6 +27,7 @@ SDK_MODULES = {
     "groq": "groq._base_client",
     "together": "together._base_client",
     "cerebras": "cerebras.cloud.sdk._base_client",
+    "google-interactions": "google.genai._interactions._base_client",
 }
 """SDK → the module whose import we wait for, as the adapters' rows have it; loading those is not for the start."""
 
