@@ -160,5 +160,6 @@ BEDROCK = Api(
     unanswered=UNANSWERED | {"HTTPClientError"},
 )
 BOTOCORE = replace(BEDROCK, name="botocore", agents=("botocore/",), hosts=None, is_common=False)
+BOTOCORE_CONVERSE = replace(BOTOCORE, name="botocore.converse", endpoints=BOTOCORE.endpoints[:2])
 AIOBOTOCORE = replace(BOTOCORE, name="aiobotocore", agents=("aiobotocore/",))
-"""The same where the SDK is known, which others may instrument."""
+"""The same where the SDK is known, which others may instrument; some only a part of it."""

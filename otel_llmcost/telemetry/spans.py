@@ -57,6 +57,12 @@ FOREIGN_SCOPES = (
 )
 """Scopes, by their beginning, whose spans are (also) LLM calls."""
 
+_BEDROCK_INSTRUMENTORS = (
+    ("opentelemetry.instrumentation.genai.bedrock", "BedrockInstrumentor"),
+    ("opentelemetry.instrumentation.bedrock", "BedrockInstrumentor"),
+    ("opentelemetry.instrumentation.botocore", "BotocoreInstrumentor"),
+    ("openinference.instrumentation.bedrock", "BedrockInstrumentor"),
+)
 FOREIGN_INSTRUMENTORS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "openai": (
         ("opentelemetry.instrumentation.genai.openai", "OpenAIInstrumentor"),
@@ -77,13 +83,8 @@ FOREIGN_INSTRUMENTORS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("openinference.instrumentation.google_genai", "GoogleGenAIInstrumentor"),
         ("openlit.instrumentation.google_ai_studio", "GoogleAIStudioInstrumentor"),
     ),
-    "botocore": (
-        ("opentelemetry.instrumentation.genai.bedrock", "BedrockInstrumentor"),
-        ("opentelemetry.instrumentation.bedrock", "BedrockInstrumentor"),
-        ("opentelemetry.instrumentation.botocore", "BotocoreInstrumentor"),
-        ("openinference.instrumentation.bedrock", "BedrockInstrumentor"),
-        ("openlit.instrumentation.bedrock", "BedrockInstrumentor"),
-    ),
+    "botocore": _BEDROCK_INSTRUMENTORS,
+    "botocore.converse": (*_BEDROCK_INSTRUMENTORS, ("openlit.instrumentation.bedrock", "BedrockInstrumentor")),
     "aiobotocore": (("opentelemetry.instrumentation.botocore", "AiobotocoreInstrumentor"),),
 }
 """SDK → modules and classes of others that make a span per call of it."""
