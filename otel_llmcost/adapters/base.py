@@ -525,6 +525,8 @@ class ClientSdk(Api):
     sync_method: str = "SyncAPIClient.request"
     async_method: str = "AsyncAPIClient.request"
     unanswered: frozenset[str] = UNANSWERED | {"APITimeoutError", "APIConnectionError", "APIResponseValidationError"}
+    within: str = ""
+    """The SDK that this is a part of, in some of its versions; empty: one of its own."""
     answer_in_error: tuple[str, ...] = ()
     """Paths at which an error carries the paid answer it was raised about."""
     clients: Mapping[str, str] | None = None

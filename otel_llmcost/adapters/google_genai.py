@@ -264,6 +264,7 @@ GEMINI = Api(
 INTERACTIONS = ClientSdk(
     name="google-interactions",
     module="google.genai._interactions._base_client",
+    within="google-genai",
     provider="gcp.gemini",
     hosts={**GEMINI_HOSTS, **VERTEX_HOSTS},
     endpoints=(_interactions("/interactions"),),

@@ -45,7 +45,7 @@ def sdks(tools: Tools) -> Iterator[Check]:
     """
     is_live = state.is_installed and not tools.settings.disabled
     absent: list[str] = []
-    for sdk in SDKS:
+    for sdk in (sdk for sdk in SDKS if not sdk.within):
         package = installed.found(_DISTRIBUTIONS.get(sdk.name, sdk.name))
         if package is None:
             absent.append(sdk.name)

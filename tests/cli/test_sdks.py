@@ -115,13 +115,13 @@ def test_sdks_that_are_not_installed_are_no_problem(shell, monkeypatch):
     monkeypatch.setattr(sys, "path", [])
 
     assert texts(shell, "SDKs", "note") == [
-        f"not installed here: {', '.join([*(sdk.name for sdk in SDKS), *THROUGH_HTTP])}"
+        f"not installed here: {', '.join([*(sdk.name for sdk in SDKS if not sdk.within), *THROUGH_HTTP])}"
     ]
     assert len(texts(shell, "loading", "problem")) == 2
 
 
 def test_where_all_are_installed_none_is_said_not_to_be(shell, installed):
-    for name in (*(sdk.name for sdk in SDKS), "cerebras-cloud-sdk", *THROUGH_HTTP):
+    for name in (*(sdk.name for sdk in SDKS if not sdk.within), "cerebras-cloud-sdk", *THROUGH_HTTP):
         installed(name)
 
     assert not [text for text in texts(shell, "SDKs", "note") if text.startswith("not installed")]
