@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from otel_llmcost.adapters.base import Api, ChunkShape, Endpoint, UsageAt
+from otel_llmcost.adapters.openai import RESPONSES
 
 _USAGE = UsageAt(
-    where=("usage", "data.usage"),
+    where=("usage",),
     counts={
         "input_tokens": ("prompt_tokens",),
         "cache_read_tokens": ("prompt_tokens_details.cached_tokens", "num_cached_tokens"),
@@ -21,10 +22,17 @@ _CONVERSATION_USAGE = UsageAt(
         # What its connectors read, such as pages found on the web, is input beside the prompt.
         "input_tokens": ("prompt_tokens", "connector_tokens"),
         "output_tokens": ("completion_tokens",),
-        "web_searches": ("connectors.web_search",),
+        "web_searches": ("connectors.web_search", "connectors.web_search_premium"),
+        "code_interpreter_sessions": ("connectors.code_interpreter",),
     },
 )
-_CHUNK = ChunkShape(text=("data.choices.0.delta.content", "choices.0.delta.content"))
+_DELTA = "choices.0.delta."
+_CHUNK = ChunkShape(
+    text=(
+        *(f"{_DELTA}content{part}" for part in (".0.thinking.0.text", ".0.text", "")),
+        f"{_DELTA}tool_calls.0.function.arguments",
+    )
+)
 
 
 def _chat(path: str, *, model: str = "model", dialect: str = "openai.chat") -> Endpoint:
@@ -50,7 +58,11 @@ def _conversation(path: str) -> Endpoint:
         usage=_CONVERSATION_USAGE,
         caps=("completion_args.max_tokens",),
         chunk=ChunkShape(
-            text=("content",), ends=frozenset({"conversation.response.done", "conversation.response.error"})
+            text=("content.text", "content", "arguments"),
+            ends=frozenset({"conversation.response.done"}),
+            # Its last event does not tell which model an agent has, nor any but the first the conversation.
+            words=('_tokens"', '"model"', '"conversation.response.started"', '"conversation.response.error"'),
+            errors=("code",),
         ),
         unnamed="agent",
         served=("model", "outputs.0.model", "outputs.1.model", "outputs.2.model"),
@@ -71,6 +83,7 @@ MISTRAL = Api(
         _chat("/chat/completions"),
         _chat("/fim/completions", dialect="openai.completions"),
         _chat("/agents/completions", model="agent_id", dialect="mistral.agents"),
+        RESPONSES,
         _conversation("/v1/conversations"),
         _conversation("/v1/conversations/{id}"),
         _conversation("/v1/conversations/{id}/restart"),
@@ -97,7 +110,9 @@ MISTRAL = Api(
             usage=_USAGE,
             has_output=False,
             as_asked=("characters",),
+            chunk=ChunkShape(text=(), ends=frozenset({"speech.audio.done"})),
         ),
         _input_only("/moderations", "moderation"),
+        _input_only("/classifications", "moderation"),
     ),
 )

@@ -31,8 +31,7 @@ def _found_by(program: Program) -> tuple[str, ...]:
         found: Any = program()
     except Exception as error:  # noqa: BLE001 -- whatever an SDK raises
         return "raised", repr(type(error)), str(error)
-    kind: object = type(found)  # pyright: ignore[reportUnknownVariableType] -- an SDK's
-    return str(kind), repr(found)
+    return str(found.__class__), repr(found)
 
 
 def _body(body: bytes, headers: dict[str, str]) -> bytes:
