@@ -59,9 +59,9 @@ def test_each_dialect_names_who_is_at_work(said: dict[str, str], chat: Chat) -> 
     with TRACER.start_as_current_span("agent") as span:
         before = chat()
         span.set_attributes(said)
-        later = chat()
+        later, again = chat(), chat()
 
-    for tags in (at_once, later):
+    for tags in (at_once, later, again):
         assert (tags["agent"], tags["session"], tags["user"], tags["team"]) == ("scout", "c-1", "ada", "desk")
     assert before["agent"] == "default"
     assert "session" not in before

@@ -479,7 +479,10 @@ def test_the_modules_waited_for_are_those_of_the_rows(rows: str) -> None:
 def test_a_framework_is_patched_when_it_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     """By a program that was started under the launcher; what is imported later is patched then."""
     rows = ModuleType("otel_llmcost.adapters.framework_a")
-    rows.HOOKS = HOOKS
+    rows.HOOKS = (
+        Hook(framework="a-framework", module="its.other.module", name="f", kind="call", frame=frame_of),
+        *HOOKS,
+    )
     made = ModuleType(MODULE)
     made.Agent = type("Agent", (Agent,), dict(vars(Agent)))
     monkeypatch.setitem(sys.modules, rows.__name__, rows)
