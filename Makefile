@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format test-context test-oldest test-beside test-frameworks test-slow test-real bench prices docs dashboards clean
+.PHONY: help demo test check format test-context test-oldest test-beside test-litellm test-frameworks test-slow test-real bench prices docs dashboards clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
@@ -27,6 +27,15 @@ help: ## Show what can be made
 
 test-beside: .venv-beside/installed ## Test beside other instrumentors, in a virtual environment of their own
 	.venv-beside/bin/pytest tests/beside
+
+.venv-litellm/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-litellm
+	.venv-litellm/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	.venv-litellm/bin/python -m pip install --quiet --editable . --group litellm
+	@touch $@
+
+test-litellm: .venv-litellm/installed ## Test with litellm, in a virtual environment of its own
+	.venv-litellm/bin/pytest -q tests/litellm
 
 FRAMEWORKS := .venv-frameworks-openai .venv-frameworks-litellm .venv-frameworks-crewai
 

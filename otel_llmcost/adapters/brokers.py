@@ -13,9 +13,9 @@ from typing import Any, Literal, NamedTuple
 from otel_llmcost.adapters.base import Api, Endpoint
 from otel_llmcost.core.attribution import Dimension
 
-Part = Literal["call", "opening", "reading", "natives"]
-"""What a function of a broker is: a whole call, the request of a stream that is sent when it is first read, the reading
-of a stream, or the finding of native functions."""
+Part = Literal["call", "making", "opening", "reading", "natives"]
+"""What a function of a broker is: a whole call, the making of a stream, its request if that is sent when it is first
+read, the reading of it, or the finding of native functions."""
 
 
 class Errand(NamedTuple):

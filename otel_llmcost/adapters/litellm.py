@@ -72,12 +72,6 @@ def errand(_instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
     return Errand(_provider(argument(args, kwargs, 0, "model"), kwargs.get("custom_llm_provider")), _tags(kwargs))
 
 
-def _of_stream(stream: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]) -> Errand:
-    """Read what a stream was opened for; those of Gemini say Vertex AI, wherever they go, so their path has to tell."""
-    named = getattr(stream, "custom_llm_provider", None)
-    return Errand("" if named == "vertex_ai_beta" else _provider(getattr(stream, "model", None), named))
-
-
 def _provider(model: Any, named: Any) -> str:
     """Tell who is meant, as it tells it: by a word of its own, else by what stands before the model's name."""
     word = text(named) or (text(model) or "").partition("/")[0]
@@ -144,8 +138,9 @@ ENTRIES = (
     # All that a router does passes these two, its retries and fallbacks included.
     Entry(module=_ROUTER, name="Router.function_with_fallbacks"),
     Entry(module=_ROUTER, name="Router.async_function_with_fallbacks", is_async=True),
-    Entry(module=_STREAMS, name="CustomStreamWrapper.fetch_sync_stream", part="opening", errand=_of_stream),
-    Entry(module=_STREAMS, name="CustomStreamWrapper.fetch_stream", is_async=True, part="opening", errand=_of_stream),
+    Entry(module=_STREAMS, name="CustomStreamWrapper.__init__", part="making"),
+    Entry(module=_STREAMS, name="CustomStreamWrapper.fetch_sync_stream", part="opening"),
+    Entry(module=_STREAMS, name="CustomStreamWrapper.fetch_stream", is_async=True, part="opening"),
     Entry(module=_STREAMS, name="CustomStreamWrapper.__next__", part="reading"),
     Entry(module=_STREAMS, name="CustomStreamWrapper.__anext__", is_async=True, part="reading"),
 )

@@ -16,6 +16,9 @@ from otel_llmcost.instrumentation.contain import guard
 from otel_llmcost.instrumentation.errands import ERRAND_KEY, UnderWay, refusal_in
 from otel_llmcost.telemetry import baggage
 
+_MADE_IN = "_llmcost_made_in"
+"""Where a stream keeps the context of the call that it was made in: it may be opened anywhere."""
+
 
 class BrokerWrapper:
     """Stands around one function of one broker."""
@@ -25,6 +28,7 @@ class BrokerWrapper:
         self._run: Callable[..., Any] = {
             ("reading", False): _read,
             ("reading", True): _aread,
+            ("making", False): _make,
         }.get((entry.part, entry.is_async), self._acall if entry.is_async else self._call)
 
     def __call__(
@@ -66,7 +70,9 @@ class BrokerWrapper:
         raise refusal
 
     def _begin(self, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[UnderWay, Context]:
-        ctx = otel_context.get_current()
+        ctx, is_opening = otel_context.get_current(), self._entry.part == "opening"
+        if is_opening:
+            ctx = getattr(instance, _MADE_IN, None) or ctx
         outer = ctx.get(ERRAND_KEY)
         errand = Errand()
         try:
@@ -75,13 +81,20 @@ class BrokerWrapper:
                 ctx = _with_tags(errand, ctx)
         except Exception as error:  # noqa: BLE001 -- ours; the broker's call goes on without
             guard("learn what a broker was asked for", error)
-        call = UnderWay(errand, outer if isinstance(outer, UnderWay) and outer.is_open else None)
+        if not isinstance(outer, UnderWay) or not (outer.is_open or is_opening):
+            outer = None
+        call = UnderWay(errand, outer)
         return call, otel_context.set_value(ERRAND_KEY, call, ctx)
 
     def _refusal(self, call: UnderWay, error: BaseException) -> RefusedError | None:
         """Return the refusal to raise; None: there is none, or somebody of ours further out will raise it."""
         is_inside = call.outer is not None or self._entry.part == "opening"
         return None if is_inside else refusal_in(error)
+
+
+def _make(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    setattr(instance, _MADE_IN, otel_context.get_current())
+    return wrapped(*args, **kwargs)
 
 
 def _read(wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
