@@ -26,6 +26,8 @@ __all__ = [
     "price",
 ]
 
+_PAID_AHEAD = frozenset({"provisioned_throughput", "reserved", "scale"})
+"""Tiers of capacity that is bought by the month: what a call of theirs costs, its tokens do not tell."""
 _EVER = datetime.min.replace(tzinfo=UTC)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _MOST_CACHED = 4096
@@ -138,7 +140,7 @@ class PriceBook:
         span = _Span(
             max((each for each in changes if each <= at), default=_EVER),
             min((each for each in changes if each > at), default=_NEVER),
-            () if known is None else bands_at(known, at, canonical_tier(tier)),
+            () if known is None or _is_paid_ahead(known, tier) else bands_at(known, at, canonical_tier(tier)),
         )
         if len(self._spans) >= _MOST_CACHED:
             self._spans.clear()
@@ -231,3 +233,9 @@ class PriceBook:
         if provider not in self._listings:
             self._listings[provider] = self._providers[provider].listings()
         return self._listings[provider]
+
+
+def _is_paid_ahead(known: Known, tier: str) -> bool:
+    """Tell whether a tier has no price by the token, unless the user gave it one."""
+    name = canonical_tier(tier)
+    return not _PAID_AHEAD.isdisjoint(name.split("+")) and all(row.tier != name for row in known.overrides)

@@ -9,7 +9,7 @@ from opentelemetry import metrics, trace
 
 from otel_llmcost.config import Settings
 from otel_llmcost.instrumentation import state
-from otel_llmcost.instrumentation.contain import contained, logger
+from otel_llmcost.instrumentation.contain import contained, guard, logger
 from otel_llmcost.telemetry import semconv
 from otel_llmcost.telemetry.meters import Meters
 from otel_llmcost.telemetry.metrics import Reading, StoreState, read
@@ -42,7 +42,7 @@ class Tracing:
         producer = Producer(lambda: _read(meters), own)
         join = getattr(trace.get_tracer_provider(), "add_span_processor", None)  # others stand in for the SDK's class
         if join is not None and settings.spans != "off":
-            join(CostProcessor(spans, settings.attribution))
+            join(CostProcessor(spans, settings.attribution, guard))
         if not producer.attach(metrics.get_meter_provider()):
             logger.info("no OpenTelemetry SDK meter provider is set: costs are kept in the store, not exported")
         return cls(spans, meters, producer)

@@ -361,12 +361,26 @@ class CostProcessor(SpanProcessor):
     the `end` of those spans alone.
     """
 
-    def __init__(self, spans: Spans, said: Tags) -> None:
+    def __init__(self, spans: Spans, said: Tags, fault: Callable[[str, Exception], None]) -> None:
+        """Take what all spans share.
+
+        Args:
+            spans: finds the charge of a span.
+            said: attribution of the whole process.
+            fault: told of a fault of ours; the host's span goes on without us.
+        """
         self._spans = spans
         self._said = said
+        self._fault = fault
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Copy attribution from baggage; take note of a foreign LLM span."""
+        try:
+            self._look_at(span, parent_context)
+        except Exception as error:  # noqa: BLE001 -- ours; it must not reach who starts the span
+            self._fault("look at a span", error)
+
+    def _look_at(self, span: Span, parent_context: Context | None) -> None:
         scope = span.instrumentation_scope
         name = scope.name if scope is not None else ""
         if name == semconv.SCOPE or self._spans.is_muted:
@@ -391,12 +405,10 @@ class CostProcessor(SpanProcessor):
         end = span.end
 
         def end_now(end_time: int | None) -> None:
-            charge = self._spans.charge_of(span, link) if is_inference(span) else None
-            if charge is not None and span.is_recording():
-                known = span.attributes or {}
-                told = {**usage_attributes(charge), semconv.CHARGE_ID: charge.charge_id}
-                span.set_attributes({name: value for name, value in told.items() if name not in known})
-                span.set_attributes(cost_attributes(charge))
+            try:
+                self._add_cost(span, link)
+            except Exception as error:  # noqa: BLE001 -- ours; the span ends all the same
+                self._fault("add the cost to a span", error)
             end(end_time)
 
         def end_with_cost(end_time: int | None = None) -> None:
@@ -409,6 +421,14 @@ class CostProcessor(SpanProcessor):
 
         setattr(span, _LINK, link)
         span.end = end_with_cost  # type: ignore[method-assign]
+
+    def _add_cost(self, span: Span, link: Link) -> None:
+        charge = self._spans.charge_of(span, link) if is_inference(span) else None
+        if charge is not None and span.is_recording():
+            known = span.attributes or {}
+            told = {**usage_attributes(charge), semconv.CHARGE_ID: charge.charge_id}
+            span.set_attributes({name: value for name, value in told.items() if name not in known})
+            span.set_attributes(cost_attributes(charge))
 
     def on_end(self, span: ReadableSpan) -> None:
         """Nothing is left to do here."""

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 import otel_llmcost
 from examples.provider_server import ProviderServer
 from otel_llmcost.config import load
+from otel_llmcost.instrumentation import contain
 from tests.instrumentation.conftest import EXPORTER, Process, Start
 
 ASK: Any = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Say it in 30 words"}]}
@@ -182,3 +183,19 @@ def test_taking_us_out_leaves_the_sdk_as_it_was(tmp_path: Path, monkeypatch: pyt
     otel_llmcost.uninstrument()
 
     assert not any(hasattr(each.request, "__wrapped__") for each in classes)
+
+
+def test_a_fault_of_ours_reaches_nobody_who_makes_a_span(
+    process: Process, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The host's span starts and ends as if we were not there."""
+    monkeypatch.setattr(contain, "reraise", False)
+    monkeypatch.setattr(process.runtime.tracing.spans, "charge_of", "not to be called")
+    tracer = trace.get_tracer("openinference.instrumentation.openai")
+
+    with tracer.start_as_current_span("LLM") as span:
+        assert span.is_recording()
+
+    assert not span.is_recording()
+    assert "could not add the cost to a span" in caplog.text
+    contain.seen.clear()

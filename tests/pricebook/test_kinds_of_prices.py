@@ -231,3 +231,18 @@ def test_images_and_films_cost_by_size_and_quality(book, model, usage, tier, usd
 def test_what_has_no_price_is_not_given_one(book, provider, model, usage, tier):
     with pytest.raises(UnknownPriceError):
         priced(book, provider, model, usage, tier)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "tier"),
+    [
+        ("gcp.vertex_ai", "gemini-2.5-pro", "PROVISIONED_THROUGHPUT"),
+        ("aws.bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0", "reserved"),
+        ("openai", "gpt-4o", "scale"),
+    ],
+)
+def test_capacity_that_was_bought_has_no_price_by_the_token(provider: str, model: str, tier: str):
+    """It is paid by the month, whatever it is used for; a fixed cost says so."""
+    assert load().rate_at(provider, model, NOW).prices
+    with pytest.raises(UnknownPriceError):
+        load().rate_at(provider, model, NOW, tier=tier)
