@@ -130,6 +130,7 @@ class UsageAt:
         kinds: unit → where a list has its count.
         scales: path → what a count is multiplied by to be in our unit, such as milliseconds of a count in seconds.
         headers: unit → names of the answer's headers, in lower case, summed; they count where no body told a usage.
+        within: unit → its total, where the two are counted differently: no more of the part counts than of the total.
         unless: path → another that says the same; the first does not count where the other is told.
         total: path of a total of input and output; what it holds beyond the two was output, such as reasoning that
             the provider leaves out there.
@@ -147,6 +148,7 @@ class UsageAt:
         kinds: Mapping[Unit, tuple[Kind, ...]] | None = None,
         scales: Mapping[str, float] | None = None,
         headers: Mapping[Unit, tuple[str, ...]] | None = None,
+        within: Mapping[Unit, Unit] | None = None,
         unless: Mapping[str, str] | None = None,
         total: str | None = None,
     ) -> None:
@@ -164,6 +166,7 @@ class UsageAt:
         )
         self._scales = scales or {}
         self._headers = tuple((name, _HEADER + name) for names in (headers or {}).values() for name in names)
+        self._within = within or {}
         self._unless = unless or {}
         self._total = total
         self._tree = _tree(
@@ -233,14 +236,17 @@ class UsageAt:
                 continue
             is_told = True
             if count and (path not in self._unless or self._unless[path] not in seen):
-                whole = count if type(count) is int and path not in scales else round(count * scales.get(path, 1))
+                rounded = count if type(count) is int and path not in scales else round(count * scales.get(path, 1))
                 for unit in units_of[path]:
-                    counts[unit] = counts[unit] + whole if unit in counts else whole
+                    counts[unit] = counts[unit] + rounded if unit in counts else rounded
         if not is_told:
             return None
         if self._total is not None and self._total in seen:
             _add_what_only_the_total_tells(counts, int(seen[self._total]))
         counts.update({unit: 1 for unit in self._once if unit in counts})
+        counts.update(
+            {part: min(counts[part], counts.get(whole, 0)) for part, whole in self._within.items() if part in counts}
+        )
         return canonical(counts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from otel_llmcost.adapters.base import Api, ChunkShape, Endpoint, UsageAt
 from otel_llmcost.adapters.openai import chat
+from otel_llmcost.adapters.openai_media import transcription
 
 _USAGE = UsageAt(
     where=("usage", "meta", "response.meta", "delta.usage"),
@@ -16,16 +17,17 @@ _USAGE = UsageAt(
         "images": ("billed_units.images",),
         "pages": ("billed_units.pages",),
     },
+    within={"cache_read_tokens": "input_tokens"},  # cached are also those that nothing is billed for
     # Where nothing is billed for tokens, the tokens themselves are the usage.
     unless={"tokens.input_tokens": "billed_units.input_tokens", "tokens.output_tokens": "billed_units.output_tokens"},
 )
 _IDS = ("id", "generation_id", "response.generation_id", "response_id")
 
 
-def _chat(path: str, chunk: ChunkShape, *, dialect: str = "cohere.chat") -> Endpoint:
+def _chat(path: str, chunk: ChunkShape, *, operation: str = "chat", dialect: str = "cohere.chat") -> Endpoint:
     return Endpoint(
         path=path,
-        operation="chat",
+        operation=operation,
         dialect=dialect,
         usage=_USAGE,
         caps=("max_tokens",),
@@ -46,11 +48,16 @@ _STREAM_OF_1 = ChunkShape(
     framing="lines",
     end_key="event_type",
     ends=frozenset({"stream-end"}),
+    words=('_tokens"', '"generation_id"'),
 )
 _STREAM_OF_2 = ChunkShape(
-    text=("delta.message.content.text", "delta.message.tool_calls.function.arguments", "delta.message.tool_plan"),
+    text=(
+        *(f"delta.message.content.{kind}" for kind in ("text", "thinking")),
+        *("delta.message.tool_calls.function.arguments", "delta.message.tool_plan"),
+    ),
     ends=frozenset({"message-end"}),
     words=('_tokens"', '"message-start"'),  # the first has the answer's id
+    errors=("delta.error",),
 )
 
 COHERE = Api(
@@ -64,12 +71,23 @@ COHERE = Api(
         _chat("/v1/chat", _STREAM_OF_1),
         _chat(
             "/v1/generate",
-            ChunkShape(text=("text",), framing="lines", end_key="is_finished", ends=frozenset({True}), words=("{",)),
+            ChunkShape(
+                text=("text",),
+                framing="lines",
+                end_key="event_type",
+                ends=frozenset({"stream-end"}),
+                words=('"stream-error"',),
+                errors=("err",),
+            ),
+            operation="text_completion",
             dialect="cohere.generate",
         ),
         _billed("/v2/embed", "embeddings", "cohere.embed"),
         _billed("/v1/embed", "embeddings", "cohere.embed"),
         _billed("/v2/rerank", "rerank", "cohere.rerank"),
         _billed("/v1/rerank", "rerank", "cohere.rerank"),
+        _billed("/v1/classify", "classification", "huggingface.inputs"),
+        _billed("/v2/parse", "ocr", "mistral.ocr"),
+        transcription("transcriptions"),
     ),
 )

@@ -18,7 +18,7 @@ from otel_llmcost.instrumentation import state
 
 PAID = re.compile(
     rb"/(?:chat|generate|completions?|responses|messages|compact|embed\w*|rerank|converse(?:-stream)?"
-    rb"|invoke(?:-with-response-stream)?|ocr|speech|transcriptions|translations|generations|edits|variations|videos"
+    rb"|invoke(?:-with-response-stream)?|ocr|parse|classify|speech|transcriptions|translations|generations|edits|variations|videos"
     rb"|conversations(?:/[^/?]+){,2}|hf-inference/models/[^?]+|interactions|moderations|classifications|feature-extraction)/?(?:\?|$)"
     rb"|:(?:\w*[gG]enerateContent|\w*[pP]redict|\w*[eE]mbedContents?|rawPredict|streamRawPredict)(?:\?|$)"
 )
