@@ -369,6 +369,8 @@ class Endpoint:
     """Path of the answer, and what stands there once it is final; None: it is, wherever it tells a usage."""
     fixed_tier: str | None = None
     """What is paid at a price of its own whatever the answer says, such as `batch`."""
+    seller: str = ""
+    """Who of those a provider passes calls on to answers, where the path says it: the model is `model:seller` then."""
     unnamed: str = ""
     """What the model is called where the request names none, since it lies at the provider; empty: no paid request."""
     served: tuple[str, ...] = ("model",)

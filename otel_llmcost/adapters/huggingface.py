@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from otel_llmcost.adapters.base import Api, Endpoint, UsageAt
-from otel_llmcost.adapters.openai import chat
+from dataclasses import replace
 
+from otel_llmcost.adapters.base import Api, Endpoint, UsageAt
+from otel_llmcost.adapters.openai import COMPLETIONS, EMBEDDINGS, chat
+
+_SELLERS = (
+    *("cerebras", "cohere", "deepinfra", "featherless-ai", "fireworks-ai", "groq", "hyperbolic", "nebius", "novita"),
+    *("nscale", "ovhcloud", "publicai", "sambanova", "scaleway", "together", "zai-org"),
+)
+"""Those who sell through the router, below their own names."""
 _NOTHING = UsageAt(where=(), counts={})
 _TEXT = UsageAt(where=("details",), counts={"output_tokens": ("generated_tokens",)})
 
@@ -14,7 +21,10 @@ HUGGINGFACE = Api(
     hosts={"router.huggingface.co": "huggingface", ".endpoints.huggingface.cloud": "huggingface"},
     agents=("hf_hub/",),
     endpoints=(
+        *(replace(chat(asks_usage=True), path=f"/{who}/{{id*}}/chat/completions", seller=who) for who in _SELLERS),
         chat(asks_usage=True),
+        COMPLETIONS,
+        EMBEDDINGS,
         Endpoint(
             path="/hf-inference/models/{model*}/pipeline/feature-extraction",
             operation="embeddings",

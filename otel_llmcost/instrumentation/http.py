@@ -153,6 +153,8 @@ def begin(driver: Driver, found: Found, body: Mapping[str, Any], *, is_async: bo
     model = found.model or found.endpoint.get_model(body) or found.endpoint.unnamed
     if not isinstance(model, str) or not model:
         return None
+    if found.endpoint.seller and found.provider == found.api.provider:
+        model = f"{model}:{found.endpoint.seller}"
     return driver.begin(
         new_ask(
             sdk=found.api,
