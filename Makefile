@@ -95,7 +95,7 @@ test-real: .venv/installed ## Test on real servers, and draw the boards into var
 	tests/real/install.sh
 	$(BIN)/pytest -q -m real
 
-bench: ## Measure what we and others add to a call, about 30 minutes (BENCH=--quick: only we, 3 minutes)
+bench: ## Measure what we and others add to a call, about 40 minutes (BENCH=--quick: only we, 10 minutes; BENCH=--all)
 	$(PYTHON) tests/bench/run.py $(BENCH)
 
 prices: .venv/installed ## Compile the price book anew, from the versions that pyproject.toml names

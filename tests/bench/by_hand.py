@@ -1,10 +1,11 @@
 """The floor: what a careful engineer would write around a call, one span, 12 attributes, two histogram records."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-import wire
+from answers import MODELS
 from opentelemetry import metrics, trace
 from opentelemetry.util.types import AnyValue
 from subjects import Workload
@@ -12,15 +13,28 @@ from subjects import Workload
 Call = Callable[[], Any]
 
 
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """What the engineer knows of an SDK."""
+
+    told: Callable[[Any, Any], tuple[str | None, str | None, str, int, int]]
+    """Answer, or the first and the last chunk kept → id, model, finish reason, input and output tokens."""
+    keeps: Callable[[Any, Any], bool]
+    """Whether a chunk is worth keeping, beside the first that was. Asking an event of Anthropic's for a field that it
+    lacks costs 24 thousand instructions, so its type is asked first."""
+    provider: str
+    operation: str = "chat"
+
+
 def by_hand(workload: Workload, call: Call) -> Call:
     """Return the call, traced and metered."""
+    row, model = BY_HAND[workload.sdk], MODELS[workload.sdk]
     tracer, meter = trace.get_tracer("by-hand"), metrics.get_meter("by-hand")
     duration = meter.create_histogram("gen_ai.client.operation.duration", "s")
     tokens = meter.create_histogram("gen_ai.client.token.usage", "{token}")
-    model = wire.OPENAI_MODEL if workload.sdk == "openai" else wire.ANTHROPIC_MODEL
     common: dict[str, AnyValue] = {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": workload.sdk,
+        "gen_ai.operation.name": row.operation,
+        "gen_ai.provider.name": row.provider,
         "gen_ai.request.model": model,
     }
     asked: dict[str, AnyValue] = {
@@ -30,59 +44,90 @@ def by_hand(workload: Workload, call: Call) -> Call:
         "gen_ai.request.stream": bool(workload.chunks),
         "server.address": "api.example.com",
     }
-    answered, keeps = BY_HAND[workload.sdk]
+    name = f"{row.operation} {model}"
 
-    def finish(span: Any, begin: float, attributes: dict[str, Any]) -> None:
-        span.set_attributes(attributes)
-        used = attributes["gen_ai.usage.input_tokens"] + attributes["gen_ai.usage.output_tokens"]
+    def finish(span: Any, begin: float, first: Any, last: Any) -> None:
+        answer_id, served, reason, input_tokens, output_tokens = row.told(first, last)
+        span.set_attributes(
+            {
+                "gen_ai.response.id": answer_id or "",
+                "gen_ai.response.model": served or model,
+                "gen_ai.response.finish_reasons": (reason,),
+                "gen_ai.usage.input_tokens": input_tokens,
+                "gen_ai.usage.output_tokens": output_tokens,
+            }
+        )
         duration.record(perf_counter() - begin, common)
-        tokens.record(used, common)
+        tokens.record(input_tokens + output_tokens, common)
 
     def plain() -> Any:
         begin = perf_counter()
-        with tracer.start_as_current_span(f"chat {model}", kind=trace.SpanKind.CLIENT, attributes=asked) as span:
+        with tracer.start_as_current_span(name, kind=trace.SpanKind.CLIENT, attributes=asked) as span:
             answer = call()
-            finish(span, begin, answered(answer, answer.usage))
+            finish(span, begin, answer, answer)
         return answer
 
     def streamed() -> Iterator[Any]:
         begin = perf_counter()
-        span = tracer.start_span(f"chat {model}", kind=trace.SpanKind.CLIENT, attributes=asked)
+        span = tracer.start_span(name, kind=trace.SpanKind.CLIENT, attributes=asked)
         with trace.use_span(span, end_on_exit=True):
-            parts: list[Any] = []
+            first = last = None
             for chunk in call():
-                if keeps(chunk, parts):
-                    parts.append(chunk)
+                if row.keeps(chunk, first):
+                    first, last = first or chunk, chunk
                 yield chunk
-            finish(span, begin, answered(parts[0], parts[-1].usage))
+            finish(span, begin, first, last)
 
     return streamed if workload.chunks else plain
 
 
-def _openai_answer(answer: Any, usage: Any) -> dict[str, Any]:
-    return {
-        "gen_ai.response.id": answer.id,
-        "gen_ai.response.model": answer.model,
-        "gen_ai.response.finish_reasons": ("stop",),
-        "gen_ai.usage.input_tokens": usage.prompt_tokens,
-        "gen_ai.usage.output_tokens": usage.completion_tokens,
-    }
+def _openai(first: Any, last: Any) -> Any:
+    return first.id, first.model, "stop", last.usage.prompt_tokens, last.usage.completion_tokens
 
 
-def _anthropic_answer(answer: Any, usage: Any) -> dict[str, Any]:
-    message = answer.message if answer.type == "message_start" else answer
-    return {
-        "gen_ai.response.id": message.id,
-        "gen_ai.response.model": message.model,
-        "gen_ai.response.finish_reasons": ("end_turn",),
-        "gen_ai.usage.input_tokens": message.usage.input_tokens,
-        "gen_ai.usage.output_tokens": usage.output_tokens,
-    }
+def _anthropic(first: Any, last: Any) -> Any:
+    message = first.message if first.type == "message_start" else first
+    return message.id, message.model, "end_turn", message.usage.input_tokens, last.usage.output_tokens
 
 
-# For each SDK: the attributes of an answer, and which chunks of a stream are worth keeping for them. Asking an event of
-# Anthropic's for a field that it lacks costs 24 thousand instructions, so its type is asked first.
-BY_HAND: dict[str, tuple[Callable[[Any, Any], dict[str, Any]], Callable[[Any, list[Any]], bool]]] = {
-    "openai": (_openai_answer, lambda chunk, parts: not parts or chunk.usage is not None),
-    "anthropic": (_anthropic_answer, lambda chunk, _: chunk.type in {"message_start", "message_delta"}),
+def _gemini(_: Any, last: Any) -> Any:
+    usage = last.usage_metadata
+    return last.response_id, last.model_version, "stop", usage.prompt_token_count, usage.candidates_token_count
+
+
+def _mistral(first: Any, last: Any) -> Any:
+    return _openai(getattr(first, "data", first), getattr(last, "data", last))
+
+
+def _cohere(first: Any, last: Any) -> Any:
+    end = getattr(last, "delta", last)
+    return first.id, None, end.finish_reason, int(end.usage.tokens.input_tokens), int(end.usage.tokens.output_tokens)
+
+
+def _bedrock(_: Any, last: Any) -> Any:
+    last = last.get("metadata", last)
+    return None, None, "end_turn", last["usage"]["inputTokens"], last["usage"]["outputTokens"]
+
+
+def _groq(first: Any, last: Any) -> Any:
+    usage = last.usage if first is last else last.x_groq.usage
+    return first.id, first.model, "stop", usage.prompt_tokens, usage.completion_tokens
+
+
+def _ollama(_: Any, last: Any) -> Any:
+    return None, last.model, last.done_reason, last.prompt_eval_count, last.eval_count
+
+
+BY_HAND: Mapping[str, ByHand] = {
+    "openai": ByHand(_openai, lambda chunk, first: first is None or chunk.usage is not None, "openai"),
+    "anthropic": ByHand(_anthropic, lambda chunk, _: chunk.type in {"message_start", "message_delta"}, "anthropic"),
+    "google-genai": ByHand(_gemini, lambda _chunk, _first: True, "gcp.gemini", "generate_content"),
+    "mistralai": ByHand(_mistral, lambda chunk, first: first is None or bool(chunk.data.usage), "mistral_ai"),
+    "cohere": ByHand(_cohere, lambda chunk, _: chunk.type in {"message-start", "message-end"}, "cohere"),
+    "bedrock": ByHand(_bedrock, lambda chunk, _: "metadata" in chunk, "aws.bedrock"),
+    "groq": ByHand(_groq, lambda chunk, first: first is None or chunk.x_groq is not None, "groq"),
+    "ollama": ByHand(_ollama, lambda chunk, _: chunk.done, "ollama"),
+    "litellm": ByHand(
+        _openai, lambda chunk, first: first is None or getattr(chunk, "usage", None) is not None, "openai"
+    ),
 }

@@ -9,7 +9,10 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-NAMED = ("openai", "anthropic", "httpx", "httpx2", "pydantic", "opentelemetry-sdk", "wrapt")
+NAMED = (
+    *("openai", "anthropic", "google-genai", "mistralai", "cohere", "botocore", "groq", "ollama", "litellm"),
+    *("httpx", "httpx2", "pydantic", "opentelemetry-sdk", "wrapt"),
+)
 VERSIONS = """
 import importlib.metadata as m, json, sys
 names = {d.metadata["Name"].lower(): d.version for d in m.distributions()}
@@ -39,8 +42,8 @@ def prepare(environment: str) -> None:
     """
     folder = ROOT / f".venv-bench-{environment}"
     stamp, lists = folder / "installed", HERE / "requirements"
-    sources = [lists / "sdk.txt", lists / f"{environment}.txt"]
-    if environment == "ours":  # installed as users do: an editable install costs every start of Python 50 ms
+    sources = [lists / "sdk.txt", lists / "sdk-litellm.txt", lists / f"{environment}.txt"]
+    if environment.startswith("ours"):  # installed as users do: an editable install costs every start of Python 50 ms
         sources += [ROOT / "pyproject.toml", *(ROOT / "otel_llmcost").rglob("*.py")]
     if stamp.exists() and all(stamp.stat().st_mtime > source.stat().st_mtime for source in sources):
         return

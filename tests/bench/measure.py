@@ -7,14 +7,15 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from environments import HERE, NotThereError, launcher_of, python_of
 
+T = TypeVar("T")
 VALGRIND = ("valgrind", "--quiet", "--tool=callgrind")
 # Ends the launcher where it would become the program, because callgrind forgets what it counted before an exec.
 LAUNCHER = """
@@ -33,12 +34,17 @@ class Subject:
     environment: str
 
 
-class Worker:
-    """A candidate's process, ready to be asked for a number of calls."""
+Answer = dict[str, Any]
+"""What a worker says of its calls."""
+Answers = dict[tuple[Subject, str], list[Answer]]
 
-    def __init__(self, subject: Subject, workload: str, wrapper: Sequence[str] = (), **more: str) -> None:
+
+class Worker:
+    """A candidate's process, ready to be asked for a number of calls of any workload of one SDK."""
+
+    def __init__(self, subject: Subject, wrapper: Sequence[str] = (), **more: str) -> None:
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 -- closed with the worker
-        command = [*wrapper, python_of(subject.environment), str(HERE / "worker.py"), subject.candidate, workload, "-"]
+        command = [*wrapper, python_of(subject.environment), str(HERE / "worker.py"), subject.candidate, "-", "-"]
         self._process: Any = subprocess.Popen(
             command,
             env=os.environ | {"PYTHONHASHSEED": "0"} | more,
@@ -48,17 +54,18 @@ class Worker:
             text=True,
         )
 
-    def ask(self, calls: int) -> dict[str, Any]:
+    def ask(self, workload: str, calls: int) -> Answer:
         """Let it make the calls and return its answer.
 
         Raises:
             NotThereError: The process ended instead.
         """
         with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(f"{calls}\n")
+            self._process.stdin.write(f"{workload} {calls}\n")
             self._process.stdin.flush()
-        if line := self._process.stdout.readline():
-            return dict(json.loads(line))
+        while line := self._process.stdout.readline():
+            if line.startswith('{"candidate"'):  # else a candidate's own words
+                return dict(json.loads(line))
         self._process.wait()
         self._errors.seek(0)
         raise NotThereError(([line for line in self._errors.read().splitlines() if line.strip()] or ["ended"])[-1])
@@ -73,13 +80,16 @@ class Worker:
 
 
 @contextlib.contextmanager
-def workers(subjects: Sequence[Subject], workload: str, failed: dict[Subject, str]) -> Generator[dict[Subject, Worker]]:
+def workers(
+    subjects: Sequence[Subject], workloads: Sequence[str], failed: dict[Subject, str]
+) -> Generator[dict[Subject, Worker]]:
     """Start a worker for each subject that works at all; note the others."""
-    started = {subject: Worker(subject, workload) for subject in subjects}
+    started = {subject: Worker(subject) for subject in subjects}
     try:
         for subject in subjects:
             try:
-                started[subject].ask(1)
+                for workload in workloads:
+                    started[subject].ask(workload, 1)
             except NotThereError as error:
                 failed[subject] = str(error)
         yield {subject: worker for subject, worker in started.items() if subject not in failed}
@@ -89,44 +99,55 @@ def workers(subjects: Sequence[Subject], workload: str, failed: dict[Subject, st
 
 
 def cpu_in_turns(
-    subjects: Sequence[Subject], workload: str, calls: int, rounds: int, failed: dict[Subject, str]
-) -> dict[Subject, list[dict[str, Any]]]:
-    """Return each subject's answers, one a round; in a round all take their turn, each time another one first."""
-    answers: dict[Subject, list[dict[str, Any]]] = {}
-    with workers(subjects, workload, failed) as running:
+    subjects: Sequence[Subject], calls: Mapping[str, int], rounds: int, failed: dict[Subject, str]
+) -> Answers:
+    """Return each subject's answers, one a round; in a round all take their turn, each time another one first.
+
+    `calls`: workloads of one SDK, and how many calls of each are timed.
+    """
+    answers: Answers = {}
+    with workers(subjects, tuple(calls), failed) as running:
         order = list(running)
-        for turn in range(rounds):
+        for turn in range(rounds if order else 0):
             shift = turn % len(order)
-            for subject in order[shift:] + order[:shift]:
-                answers.setdefault(subject, []).append(running[subject].ask(calls))
+            for workload, count in calls.items():
+                for subject in order[shift:] + order[:shift]:
+                    answers.setdefault((subject, workload), []).append(running[subject].ask(workload, count))
     return answers
 
 
-def instructions_per_call(subject: Subject, workload: str, calls: int, library: Path) -> float:
-    """Return how many instructions one call takes, everything counted that its process does for it."""
+def instructions(subject: Subject, calls: Mapping[str, int], library: Path) -> dict[str, tuple[float, Answer]]:
+    """Return how many instructions one call of each workload takes, all counted that its process does for it."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "counts"
         wrapper = (*VALGRIND, "--instr-atstart=no", f"--callgrind-out-file={output}")
-        worker = Worker(subject, workload, wrapper, BENCH_COUNTER=str(library))
+        worker = Worker(subject, wrapper, BENCH_COUNTER=str(library))
         try:
-            worker.ask(calls)
+            answers = {workload: worker.ask(workload, count) for workload, count in calls.items()}
         finally:
             worker.close()
-        return _total(output.with_name("counts.1")) / calls
+        parts = enumerate(answers.items(), start=1)  # callgrind numbers what it writes out
+        return {name: (_total(output.with_name(f"counts.{n}")) / calls[name], one) for n, (name, one) in parts}
 
 
-def count_all(jobs: Sequence[tuple[Subject, str, int]], library: Path) -> dict[tuple[Subject, str], float]:
-    """Count all jobs, as many at a time as there are cores; other work on the machine changes no count."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        counts = pool.map(lambda job: _or_none(instructions_per_call, job[0], job[1], job[2], library), jobs)
-        return {job[:2]: count for job, count in zip(jobs, counts, strict=True) if count is not None}
+def count_all(
+    jobs: Sequence[tuple[Subject, Mapping[str, int]]], library: Path, at_once: int
+) -> dict[tuple[Subject, str], tuple[float, Answer]]:
+    """Count all jobs, so many at a time; other work on the machine changes no count."""
+    with ThreadPoolExecutor(at_once) as pool:
+        counts = pool.map(lambda job: _or_none(instructions, job[0], job[1], library), jobs)
+        return {
+            (job[0], workload): count
+            for job, found in zip(jobs, counts, strict=True)
+            for workload, count in (found or {}).items()
+        }
 
 
-def _or_none(count: Callable[..., float], *job: Any) -> float | None:
+def _or_none(count: Callable[..., T], *job: Any) -> T | None:
     try:
         return count(*job)
     except (NotThereError, subprocess.CalledProcessError) as error:
-        print(f"not counted: {job[:2]}: {error}", file=sys.stderr)
+        print(f"not counted: {job[0]}: {error}", file=sys.stderr)
         return None
 
 

@@ -6,14 +6,10 @@ from statistics import median
 from typing import Any
 
 from measure import Subject
-from subjects import CANDIDATES, WORKLOADS
+from subjects import CANDIDATES, SDKS, WORKLOADS
 
 Row = Sequence[str]
 MISSING = "-"
-CHUNKS = {
-    "openai": ("openai-stream-200", "openai-stream-20"),
-    "anthropic": ("anthropic-stream-200", "anthropic-stream-20"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +20,8 @@ class Results:
     """Which environment's bare SDK and floor a candidate's environment is compared with."""
     answers: dict[tuple[Subject, str], list[dict[str, Any]]] = field(default_factory=dict)
     counts: dict[tuple[Subject, str], float] = field(default_factory=dict)
+    said: dict[tuple[Subject, str], dict[str, Any]] = field(default_factory=dict)
+    """What each worker said last of its calls."""
     start_up_ms: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     start_up_counts: dict[tuple[str, str], float] = field(default_factory=dict)
 
@@ -57,13 +55,14 @@ class Results:
     def per_chunk(self, subject: Subject, sdk: str, *, counted: bool) -> float | None:
         """Return what each further chunk of a stream adds, in µs or instructions."""
         added = self.added_instructions if counted else self.added_us
-        long, short = (added(subject, workload) for workload in CHUNKS[sdk])
-        chunks = WORKLOADS[CHUNKS[sdk][0]].chunks - WORKLOADS[CHUNKS[sdk][1]].chunks
+        names = f"{sdk}-stream-200", f"{sdk}-stream-20"
+        long, short = (added(subject, workload) for workload in names)
+        chunks = WORKLOADS[names[0]].chunks - WORKLOADS[names[1]].chunks
         return None if long is None or short is None else (long - short) / chunks
 
-    def instructions_per_us(self, workload: str) -> float | None:
+    def instructions_per_us(self, sdk: str) -> float | None:
         """Return how many instructions of the bare SDK's this machine did in a µs, the steadiest figure there is."""
-        key = (Subject("bare", "sdk"), workload)
+        key = (Subject("bare", CANDIDATES["bare"].environment_for(sdk)), f"{sdk}-stream-200")
         counted, answers = self.counts.get(key), self.answers.get(key)
         return counted / median(one["cpu_us_per_call"] for one in answers) if counted and answers else None
 
@@ -79,16 +78,25 @@ def markdown(header: Row, rows: Iterable[Row]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def calls_table(results: Results, subjects: Iterable[Subject]) -> str:
-    """Return what each subject adds to a call and to a chunk."""
-    whole = ("openai-chat", "anthropic-messages", "openai-stream-200", "anthropic-stream-200")
-    header = ["", *(WORKLOADS[name].title for name in whole), "each openai chunk", "each anthropic chunk", "attributes"]
+def calls_tables(results: Results, subjects: Sequence[Subject]) -> str:
+    """Return what each subject adds to a call and to a chunk, a table for each SDK."""
+    tables = [(sdk, [one for one in subjects if _is_measured(results, one, sdk)]) for sdk in SDKS]
+    return "\n\n".join(f"### {sdk}\n\n{_calls_table(results, sdk, able)}" for sdk, able in tables if able)
+
+
+def _calls_table(results: Results, sdk: str, subjects: Iterable[Subject]) -> str:
+    whole = f"{sdk}-chat", f"{sdk}-stream-200"
+    header = ["", *(WORKLOADS[name].title for name in whole), "each chunk", "attributes"]
     rows: list[Row] = []
     for subject in subjects:
         cells = [_call_cell(results, subject, name) for name in whole]
-        cells += [_chunk_cell(results, subject, sdk) for sdk in CHUNKS]
-        rows.append([_title(subject), *cells, _attributes(results, subject)])
+        rows.append([_title(subject), *cells, _chunk_cell(results, subject, sdk), _attributes(results, subject, sdk)])
     return markdown(header, rows)
+
+
+def _is_measured(results: Results, subject: Subject, sdk: str) -> bool:
+    keys = [(subject, name) for name, workload in WORKLOADS.items() if workload.sdk == sdk]
+    return any(key in results.counts or key in results.answers for key in keys)
 
 
 def start_up_table(results: Results, programs: Sequence[str]) -> str:
@@ -103,7 +111,6 @@ def start_up_table(results: Results, programs: Sequence[str]) -> str:
 
 def promises_table(results: Results) -> str:
     """Return each promise beside what was measured."""
-    memory, sqlite = Subject("ours-memory", "ours"), Subject("ours-sqlite", "ours")
     rows: list[Row] = []
 
     def promise(what: str, bound: float, unit: str, measured: float | None) -> None:
@@ -113,22 +120,31 @@ def promises_table(results: Results) -> str:
         kept = "kept" if measured <= bound else "**not kept**"
         rows.append([what, f"{bound:g} {unit}", f"{measured:.2f} {unit}", kept])
 
-    for subject, bound in ((memory, 1.0), (sqlite, 1.8)):
-        for workload in ("openai-chat", "anthropic-messages"):
-            ratio = results.times_floor(subject, workload, counted=True)
-            promise(f"{WORKLOADS[workload].title}, {_title(subject)}", bound, "x floor", ratio)
-    for sdk, (long, _) in CHUNKS.items():
-        promise(f"{WORKLOADS[long].title} chunks", 1.5, "x floor", results.times_floor(memory, long, counted=True))
-        chunk, per_us = results.per_chunk(memory, sdk, counted=True), results.instructions_per_us(long)
-        promise(f"each {sdk} chunk", 0.7, "µs", chunk / per_us if chunk is not None and per_us else None)
+    for sdk in SDKS:
+        environment = CANDIDATES["ours-memory"].environment_for(sdk)
+        memory, sqlite = Subject("ours-memory", environment), Subject("ours-sqlite", environment)
+        call, stream = f"{sdk}-chat", f"{sdk}-stream-200"
+        if not _is_measured(results, memory, sdk):
+            continue
+        for subject, bound in ((memory, 1.0), (sqlite, 1.8)):
+            if _is_measured(results, subject, sdk):
+                promise(f"{sdk}: a call, {_title(subject)}", bound, "x floor", _counted(results, subject, call))
+        promise(f"{sdk}: a stream of 200 chunks", 1.5, "x floor", _counted(results, memory, stream))
+        chunk, per_us = results.per_chunk(memory, sdk, counted=True), results.instructions_per_us(sdk)
+        promise(f"{sdk}: each chunk", 0.7, "µs", chunk / per_us if chunk is not None and per_us else None)
     for program in sorted({program for _, program in results.start_up_ms}, key=len):
         promise(f"start of `{program}`", 15, "ms", results.start_up_added_ms("ours", program))
     return markdown(["what", "at most", "measured", ""], rows)
 
 
+def _counted(results: Results, subject: Subject, workload: str) -> float | None:
+    return results.times_floor(subject, workload, counted=True)
+
+
 def _title(subject: Subject) -> str:
     candidate = CANDIDATES[subject.candidate]
-    elsewhere = "" if subject.environment == candidate.environment else f", on the SDKs of {subject.environment}"
+    own = (candidate.environment, *(candidate.environment_for(sdk) for sdk in SDKS))
+    elsewhere = "" if subject.environment in own else f", on the SDKs of {subject.environment}"
     return candidate.title + elsewhere
 
 
@@ -136,21 +152,25 @@ def _call_cell(results: Results, subject: Subject, workload: str) -> str:
     if subject.candidate == "bare":
         count, answers = results.counts.get((subject, workload)), results.answers.get((subject, workload))
         timed = median(one["cpu_us_per_call"] for one in answers) if answers else None
-        return f"{_shown(_thousands(count), '{:,.0f} {}', 'k')} · {_shown(timed, '{:,.0f} {}', 'µs')}"
+        return _both(_shown(_thousands(count), "{:,.0f} {}", "k"), _shown(timed, "{:,.0f} {}", "µs"))
     parts = []
     for counted, unit in ((True, "k"), (False, "µs")):
         added = (results.added_instructions if counted else results.added_us)(subject, workload)
         ratio = results.times_floor(subject, workload, counted=counted)
         value = _thousands(added) if counted else added
         parts.append(_shown(value, "{:,.0f} {}", unit) + (f" ({ratio:.2f})" if ratio is not None else ""))
-    return " · ".join(parts)
+    return _both(*parts)
 
 
 def _chunk_cell(results: Results, subject: Subject, sdk: str) -> str:
     if subject.candidate == "bare":
         return ""
     counted, timed = (results.per_chunk(subject, sdk, counted=counted) for counted in (True, False))
-    return f"{_shown(_thousands(counted), '{:,.1f} {}', 'k')} · {_shown(timed, '{:,.1f} {}', 'µs')}"
+    return _both(_shown(_thousands(counted), "{:,.1f} {}", "k"), _shown(timed, "{:,.1f} {}", "µs"))
+
+
+def _both(*parts: str) -> str:
+    return " · ".join(part for part in parts if part != MISSING) or MISSING
 
 
 def _start_up_cell(results: Results, environment: str, program: str) -> str:
@@ -165,11 +185,11 @@ def _start_up_cell(results: Results, environment: str, program: str) -> str:
     return f"{shown} · {_shown(_millions(added), '{:+,.0f} {}', 'M')}"
 
 
-def _attributes(results: Results, subject: Subject) -> str:
-    for workload in ("openai-chat", "anthropic-messages"):
-        if answers := results.answers.get((subject, workload)):
-            return str(answers[-1]["attributes_per_span"]) if answers[-1]["spans_per_call"] else "no span"
-    return MISSING
+def _attributes(results: Results, subject: Subject, sdk: str) -> str:
+    said = results.said.get((subject, f"{sdk}-chat"))
+    if said is None:
+        return MISSING
+    return str(said["attributes_per_span"]) if said["spans_per_call"] else "no span"
 
 
 def _shown(value: float | None, form: str, unit: str) -> str:

@@ -1,11 +1,15 @@
-"""Measure every candidate that installs and write docs/benchmarks.md; `--quick`: only the floor and ours, on screen."""
+"""Measure every candidate that installs with each SDK and write docs/benchmarks.md.
+
+With openai all are measured, with each other SDK the floor, ours and two more; `--all`: everybody with everything,
+`--quick`: only the floor and ours, counted more than timed, on screen.
+"""
 
 import argparse
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +18,7 @@ import measure
 import report
 from environments import HERE, ROOT, NotThereError, counter_library, prepare, python_of, versions
 from measure import Subject
-from subjects import CANDIDATES, QUICK, WORKLOADS, write_ours
+from subjects import CANDIDATES, QUICK, SDKS, WORKLOADS, peers_of, write_ours
 
 PROGRAMS = ("pass", "import openai")
 
@@ -26,10 +30,12 @@ class Effort:
     rounds: int
     start_up_rounds: int
     start_up_counted: bool
+    timed: frozenset[str]
+    """Whose calls are timed; those of all are counted."""
 
 
-QUICK_EFFORT = Effort(rounds=5, start_up_rounds=9, start_up_counted=False)
-FULL_EFFORT = Effort(rounds=15, start_up_rounds=11, start_up_counted=True)
+QUICK_EFFORT = Effort(rounds=5, start_up_rounds=9, start_up_counted=False, timed=frozenset({"bare"}))
+FULL_EFFORT = Effort(rounds=15, start_up_rounds=11, start_up_counted=True, timed=frozenset(CANDIDATES))
 
 
 def say(line: str) -> None:
@@ -37,50 +43,70 @@ def say(line: str) -> None:
     print(f"{datetime.now(UTC):%H:%M:%S} {line}", file=sys.stderr, flush=True)
 
 
-def available(names: Sequence[str]) -> tuple[list[Subject], dict[str, str], dict[str, str]]:
-    """Install what the candidates need; return who can run, which floor each environment has, and why others cannot."""
-    missing: dict[str, str] = {}
-    base: dict[str, str] = {}
-    subjects: list[Subject] = []
-    for environment in dict.fromkeys(CANDIDATES[name].environment for name in names):
-        mine = [name for name in names if CANDIDATES[name].environment == environment]
-        say(f"environment {environment}")
-        try:
-            prepare(environment)
-        except NotThereError as error:
-            missing |= dict.fromkeys(mine, f"does not install: {error}")
-            continue
-        base[environment] = "sdk" if versions(environment) == versions("sdk") else environment
-        own_floor = [name for name in ("bare", "floor") if base[environment] != "sdk"]
-        subjects += [Subject(name, environment) for name in own_floor + mine]
-    return subjects, base, missing
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """Who is measured with which SDK, as far as it installs."""
+
+    subjects: dict[str, list[Subject]]
+    """SDK → who is measured with it."""
+    base: dict[str, str]
+    """Environment → that whose bare SDK and floor it is compared with."""
+    missing: dict[str, str]
+    """Who cannot be measured, and why."""
+
+    def able(self, sdk: str) -> list[Subject]:
+        """Return who can do an SDK's calls, by what is known so far."""
+        return [one for one in self.subjects[sdk] if _key(one, sdk) not in self.missing]
 
 
-def able(subjects: Sequence[Subject], absent: dict[str, str], workload: str) -> list[Subject]:
-    """Return who can do this workload, by what is known so far."""
-    sdk = WORKLOADS[workload].sdk
-    return [one for one in subjects if sdk in CANDIDATES[one.candidate].sdks and one.candidate not in absent]
+def _key(subject: Subject, sdk: str) -> str:
+    return f"{subject.candidate} with {sdk}"
 
 
-def time_calls(results: report.Results, subjects: Sequence[Subject], absent: dict[str, str], rounds: int) -> None:
+def available(names: Mapping[str, Sequence[str]]) -> Field:
+    """Install what the candidates need; SDK → names of candidates."""
+    field = Field(subjects={sdk: [] for sdk in names}, base={}, missing={})
+    broken: dict[str, str] = {}
+    for sdk, candidates in names.items():
+        floor = CANDIDATES["bare"].environment_for(sdk)
+        for name in candidates:
+            environment = CANDIDATES[name].environment_for(sdk)
+            if environment not in field.base and environment not in broken:
+                say(f"environment {environment}")
+                try:
+                    prepare(environment)
+                    is_same = versions(environment) == versions(floor)
+                    field.base[environment] = floor if is_same else environment
+                except NotThereError as error:
+                    broken[environment] = f"does not install: {error}"
+            if environment in broken:
+                field.missing[_key(Subject(name, environment), sdk)] = broken[environment]
+                continue
+            own_floor = ("bare", "floor") if field.base[environment] != floor else ()
+            field.subjects[sdk] += [Subject(each, environment) for each in (*own_floor, name)]
+    return field
+
+
+def time_calls(results: report.Results, field: Field, effort: Effort) -> None:
     """Time all calls, the candidates in turns; note who fails, and why."""
-    for name, workload in WORKLOADS.items():
-        say(f"time {workload.title}")
+    for sdk in field.subjects:
+        say(f"time the calls of {sdk}")
         failed: dict[Subject, str] = {}
-        answers = measure.cpu_in_turns(able(subjects, absent, name), name, workload.calls_timed, rounds, failed)
-        results.answers.update({(subject, name): found for subject, found in answers.items()})
-        absent |= {subject.candidate: reason for subject, reason in failed.items()}
+        calls = {name: workload.calls_timed for name, workload in WORKLOADS.items() if workload.sdk == sdk}
+        subjects = [one for one in field.able(sdk) if one.candidate in effort.timed]
+        results.answers.update(measure.cpu_in_turns(subjects, calls, effort.rounds, failed))
+        field.missing.update({_key(subject, sdk): reason for subject, reason in failed.items()})
+    results.said.update({key: answers[-1] for key, answers in results.answers.items()})
 
 
-def count_calls(results: report.Results, subjects: Sequence[Subject], absent: dict[str, str], library: Path) -> None:
-    """Count the instructions of all calls."""
-    say("count the instructions of calls")
-    jobs = [
-        (one, name, workload.calls_counted)
-        for name, workload in WORKLOADS.items()
-        for one in able(subjects, absent, name)
-    ]
-    results.counts.update(measure.count_all(jobs, library))
+def count_calls(results: report.Results, field: Field, library: Path, at_once: int) -> None:
+    """Count the instructions of all calls, an SDK at a time."""
+    for sdk in field.subjects:
+        say(f"count the instructions of calls of {sdk}")
+        calls = {name: workload.calls_counted for name, workload in WORKLOADS.items() if workload.sdk == sdk}
+        found = measure.count_all([(one, calls) for one in field.able(sdk)], library, at_once)
+        results.counts.update({key: count for key, (count, _) in found.items()})
+        results.said.update({key: said for key, (_, said) in found.items()})
 
 
 def time_starts(results: report.Results, starts: Sequence[tuple[str, str]], config: str, rounds: int) -> None:
@@ -119,13 +145,16 @@ def token_accuracy() -> str:
     return done.stdout.strip()
 
 
-def page(results: report.Results, subjects: Sequence[Subject], absent: dict[str, str], tokens: str) -> str:
+def page(results: report.Results, field: Field, how: str, tokens: str) -> str:
     """Return the whole page, as far as it is measured."""
-    listed = "".join(f"- {name}: {reason}\n" for name, reason in absent.items())
+    listed = "".join(f"- {name}: {reason}\n" for name, reason in field.missing.items())
     form = (HERE / "page.md").read_text()
     return form.format(
+        how=how,
         facts=facts(dict(results.base)),
-        calls=report.calls_table(results, [one for one in subjects if one.candidate not in absent]),
+        calls=report.calls_tables(
+            results, list(dict.fromkeys(one for each in field.subjects.values() for one in each))
+        ),
         absent=f"\nNot measured:\n{listed}" if listed else "",
         start_up=report.start_up_table(results, PROGRAMS),
         promises=report.promises_table(results),
@@ -133,35 +162,52 @@ def page(results: report.Results, subjects: Sequence[Subject], absent: dict[str,
     )
 
 
+def asked() -> argparse.Namespace:
+    """Return what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="only the floor and ours, nothing written")
+    parser.add_argument("--all", action="store_true", help="every candidate with every SDK")
+    parser.add_argument("--sdk", action="append", choices=SDKS, help="only this SDK, or these, nothing written")
+    parser.add_argument("--at-once", type=int, default=os.cpu_count() or 1, help="processes that count, at a time")
+    return parser.parse_args()
+
+
 def main() -> None:
     """Measure, print, and write the page unless it was a quick look; a run that is cut short leaves what it has."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="only the floor and ours, few rounds, nothing written")
-    quick = parser.parse_args().quick
-    effort = QUICK_EFFORT if quick else FULL_EFFORT
-    subjects, base, absent = available(QUICK if quick else tuple(CANDIDATES))
-    results = report.Results(base=base)
+    args = asked()
+    effort = QUICK_EFFORT if args.quick else FULL_EFFORT
+    names: dict[str, Sequence[str]] = {
+        sdk: QUICK
+        if args.quick
+        else [name for name in CANDIDATES if sdk in CANDIDATES[name].sdks]
+        if args.all
+        else [*QUICK, *peers_of(sdk)]
+        for sdk in args.sdk or SDKS
+    }
+    field = available(names)
+    results = report.Results(base=field.base)
     tokens = token_accuracy()
-    launched = [one.environment for one in CANDIDATES.values() if one.launched and one.environment in base]
+    launched = [one.environment for one in CANDIDATES.values() if one.launched and one.environment in field.base]
     starts = [(environment, program) for program in PROGRAMS for environment in launched]
     config = write_ours("sqlite:///{folder}/ledger.db")
+    how = "make bench" + " BENCH=--quick" * args.quick + " BENCH=--all" * args.all
 
     def publish() -> str:
-        text = page(results, subjects, absent, tokens)
-        if not quick:
+        text = page(results, field, how, tokens)
+        if not args.quick and not args.sdk:
             (ROOT / "docs").mkdir(exist_ok=True)
             (ROOT / "docs" / "benchmarks.md").write_text(text)
         return text
 
     time_starts(results, starts, config, effort.start_up_rounds)
-    time_calls(results, subjects, absent, effort.rounds)
+    time_calls(results, field, effort)
     try:
         library = counter_library()
     except NotThereError as error:
         say(f"instructions are not counted: {error}")
     else:
         publish()
-        count_calls(results, subjects, absent, library)
+        count_calls(results, field, library, args.at_once)
         if effort.start_up_counted:
             publish()
             say("count the instructions of starts")

@@ -4,6 +4,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+SDKS = ("openai", "anthropic", "google-genai", "mistralai", "cohere", "bedrock", "groq", "ollama", "litellm")
+APART = frozenset({"litellm"})
+"""SDKs that do not go with the others: each has environments of its own, named for it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
@@ -11,11 +15,15 @@ class Candidate:
 
     title: str
     environment: str
-    sdks: tuple[str, ...] = ("openai", "anthropic")
+    sdks: tuple[str, ...] = SDKS
     packages: tuple[str, ...] = ()
     """Distributions whose versions say what was measured, beside the SDKs."""
     launched: bool = True
     """Whether `opentelemetry-instrument` alone turns it on, so that its start-up can be measured there."""
+
+    def environment_for(self, sdk: str) -> str:
+        """Return the environment that it is measured in with an SDK."""
+        return f"{self.environment}-{sdk}" if sdk in APART else self.environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,40 +51,54 @@ CANDIDATES = {
     "genai": Candidate(
         title="opentelemetry-instrumentation-genai",
         environment="genai",
-        packages=("opentelemetry-instrumentation-genai-openai", "opentelemetry-instrumentation-genai-anthropic"),
+        sdks=("openai", "anthropic", "google-genai", "bedrock"),
+        packages=(
+            "opentelemetry-instrumentation-genai-openai",
+            "opentelemetry-instrumentation-genai-anthropic",
+            "opentelemetry-instrumentation-genai-bedrock",
+            "opentelemetry-instrumentation-google-genai",
+        ),
     ),
     "openinference": Candidate(
         title="openinference",
         environment="openinference",
-        packages=("openinference-instrumentation-openai", "openinference-instrumentation-anthropic"),
+        packages=("openinference-instrumentation",),
     ),
     "traceloop": Candidate(
         title="traceloop",
         environment="traceloop",
-        packages=("opentelemetry-instrumentation-openai", "opentelemetry-instrumentation-anthropic"),
+        packages=("opentelemetry-instrumentation-openai",),
     ),
-    "logfire": Candidate(title="logfire", environment="logfire", packages=("logfire",), launched=False),
+    "logfire": Candidate(
+        title="logfire",
+        environment="logfire",
+        sdks=("openai", "anthropic", "google-genai", "litellm"),
+        packages=("logfire",),
+        launched=False,
+    ),
     "openlit": Candidate(title="openlit, with cost", environment="openlit", packages=("openlit",), launched=False),
 }
 QUICK = ("bare", "floor", "ours-memory", "ours-sqlite")
+MOST_PEERS = 2
+"""How many of the others are measured with each SDK but openai, unless all are asked for."""
 
-WORKLOADS = {
-    "openai-chat": Workload(title="openai chat", sdk="openai", calls_timed=100, calls_counted=20),
-    "anthropic-messages": Workload(title="anthropic message", sdk="anthropic", calls_timed=150, calls_counted=20),
-    "openai-stream-200": Workload(
-        title="openai stream of 200", sdk="openai", chunks=200, calls_timed=6, calls_counted=4
-    ),
-    "anthropic-stream-200": Workload(
-        title="anthropic stream of 200", sdk="anthropic", chunks=200, calls_timed=25, calls_counted=10
-    ),
-    # Shorter ones, for the slope: what each further chunk adds.
-    "openai-stream-20": Workload(
-        title="openai stream of 20", sdk="openai", chunks=20, calls_timed=30, calls_counted=15
-    ),
-    "anthropic-stream-20": Workload(
-        title="anthropic stream of 20", sdk="anthropic", chunks=20, calls_timed=80, calls_counted=20
-    ),
-}
+
+def peers_of(sdk: str) -> tuple[str, ...]:
+    """Return those of the others that are measured with an SDK."""
+    able = tuple(name for name, one in CANDIDATES.items() if name not in QUICK and sdk in one.sdks)
+    return able if sdk == "openai" else able[:MOST_PEERS]
+
+
+def workloads_of(sdk: str) -> dict[str, Workload]:
+    """Return a call, a stream, and a shorter one for the slope: what each further chunk adds."""
+    return {
+        f"{sdk}-chat": Workload(title="a call", sdk=sdk, calls_timed=100, calls_counted=20),
+        f"{sdk}-stream-200": Workload(title="a stream of 200", sdk=sdk, chunks=200, calls_timed=10, calls_counted=4),
+        f"{sdk}-stream-20": Workload(title="a stream of 20", sdk=sdk, chunks=20, calls_timed=30, calls_counted=10),
+    }
+
+
+WORKLOADS = {name: workload for sdk in SDKS for name, workload in workloads_of(sdk).items()}
 
 OURS = """
 store = "{store}"

@@ -10,15 +10,27 @@ import pytest
 WORKER = Path(__file__).parent / "worker.py"
 
 
+def answer_of(candidate: str, workload: str) -> dict[str, object]:
+    command = [sys.executable, str(WORKER), candidate, workload, "2"]
+    return dict(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
+
+
 @pytest.mark.parametrize(
     ("candidate", "workload", "spans", "attributes"),
     [("bare", "openai-chat", 0, 0), ("floor", "openai-stream-20", 1, 12), ("floor", "anthropic-stream-20", 1, 12)],
 )
 def test_a_worker_says_what_its_calls_took_and_made(candidate: str, workload: str, spans: int, attributes: int) -> None:
-    command = [sys.executable, str(WORKER), candidate, workload, "2"]
+    answer = answer_of(candidate, workload)
 
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-
-    answer = json.loads(done.stdout)
+    assert isinstance(answer["cpu_us_per_call"], float)
     assert answer["cpu_us_per_call"] > 0
     assert (answer["spans_per_call"], answer["attributes_per_span"]) == (spans, attributes)
+
+
+@pytest.mark.parametrize("sdk", ["google-genai", "mistralai", "cohere", "bedrock", "groq", "ollama"])
+@pytest.mark.parametrize("kind", ["chat", "stream-20"])
+def test_the_floor_and_ours_make_one_span_of_each_call(sdk: str, kind: str) -> None:
+    floor, ours = (answer_of(candidate, f"{sdk}-{kind}") for candidate in ("floor", "ours-memory"))
+
+    assert (floor["spans_per_call"], floor["attributes_per_span"]) == (1, 12)
+    assert ours["spans_per_call"] == 1

@@ -7,17 +7,18 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import wire
+from answers import MODELS, SERVED
 from pipeline import Telemetry
 from subjects import write_ours
 
-TurnOn = Callable[[Telemetry], None]
+TurnOn = Callable[[Telemetry, str], None]
+"""Turns a candidate on for one SDK."""
 
 
 def ours(store: str) -> TurnOn:
     """Return what turns ours on, all of it, with balances in this store."""
 
-    def turn_on(telemetry: Telemetry) -> None:
+    def turn_on(telemetry: Telemetry, _sdk: str) -> None:
         telemetry.install()
         os.environ["OTEL_LLMCOST_CONFIG"] = write_ours(store)
         importlib.import_module("otel_llmcost").instrument()
@@ -25,19 +26,23 @@ def ours(store: str) -> TurnOn:
     return turn_on
 
 
-def instrumentors(*names: str) -> TurnOn:
-    """Return what turns on instrumentors that follow OpenTelemetry's pattern, each named `module:Class`."""
+def instrumentors(**names: str) -> TurnOn:
+    """Return what turns on the instrumentor of an SDK that follows OpenTelemetry's pattern, named `module:Class`."""
 
-    def turn_on(telemetry: Telemetry) -> None:
+    def turn_on(telemetry: Telemetry, sdk: str) -> None:
         telemetry.install()
-        for name in names:
-            module, _, kind = name.partition(":")
-            getattr(importlib.import_module(module), kind)().instrument()
+        module, _, kind = names[sdk.replace("-", "_")].partition(":")
+        getattr(importlib.import_module(module), kind)().instrument()
 
     return turn_on
 
 
-def logfire(telemetry: Telemetry) -> None:
+def nothing(telemetry: Telemetry, _sdk: str) -> None:
+    """Turn nothing on: the program itself writes to the pipeline."""
+    telemetry.install()
+
+
+def logfire(telemetry: Telemetry, sdk: str) -> None:
     """Turn logfire on with our pipeline in the place of its own export."""
     library = importlib.import_module("logfire")
     library.configure(
@@ -46,41 +51,56 @@ def logfire(telemetry: Telemetry) -> None:
         additional_span_processors=[telemetry.processor],
         metrics=library.MetricsOptions(additional_readers=[telemetry.reader]),
     )
-    library.instrument_openai()
-    library.instrument_anthropic()
+    getattr(library, f"instrument_{sdk.replace('-', '_')}")()
 
 
-def openlit(telemetry: Telemetry) -> None:
-    """Turn openlit on, with prices for the two models: without a price file it asks the network for one."""
+def openlit(telemetry: Telemetry, sdk: str) -> None:
+    """Turn openlit on, with a price for the model: without a price file it asks the network for one."""
     from opentelemetry import _logs
     from opentelemetry.sdk._logs import LoggerProvider
 
     telemetry.install()
     _logs.set_logger_provider(LoggerProvider())  # else it prints its events to the console
     price = {"promptPrice": 0.00015, "completionPrice": 0.0006}
-    models = (wire.OPENAI_MODEL, wire.OPENAI_SERVED, wire.ANTHROPIC_MODEL, wire.ANTHROPIC_SERVED)
+    models = (MODELS[sdk], SERVED.get(sdk, MODELS[sdk]))
     prices = Path(tempfile.mkdtemp(prefix="openlit-bench-")) / "prices.json"
     prices.write_text(json.dumps({"chat": dict.fromkeys(models, price), "embeddings": {}, "images": {}, "audio": {}}))
     importlib.import_module("openlit").init(pricing_json=str(prices))
 
 
 TURN_ON: dict[str, TurnOn] = {
-    "bare": Telemetry.install,
-    "floor": Telemetry.install,
-    "anthropic-native": Telemetry.install,
+    "bare": nothing,
+    "floor": nothing,
+    "anthropic-native": nothing,
     "ours-memory": ours("memory://"),
     "ours-sqlite": ours("sqlite:///{folder}/ledger.db"),
     "genai": instrumentors(
-        "opentelemetry.instrumentation.genai.openai:OpenAIInstrumentor",
-        "opentelemetry.instrumentation.genai.anthropic:AnthropicInstrumentor",
+        openai="opentelemetry.instrumentation.genai.openai:OpenAIInstrumentor",
+        anthropic="opentelemetry.instrumentation.genai.anthropic:AnthropicInstrumentor",
+        bedrock="opentelemetry.instrumentation.genai.bedrock:BedrockInstrumentor",
+        google_genai="opentelemetry.instrumentation.google_genai:GoogleGenAiSdkInstrumentor",
     ),
     "openinference": instrumentors(
-        "openinference.instrumentation.openai:OpenAIInstrumentor",
-        "openinference.instrumentation.anthropic:AnthropicInstrumentor",
+        openai="openinference.instrumentation.openai:OpenAIInstrumentor",
+        anthropic="openinference.instrumentation.anthropic:AnthropicInstrumentor",
+        google_genai="openinference.instrumentation.google_genai:GoogleGenAIInstrumentor",
+        mistralai="openinference.instrumentation.mistralai:MistralAIInstrumentor",
+        cohere="openinference.instrumentation.cohere:CohereInstrumentor",
+        bedrock="openinference.instrumentation.bedrock:BedrockInstrumentor",
+        groq="openinference.instrumentation.groq:GroqInstrumentor",
+        ollama="openinference.instrumentation.ollama:OllamaInstrumentor",
+        litellm="openinference.instrumentation.litellm:LiteLLMInstrumentor",
     ),
     "traceloop": instrumentors(
-        "opentelemetry.instrumentation.openai:OpenAIInstrumentor",
-        "opentelemetry.instrumentation.anthropic:AnthropicInstrumentor",
+        openai="opentelemetry.instrumentation.openai:OpenAIInstrumentor",
+        anthropic="opentelemetry.instrumentation.anthropic:AnthropicInstrumentor",
+        google_genai="opentelemetry.instrumentation.google_generativeai:GoogleGenerativeAiInstrumentor",
+        mistralai="opentelemetry.instrumentation.mistralai:MistralAiInstrumentor",
+        cohere="opentelemetry.instrumentation.cohere:CohereInstrumentor",
+        bedrock="opentelemetry.instrumentation.bedrock:BedrockInstrumentor",
+        groq="opentelemetry.instrumentation.groq:GroqInstrumentor",
+        ollama="opentelemetry.instrumentation.ollama:OllamaInstrumentor",
+        litellm="opentelemetry.instrumentation.litellm:LiteLLMInstrumentor",
     ),
     "logfire": logfire,
     "openlit": openlit,

@@ -1,159 +1,188 @@
-"""What the providers answer, canned, and SDK clients that read it from memory."""
+"""The calls an agent would write, of each SDK, by clients that read canned answers from memory."""
 
-import json
-import sys
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
 from typing import Any
+
+from answers import CANNED, MODELS
 
 QUESTION = "Which of our twelve data centres used more power this week than the week before, and by how much? " * 4
 SYSTEM = "You are a careful analyst. Answer in two sentences and name your source. " * 6
-OPENAI_MODEL = "gpt-4o-mini"
-ANTHROPIC_MODEL = "claude-sonnet-4-5"
-OPENAI_SERVED = f"{OPENAI_MODEL}-2024-07-18"
-ANTHROPIC_SERVED = f"{ANTHROPIC_MODEL}-20250929"
-USAGE_OPENAI = {
-    "prompt_tokens": 212,
-    "completion_tokens": 198,
-    "total_tokens": 410,
-    "prompt_tokens_details": {"cached_tokens": 128, "audio_tokens": 0},
-    "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
-}
-USAGE_ANTHROPIC = {
-    "input_tokens": 84,
-    "cache_read_input_tokens": 128,
-    "cache_creation_input_tokens": 0,
-    "output_tokens": 198,
-    "service_tier": "standard",
-}
+MESSAGES: list[dict[str, Any]] = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": QUESTION}]
+USAGE_TOO: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
+"""The caller asks for usage, so that every candidate has the same bytes to read and usage to report."""
+
+Call = Callable[[], Any]
 
 
-def packed(value: Any) -> bytes:
-    """Return JSON without spaces, as the providers send it."""
-    return json.dumps(value, separators=(",", ":")).encode()
-
-
-OPENAI_CHAT = packed(
-    {
-        "id": "chatcmpl-bench",
-        "object": "chat.completion",
-        "created": 1_790_000_000,
-        "model": OPENAI_SERVED,
-        "service_tier": "default",
-        "system_fingerprint": "fp_bench",
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": "Nine of them did. " * 40, "refusal": None},
-                "logprobs": None,
-                "finish_reason": "stop",
-            }
-        ],
-        "usage": USAGE_OPENAI,
-    }
-)
-
-ANTHROPIC_MESSAGE = packed(
-    {
-        "id": "msg_bench",
-        "type": "message",
-        "role": "assistant",
-        "model": ANTHROPIC_SERVED,
-        "content": [{"type": "text", "text": "Nine of them did. " * 40}],
-        "stop_reason": "end_turn",
-        "stop_sequence": None,
-        "usage": USAGE_ANTHROPIC,
-    }
-)
-
-
-def openai_stream(chunks: int) -> list[bytes]:
-    """Return a chat stream of `chunks` events, the last with the usage that the caller asked for."""
-    head = {
-        "id": "chatcmpl-bench",
-        "object": "chat.completion.chunk",
-        "created": 1_790_000_000,
-        "model": OPENAI_SERVED,
-        "service_tier": "default",
-        "system_fingerprint": "fp_bench",
-    }
-
-    def event(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-        return {**head, "choices": [choice], "usage": None}
-
-    events = [event({"role": "assistant", "content": ""})]
-    events += [event({"content": " nine"}) for _ in range(chunks - 3)]
-    events += [event({}, "stop"), {**head, "choices": [], "usage": USAGE_OPENAI}]
-    return [*(b"data: %s\n\n" % packed(one) for one in events), b"data: [DONE]\n\n"]
-
-
-def anthropic_stream(chunks: int) -> list[bytes]:
-    """Return a message stream of `chunks` events."""
-    message = json.loads(ANTHROPIC_MESSAGE) | {"content": [], "stop_reason": None}
-    message["usage"] = USAGE_ANTHROPIC | {"output_tokens": 1}
-    delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": " nine"}}
-    events: list[dict[str, Any]] = [
-        {"type": "message_start", "message": message},
-        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-        *[delta] * (chunks - 5),
-        {"type": "content_block_stop", "index": 0},
-        {
-            "type": "message_delta",
-            "delta": {"stop_reason": "end_turn", "stop_sequence": None},
-            "usage": {"output_tokens": 198},
-        },
-        {"type": "message_stop"},
-    ]
-    return [b"event: %s\ndata: %s\n\n" % (one["type"].encode(), packed(one)) for one in events]
-
-
-def client_in_memory(sdk: Any, body: bytes | list[bytes]) -> Any:
-    """Return the HTTP client this SDK's major version uses, answering every request with `body`.
-
-    A list is a stream that arrives one event at a time, as a model writes it.
-    """
-    http = sys.modules["httpx2" if hasattr(sdk._base_client, "httpx2") else "httpx"]
-    headers = {"content-type": "application/json" if isinstance(body, bytes) else "text/event-stream"}
-
-    def answer(_: Any) -> Any:
-        return http.Response(200, headers=headers, content=body if isinstance(body, bytes) else iter(body))
-
-    return http.Client(transport=http.MockTransport(answer))
-
-
-def call(sdk: str, chunks: int = 0, *, native_spans: bool = False) -> Callable[[], Any]:
+def call(sdk: str, chunks: int = 0, *, native_spans: bool = False) -> Call:
     """Return the call an agent would write: hands back the answer, or the unread stream of so many chunks.
 
     `native_spans` leaves the spans on that anthropic's SDK makes itself, its default since 2.x.
     """
-    return _openai_call(chunks) if sdk == "openai" else _anthropic_call(chunks, native_spans=native_spans)
+    return _anthropic(chunks, native_spans=native_spans) if sdk == "anthropic" else _CALLS[sdk](chunks)
 
 
-# Both look the method up in each call, as agents do: wrappers that patch the class pay their look-up too.
+def transport(sdk: str, chunks: int, http: Any) -> Any:
+    """Return what answers every request of an HTTP client (httpx or its successor) from memory."""
+    canned = CANNED[sdk]
+    body = canned.body(chunks)
+    headers = {"content-type": canned.content_type if chunks else "application/json"}
+
+    def answer(_: Any) -> Any:
+        return http.Response(200, headers=headers, content=body if isinstance(body, bytes) else iter(body))
+
+    return http.MockTransport(answer)
 
 
-def _openai_call(chunks: int) -> Callable[[], Any]:
+def _client(sdk: str, chunks: int, module: Any = None) -> Any:
+    """Return the HTTP client that this SDK's major version uses."""
+    http = import_module("httpx2" if module is not None and hasattr(module._base_client, "httpx2") else "httpx")
+    return http.Client(transport=transport(sdk, chunks, http))
+
+
+# All look the method up in each call, as agents do: wrappers that patch the class pay their look-up too.
+
+
+def _openai(chunks: int) -> Call:
     import openai
 
-    http_client = client_in_memory(openai, openai_stream(chunks) if chunks else OPENAI_CHAT)
-    client = openai.OpenAI(api_key="none", max_retries=0, http_client=http_client)
-    messages: Any = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": QUESTION}]
-    # The caller asks for usage, so that every candidate has the same bytes to read and usage to report.
-    more: Any = {"stream": True, "stream_options": {"include_usage": True}} if chunks else {}
-    return lambda: client.chat.completions.create(model=OPENAI_MODEL, messages=messages, max_tokens=256, **more)
+    client = openai.OpenAI(api_key="none", max_retries=0, http_client=_client("openai", chunks, openai))
+    messages: Any = MESSAGES
+    more: Any = USAGE_TOO if chunks else {}
+    model = MODELS["openai"]
+    return lambda: client.chat.completions.create(model=model, messages=messages, max_tokens=256, **more)
 
 
-def _anthropic_call(chunks: int, *, native_spans: bool) -> Callable[[], Any]:
+def _anthropic(chunks: int, *, native_spans: bool) -> Call:
     import anthropic
 
-    http_client = client_in_memory(anthropic, anthropic_stream(chunks) if chunks else ANTHROPIC_MESSAGE)
     quiet: Any = {} if native_spans or not hasattr(anthropic.Anthropic, "open_telemetry") else {"open_telemetry": False}
-    client = anthropic.Anthropic(api_key="none", max_retries=0, http_client=http_client, **quiet)
-    messages: Any = [{"role": "user", "content": QUESTION}]
+    http = _client("anthropic", chunks, anthropic)
+    client = anthropic.Anthropic(api_key="none", max_retries=0, http_client=http, **quiet)
+    messages: Any = MESSAGES[1:]
     more: Any = {"stream": True} if chunks else {}
-    return lambda: client.messages.create(
-        model=ANTHROPIC_MODEL, system=SYSTEM, messages=messages, max_tokens=256, **more
-    )
+    model = MODELS["anthropic"]
+    return lambda: client.messages.create(model=model, system=SYSTEM, messages=messages, max_tokens=256, **more)
+
+
+def _google_genai(chunks: int) -> Call:
+    from google import genai
+    from google.genai import types
+
+    options = types.HttpOptions(httpx_client=_client("google-genai", chunks))
+    client = genai.Client(api_key="none", http_options=options)
+    config = types.GenerateContentConfig(system_instruction=SYSTEM, max_output_tokens=256)
+    model = MODELS["google-genai"]
+    if chunks:
+        return lambda: client.models.generate_content_stream(model=model, contents=QUESTION, config=config)
+    return lambda: client.models.generate_content(model=model, contents=QUESTION, config=config)
+
+
+def _mistralai(chunks: int) -> Call:
+    from mistralai.client import Mistral
+
+    client = Mistral(api_key="none", client=_client("mistralai", chunks))
+    messages: Any = MESSAGES
+    model = MODELS["mistralai"]
+    if chunks:
+        return lambda: client.chat.stream(model=model, messages=messages, max_tokens=256)
+    return lambda: client.chat.complete(model=model, messages=messages, max_tokens=256)
+
+
+def _cohere(chunks: int) -> Call:
+    import cohere
+
+    client = cohere.ClientV2(api_key="none", httpx_client=_client("cohere", chunks))
+    messages: Any = MESSAGES
+    model = MODELS["cohere"]
+    if chunks:
+        return lambda: client.chat_stream(model=model, messages=messages, max_tokens=256)
+    return lambda: client.chat(model=model, messages=messages, max_tokens=256)
+
+
+class _Raw:
+    """A response's body as botocore reads it: piece by piece."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._pieces = pieces
+
+    def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
+        """Return the pieces."""
+        return iter(self._pieces)
+
+    def close(self) -> None:
+        """Hold no connection."""
+
+
+def _bedrock(chunks: int) -> Call:
+    import boto3
+    from botocore.awsrequest import AWSResponse
+
+    canned = CANNED["bedrock"]
+    body = canned.body(chunks)
+    kind = canned.content_type if chunks else "application/json"
+    headers = {"Content-Type": kind, "x-amzn-RequestId": "5a4c1f0e-8a5d-4b41-9a56-5ff3e6d0c111"}
+
+    def answer(request: Any, **_: Any) -> Any:
+        return AWSResponse(request.url, 200, headers, _Raw([body] if isinstance(body, bytes) else body))
+
+    session = boto3.session.Session("none", "none", region_name="us-east-1")
+    client: Any = session.client("bedrock-runtime")
+    client.meta.events.register("before-send.bedrock-runtime", answer)
+    asked: dict[str, Any] = {
+        "modelId": MODELS["bedrock"],
+        "system": [{"text": SYSTEM}],
+        "messages": [{"role": "user", "content": [{"text": QUESTION}]}],
+        "inferenceConfig": {"maxTokens": 256},
+    }
+    if chunks:
+        return lambda: client.converse_stream(**asked)["stream"]
+    return lambda: client.converse(**asked)
+
+
+def _groq(chunks: int) -> Call:
+    import groq
+
+    client = groq.Groq(api_key="none", max_retries=0, http_client=_client("groq", chunks, groq))
+    messages: Any = MESSAGES
+    more: Any = {"stream": True} if chunks else {}
+    model = MODELS["groq"]
+    return lambda: client.chat.completions.create(model=model, messages=messages, max_tokens=256, **more)
+
+
+def _ollama(chunks: int) -> Call:
+    import httpx
+    import ollama
+
+    client = ollama.Client(transport=transport("ollama", chunks, httpx))
+    options = {"num_predict": 256}
+    model = MODELS["ollama"]
+    return lambda: client.chat(model=model, messages=MESSAGES, options=options, stream=bool(chunks))
+
+
+def _litellm(chunks: int) -> Call:
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it asks the network for one
+    import litellm
+    import openai
+
+    client = openai.OpenAI(api_key="none", max_retries=0, http_client=_client("litellm", chunks, openai))
+    more: Any = USAGE_TOO if chunks else {}
+    model = MODELS["litellm"]
+    return lambda: litellm.completion(model=model, messages=MESSAGES, max_tokens=256, client=client, **more)
+
+
+_CALLS: dict[str, Callable[[int], Call]] = {
+    "openai": _openai,
+    "google-genai": _google_genai,
+    "mistralai": _mistralai,
+    "cohere": _cohere,
+    "bedrock": _bedrock,
+    "groq": _groq,
+    "ollama": _ollama,
+    "litellm": _litellm,
+}
 
 
 def read(stream: Iterable[Any]) -> Any:

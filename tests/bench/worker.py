@@ -1,6 +1,7 @@
 """Run one candidate: `worker.py CANDIDATE WORKLOAD N` makes N calls and prints what they took as JSON.
 
-With `-` for N it reads numbers of calls from standard input, one a line, so that candidates can be measured in turns.
+With `-` for both it reads workloads of one SDK and numbers of calls from standard input, a pair a line, so that
+candidates can be measured in turns.
 """
 
 import contextlib
@@ -11,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -71,23 +72,34 @@ def run(calls: int, call: Call, telemetry: Telemetry) -> float:
     return (time.process_time_ns() - begin) / 1000 / calls
 
 
+def asked(workload: str, count: str) -> Iterator[tuple[str, int]]:
+    """Return what is to be made: the arguments, or what standard input says."""
+    for line in sys.stdin if count == "-" else [f"{workload} {count}"]:
+        name, calls = line.split()
+        yield name, int(calls)
+
+
 def main(candidate: str, workload: str, count: str) -> None:
-    """Turn the candidate on, warm the call up, and answer each number of calls with a line of JSON."""
+    """Turn the candidate on, warm the calls up, and answer each that is asked with a line of JSON."""
     telemetry, counter = Telemetry(), Counter(os.environ.get("BENCH_COUNTER"))
-    TURN_ON[candidate](telemetry)
-    call = call_of(candidate, workload)
-    with attributed(candidate):
-        # The first calls import, build schemas and specialise byte code.
-        run(3 if WORKLOADS[workload].chunks else 20, call, telemetry)
-        gc.collect()
-        gc.freeze()  # collections would walk the SDKs' objects now in one candidate's turn, now in another's
-        for calls in map(int, sys.stdin if count == "-" else [count]):
+    made: dict[str, Call] = {}
+    with contextlib.ExitStack() as ends:
+        for name, calls in asked(workload, count):
+            if not made:
+                TURN_ON[candidate](telemetry, WORKLOADS[name].sdk)
+                ends.enter_context(attributed(candidate))
+            if name not in made:
+                call = made[name] = call_of(candidate, name)
+                # The first calls import, build schemas and specialise byte code.
+                run(3 if WORKLOADS[name].chunks else 20, call, telemetry)
+                gc.collect()
+                gc.freeze()  # collections would walk the SDKs' objects now in one candidate's turn, now in another's
             spans = telemetry.exporter.spans
             with counter.counting():
-                cpu_us = run(calls, call, telemetry)
+                cpu_us = run(calls, made[name], telemetry)
             answer = {
                 "candidate": candidate,
-                "workload": workload,
+                "workload": name,
                 "calls": calls,
                 "cpu_us_per_call": round(cpu_us, 2),
                 "spans_per_call": (telemetry.exporter.spans - spans) / calls,
