@@ -24,7 +24,12 @@ def _endpoint(name: str, operation: str, *text: str) -> Endpoint:
         caps=("options.num_predict",),
         has_output=bool(text),
         chunk=ChunkShape(
-            text=text, framing="lines", end_key="done", ends=frozenset({True}), words=('"done":true', '"done": true')
+            text=text,
+            framing="lines",
+            end_key="done",
+            ends=frozenset({True}),
+            words=('"done":true', '"done": true', '{"error"'),
+            errors=("error",),
         )
         if text
         else None,
