@@ -128,11 +128,13 @@ def is_instrumented_by_others(sdk: str, operation: str) -> bool:
 class Link:
     """Binds a foreign span to our charge, whichever of the two is first."""
 
-    __slots__ = ("call", "charge", "finish", "outer")
+    __slots__ = ("before", "call", "charge", "finish", "outer")
 
-    def __init__(self, outer: Link | None) -> None:
+    def __init__(self, outer: Link | None, before: Charge | None = None) -> None:
         self.outer = outer
         """Of the span around it: where several instrument an SDK, each call has several."""
+        self.before = before
+        """Of the span before it, which has the same name and was left open: it tells of that one's end."""
         self.call: CallMark | None = None
         """The latest call made inside it."""
         self.charge: Charge | None = None
@@ -335,7 +337,8 @@ class Spans:
             return self._recent.get(response_id)
         answer = attributes.get(semconv.OPENINFERENCE_OUTPUT)
         ids = islice(_ID_IN_JSON.finditer(answer), _TRIED_IDS) if isinstance(answer, str) else ()
-        return next((self._recent[each[1]] for each in ids if each[1] in self._recent), None)
+        found = next((self._recent[each[1]] for each in ids if each[1] in self._recent), None)
+        return link.before if found is None and link.call is None else found
 
 
 def is_inference(span: ReadableSpan) -> bool:
@@ -393,7 +396,7 @@ class CostProcessor(SpanProcessor):
             if attribute not in (span.attributes or {}):
                 span.set_attribute(attribute, value)
         if name.startswith(FOREIGN_SCOPES) and is_inference(span):
-            link = Link(link_of(trace.get_current_span(ctx)))
+            link = Link(link_of(trace.get_current_span(ctx)), _charge_before(span))
             if mark is not None:
                 mark.bind(link)
             self._stand_in(span, link)
@@ -434,15 +437,24 @@ class CostProcessor(SpanProcessor):
         """Nothing is left to do here."""
 
 
-def link_of(span: trace.Span) -> Link | None:
-    """Return the link of a foreign LLM span, or of one that stands open beside it; None: there is none."""
-    found: Link | None = getattr(span, _LINK, None)
-    if found is not None and is_inference(cast("ReadableSpan", span)):
-        return found
+def _charge_before(span: Span) -> Charge | None:
     latest = _LATEST.get()
-    if latest is None or not latest.is_recording() or not is_inference(latest):
+    if latest is None or not latest.is_recording() or latest.name != span.name:
         return None
-    link: Link = getattr(latest, _LINK)
-    around = span.get_span_context()
-    is_elsewhere = around.is_valid and around.trace_id != latest.get_span_context().trace_id
-    return None if is_elsewhere or link.call is not None else link
+    return getattr(latest, _LINK).charge if latest.instrumentation_scope == span.instrumentation_scope else None
+
+
+def link_of(span: trace.Span) -> Link | None:
+    """Return the link of the open LLM span of others that a call made now is about; None: there is none.
+
+    Args:
+        span: the current one. Where another one was begun inside or beside it, that is it.
+    """
+    latest = _LATEST.get()
+    if latest is not None and latest.is_recording() and is_inference(latest):
+        begun: Link = getattr(latest, _LINK)
+        if begun.call is None:
+            return begun
+    found: Link | None = getattr(span, _LINK, None)
+    is_open = found is not None and span.is_recording() and is_inference(cast("ReadableSpan", span))
+    return found if is_open else None
