@@ -51,6 +51,8 @@ MESSAGES = Endpoint(
         ends=frozenset({"message_stop"}),
         end_path="delta.stop_reason",  # litellm reads no further
         answer=("message", ""),
+        words=('_tokens"', '"error"'),
+        errors=("error.type", "error.message"),
     ),
 )
 

@@ -44,6 +44,7 @@ _RESPONSES_USAGE = UsageAt(
 _TOKENS_ONLY = UsageAt(
     where=("usage",), counts={"input_tokens": ("prompt_tokens",), "output_tokens": ("completion_tokens",)}
 )
+_ERRORS = ("error.code", "error.type", "error.message")
 _RESPONSE_ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 
 HOSTS = {
@@ -105,7 +106,12 @@ def chat(*, asks_usage: bool) -> Endpoint:
         choices="n",
         tier=("service_tier",),
         cost=("usage.cost",),  # OpenRouter's
-        chunk=ChunkShape(text=("choices.0.delta.content",), asks_usage=asks_usage),
+        chunk=ChunkShape(
+            text=("choices.0.delta.content",),
+            asks_usage=asks_usage,
+            words=('_tokens"', '"error"'),
+            errors=_ERRORS,
+        ),
     )
 
 
@@ -120,7 +126,8 @@ RESPONSES = Endpoint(
         text=("delta",),
         ends=_RESPONSE_ENDS,
         answer=("response",),
-        words=('"response":',),
+        words=('"response":', '"error"'),
+        errors=("response.error.code", *_ERRORS, "code", "message"),
         are_ends_told=True,
     ),
 )
@@ -132,7 +139,7 @@ COMPLETIONS = Endpoint(
     caps=("max_tokens",),
     choices="n",
     cost=("usage.cost",),
-    chunk=ChunkShape(text=("choices.0.text",), asks_usage=True),
+    chunk=ChunkShape(text=("choices.0.text",), asks_usage=True, words=('_tokens"', '"error"'), errors=_ERRORS),
 )
 EMBEDDINGS = Endpoint(
     path="/embeddings",

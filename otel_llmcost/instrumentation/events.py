@@ -76,7 +76,9 @@ class _Events:
             return False
         for get in self._errors:
             if (name := get(chunk)) is not None:
-                turn.finish(is_complete=False, error=ProviderEventError(str(name)))
+                self._note(chunk)
+                turn.is_ended = is_end = chunk.get(self._end_key) in self._ends
+                turn.finish(is_complete=is_end, error=ProviderEventError(str(name)))
                 return False
         is_last = self._headers is not None and self._take_headers(self._headers(chunk))
         self._note(chunk)
