@@ -6,16 +6,16 @@ is meant where the host does not tell, and whom the call is for. And it is kept 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from otel_llmcost.adapters.base import Api, Endpoint
 from otel_llmcost.core.attribution import Dimension
 
-Part = Literal["call", "making", "opening", "reading", "natives"]
-"""What a function of a broker is: a whole call, the making of a stream, its request if that is sent when it is first
-read, the reading of it, or the finding of native functions."""
+Part = Literal["call", "naming", "making", "opening", "reading", "natives"]
+"""What a function of a broker is: a whole call, what gives it its id, the making of a stream, its request if that is
+sent when it is first read, the reading of it, or the finding of native functions."""
 
 
 class Errand(NamedTuple):
@@ -57,6 +57,10 @@ class Entry:
     part: Part = "call"
     errand: AskOf | None = None
     """None: it says nothing that those inside of it do not say too."""
+    id_of: Callable[[Any], str] | None = None
+    """From what a naming returns to the id of the call, as the broker's own spans tell it."""
+    tracers: Callable[[], Iterable[Any]] = tuple
+    """Those of the broker's loggers that make a span of each call when it is over."""
     natives: Mapping[str, Native] = field(default_factory=dict[str, Native])
     """What a finding may find, by name."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -91,6 +92,19 @@ def _tags(kwargs: Mapping[str, Any]) -> Mapping[Dimension, str]:
     return found
 
 
+def _id_of(made: Any) -> str:
+    """Read the id of a call in what was set up for it: its logging and its arguments."""
+    return text(getattr(made[0], "litellm_call_id", None)) or ""
+
+
+def _tracers() -> list[Any]:
+    """Find what litellm's own OpenTelemetry logger makes spans with, if it is at work."""
+    library: Any = sys.modules.get("litellm")
+    names = ("callbacks", "success_callback", "_async_success_callback")
+    loggers = [each for name in names for each in getattr(library, name, ())]
+    return [each.tracer for each in loggers if type(each).__name__ == "OpenTelemetry"]
+
+
 def _asked_natively(body: Mapping[str, Any]) -> tuple[str, str]:
     model, named = text(body.get("model")) or "", body.get("custom_llm_provider")
     word, slash, name = model.partition("/")
@@ -134,6 +148,7 @@ ENTRIES = (
     Entry(module="litellm", name="anthropic_messages_handler", errand=errand),
     Entry(module="litellm", name="completion_with_retries", errand=errand),
     Entry(module="litellm", name="acompletion_with_retries", is_async=True, errand=errand),
+    Entry(module="litellm.utils", name="function_setup", part="naming", id_of=_id_of, tracers=_tracers),
     Entry(module="litellm.rust_bridge.bindings", name="NativeBinding.load", part="natives", natives=_NATIVES),
     # All that a router does passes these two, its retries and fallbacks included.
     Entry(module=_ROUTER, name="Router.function_with_fallbacks"),

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from opentelemetry import context as otel_context
+from opentelemetry import trace
 from opentelemetry.context import Context
 
 from otel_llmcost.adapters.brokers import Entry, Errand
 from otel_llmcost.core.attribution import Dimension
 from otel_llmcost.errors import RefusedError
 from otel_llmcost.instrumentation import state
-from otel_llmcost.instrumentation.contain import guard
+from otel_llmcost.instrumentation.contain import contained, guard
 from otel_llmcost.instrumentation.errands import ERRAND_KEY, UnderWay, refusal_in
 from otel_llmcost.telemetry import baggage
 
@@ -29,6 +30,7 @@ class BrokerWrapper:
             ("reading", False): _read,
             ("reading", True): _aread,
             ("making", False): _make,
+            ("naming", False): self._name,
         }.get((entry.part, entry.is_async), self._acall if entry.is_async else self._call)
 
     def __call__(
@@ -69,6 +71,16 @@ class BrokerWrapper:
             otel_context.detach(token)
         raise refusal
 
+    def _name(self, wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Note the id that the broker gives to a call, and whether it makes a span of it where we can see that."""
+        made = wrapped(*args, **kwargs)
+        call = otel_context.get_value(ERRAND_KEY)
+        with contained("learn how a broker calls a call"):
+            if isinstance(call, UnderWay) and self._entry.id_of is not None:
+                call.id = self._entry.id_of(made)
+                call.makes_span = bool(call.id) and any(map(_is_seen, self._entry.tracers()))
+        return made
+
     def _begin(self, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[UnderWay, Context]:
         ctx, is_opening = otel_context.get_current(), self._entry.part == "opening"
         if is_opening:
@@ -90,6 +102,12 @@ class BrokerWrapper:
         """Return the refusal to raise; None: there is none, or somebody of ours further out will raise it."""
         is_inside = call.outer is not None or self._entry.part == "opening"
         return None if is_inside else refusal_in(error)
+
+
+def _is_seen(tracer: Any) -> bool:
+    """Tell whether a tracer's spans pass the processor of ours."""
+    ours = getattr(trace.get_tracer_provider(), "_active_span_processor", None)
+    return ours is not None and getattr(tracer, "span_processor", None) is ours
 
 
 def _make(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

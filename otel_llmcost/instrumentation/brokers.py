@@ -15,7 +15,7 @@ from otel_llmcost.instrumentation.contain import contained
 
 BROKERS: dict[str, tuple[str, ...]] = {
     "litellm": (
-        *("litellm", "litellm.router", "litellm.rust_bridge.bindings"),
+        *("litellm", "litellm.utils", "litellm.router", "litellm.rust_bridge.bindings"),
         "litellm.litellm_core_utils.streaming_handler",
     ),
 }

@@ -29,6 +29,7 @@ from otel_llmcost.core.value import maker, value
 from otel_llmcost.errors import BudgetExceededError, RefusedError, StoreBusyError, StoreError
 from otel_llmcost.instrumentation.afterwards import Owed, beside, correct, lost_attempts
 from otel_llmcost.instrumentation.counting import by_rule
+from otel_llmcost.instrumentation.errands import spanned_by_its_broker
 from otel_llmcost.instrumentation.outage import Outage
 from otel_llmcost.instrumentation.turn import Flow, Turn
 from otel_llmcost.storage.base import Hold, Posting
@@ -96,12 +97,17 @@ class Driver:
         link = link_of(current)
         if link is not None and link.charge is not None:
             self.spans.part(link, ctx)
+        broker_id = spanned_by_its_broker(ctx)
         is_foreign = (
-            link is not None or ask.makes_own_span or is_instrumented_by_others(ask.sdk.name, ask.endpoint.operation)
+            link is not None
+            or ask.makes_own_span
+            or bool(broker_id)
+            or is_instrumented_by_others(ask.sdk.name, ask.endpoint.operation)
         )
         call = self.call_of(ask, ctx, current)
         mark = CallMark(ctx)
         mark.bind(link)
+        mark.broker_id = broker_id
         span = self.spans.start(call, ctx, is_foreign=is_foreign)
         return Turn(
             call=call,

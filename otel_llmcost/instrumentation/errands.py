@@ -7,6 +7,7 @@ own. So a refusal passes it as a `RefusalHeld`, which is none, and leaves it as 
 from __future__ import annotations
 
 from opentelemetry import context as otel_context
+from opentelemetry.context import Context
 
 from otel_llmcost.adapters.brokers import Errand
 from otel_llmcost.errors import RefusedError
@@ -26,13 +27,27 @@ class RefusalHeld(BaseException):
 class UnderWay:
     """One call of a broker."""
 
-    __slots__ = ("errand", "is_open", "outer")
+    __slots__ = ("errand", "id", "is_open", "makes_span", "outer")
 
     def __init__(self, errand: Errand, outer: UnderWay | None) -> None:
         self.errand = errand
         self.outer = outer
+        self.id = ""
+        """The broker's; empty: not told."""
+        self.makes_span = False
+        """The broker itself makes a span of the call, when it is over."""
         self.is_open = True
         """False: it has ended, and what was begun inside it, such as a task of its logging, is on its own."""
+
+
+def spanned_by_its_broker(ctx: Context) -> str:
+    """Return the id of the broker's call that a context is inside of; empty: no broker makes a span of it."""
+    call = ctx.get(ERRAND_KEY)
+    while isinstance(call, UnderWay):
+        if call.makes_span:
+            return call.id
+        call = call.outer
+    return ""
 
 
 def provider_meant() -> str:

@@ -57,6 +57,9 @@ FOREIGN_SCOPES = (
 )
 """Scopes, by their beginning, whose spans are (also) LLM calls."""
 
+MADE_AFTERWARDS: Mapping[str, str] = {"litellm_request": "litellm.call_id"}
+"""Name of a span that a broker makes of a call when it is over → attribute in which it names the call."""
+
 _BEDROCK_INSTRUMENTORS = (
     ("opentelemetry.instrumentation.genai.bedrock", "BedrockInstrumentor"),
     ("opentelemetry.instrumentation.bedrock", "BedrockInstrumentor"),
@@ -152,12 +155,14 @@ class Link:
 class CallMark:
     """What the context carries of a call under way."""
 
-    __slots__ = ("around", "is_open", "links", "lost")
+    __slots__ = ("around", "broker_id", "is_open", "links", "lost")
 
     def __init__(self, around: Context | None = None) -> None:
         self.around = Context() if around is None else around
         """The context it was made in."""
         self.links: list[Link] = []
+        self.broker_id = ""
+        """By which a span that a broker makes of it, when it is over, names it; empty: none does."""
         self.is_open = True
         self.lost = 0
         """Attempts within the call whose end nobody saw: the provider may have billed them."""
@@ -313,10 +318,11 @@ class Spans:
         mark.is_open = False
         for link in mark.links:
             link.settle(charge)
-        if charge is not None and charge.response_id is not None:
-            self._recent[charge.response_id] = charge
-            if len(self._recent) > _RECENT:
-                self._recent.popitem(last=False)
+        for name in (mark.broker_id, None if charge is None else charge.response_id):
+            if name and charge is not None:
+                self._recent[name] = charge
+                if len(self._recent) > _RECENT:
+                    self._recent.popitem(last=False)
 
     @property
     def is_muted(self) -> bool:
@@ -326,6 +332,11 @@ class Spans:
     def mute(self) -> None:
         """Make no more spans, and add nothing to those of others."""
         self._mode = "off"
+
+    def charge_told(self, span: Span, attribute: str) -> Charge | None:
+        """Find the charge that a span is about by the attribute in which a broker names its call."""
+        name = (span.attributes or {}).get(attribute)
+        return self._recent.get(name) if isinstance(name, str) else None
 
     def charge_of(self, span: Span, link: Link) -> Charge | None:
         """Find the charge that a foreign span is about; one that is not an LLM call has none."""
@@ -401,8 +412,23 @@ class CostProcessor(SpanProcessor):
                 mark.bind(link)
             self._stand_in(span, link)
             _LATEST.set(span)
+        elif span.name in MADE_AFTERWARDS:
+            self._stand_in_at_end(span, MADE_AFTERWARDS[span.name])
         else:
             _LATEST.set(None)
+
+    def _stand_in_at_end(self, span: Span, attribute: str) -> None:
+        """Add the cost of a call to a span that a broker makes when it is over."""
+        end = span.end
+
+        def end_with_cost(end_time: int | None = None) -> None:
+            try:
+                self._tell(span, self._spans.charge_told(span, attribute))
+            except Exception as error:  # noqa: BLE001 -- ours; the span ends all the same
+                self._fault("add the cost to a span", error)
+            end(end_time)
+
+        span.end = end_with_cost  # type: ignore[method-assign]
 
     def _stand_in(self, span: Span, link: Link) -> None:
         end = span.end
@@ -426,7 +452,9 @@ class CostProcessor(SpanProcessor):
         span.end = end_with_cost  # type: ignore[method-assign]
 
     def _add_cost(self, span: Span, link: Link) -> None:
-        charge = self._spans.charge_of(span, link) if is_inference(span) else None
+        self._tell(span, self._spans.charge_of(span, link) if is_inference(span) else None)
+
+    def _tell(self, span: Span, charge: Charge | None) -> None:
         if charge is not None and span.is_recording():
             known = span.attributes or {}
             told = {**usage_attributes(charge), semconv.CHARGE_ID: charge.charge_id}

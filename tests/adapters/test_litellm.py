@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 
 from otel_llmcost.adapters.brokers import Errand
@@ -66,3 +69,28 @@ def test_every_function_has_its_twin():
 
 def test_no_provider_is_called_by_litellm_s_word_for_a_gateway():
     assert not {"litellm_proxy", "custom", "custom_openai", "openai_like"} & set(PROVIDERS)
+
+
+class OpenTelemetry:
+    """Named as litellm's own logger is."""
+
+    tracer = "its tracer"
+
+
+def test_its_own_logger_of_spans_is_found_where_it_is_at_work(monkeypatch: pytest.MonkeyPatch):
+    (naming,) = [entry for entry in ENTRIES if entry.part == "naming"]
+    library = SimpleNamespace(callbacks=["langfuse", OpenTelemetry()], success_callback=[])
+
+    monkeypatch.setitem(sys.modules, "litellm", library)
+
+    assert list(naming.tracers()) == ["its tracer"]
+    monkeypatch.delitem(sys.modules, "litellm")
+    assert list(naming.tracers()) == []
+
+
+def test_a_call_is_known_by_the_id_that_its_span_will_tell():
+    (naming,) = [entry for entry in ENTRIES if entry.part == "naming"]
+    assert naming.id_of is not None
+
+    assert naming.id_of((SimpleNamespace(litellm_call_id="c-1"), {})) == "c-1"
+    assert naming.id_of((SimpleNamespace(), {})) == ""

@@ -35,6 +35,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("filterwarnings", "ignore")
 
 
+LOGGERS = (
+    *("callbacks", "input_callback", "success_callback", "failure_callback", "service_callback"),
+    *("_async_input_callback", "_async_success_callback", "_async_failure_callback"),
+)
+
+
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, value in {
@@ -47,7 +53,8 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("LITELLM_RUST", raising=False)
     yield
     litellm.cache = None
-    litellm.callbacks = []
+    for name in LOGGERS:
+        setattr(litellm, name, [])
 
 
 @pytest.fixture

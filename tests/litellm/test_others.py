@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +12,12 @@ from typing import Any
 import litellm
 import pytest
 from openinference.instrumentation.litellm import LiteLLMInstrumentor
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 import otel_llmcost
 from otel_llmcost.config import load
-from tests.instrumentation.conftest import EXPORTER, Process, Start
-from tests.litellm.conftest import STREAMS, WHOLE, Call
+from tests.instrumentation.conftest import EXPORTER, PROVIDER, Process, Start
+from tests.litellm.conftest import STREAMS, WHOLE, Call, awaited, plain, streamed
 from tests.litellm.routes import ASK, CLAUDE, CLAUDE_EVENTS, ROUTES, TEXT, Route
 from tests.replay.exchange import Expected, check
 from tests.replay.server import ReplayServer, Reply, as_json, as_sse
@@ -313,6 +315,56 @@ def test_so_it_is_for_streams(beside: Process, replay: ReplayServer, route: Rout
     (span,) = EXPORTER.get_finished_spans()
     assert span.attributes is not None
     assert span.attributes["gen_ai.usage.cost"] == float(route.expected.cost_usd or 0)
+
+
+class Arrival(SpanProcessor):
+    """Tells that litellm has made the span of a call: it does so in the background."""
+
+    def __init__(self) -> None:
+        self.came = threading.Event()
+
+    def on_end(self, span: ReadableSpan) -> None:
+        if span.name == "litellm_request" and "llmcost.charge.id" in (span.attributes or {}):
+            self.came.set()
+
+
+@pytest.fixture(scope="module")
+def arrival() -> Arrival:
+    processor = Arrival()
+    PROVIDER.add_span_processor(processor)
+    return processor
+
+
+def litellm_s_spans(replay: ReplayServer, route: Route, call: Call, arrival: Arrival) -> list[dict[str, Any]]:
+    """Let litellm make its own spans of a call, and wait for them."""
+    litellm.callbacks = ["otel"]
+    arrival.came.clear()
+
+    async def ask() -> None:
+        if call is awaited:
+            await litellm.acompletion(**route.arguments(replay.url))
+        else:
+            await asyncio.to_thread(call, "completion", **route.arguments(replay.url))
+        await asyncio.to_thread(arrival.came.wait, 10)
+
+    asyncio.run(ask())
+    return [dict(span.attributes or {}) for span in EXPORTER.get_finished_spans() if span.name == "litellm_request"]
+
+
+@pytest.mark.parametrize("call", [plain, awaited, streamed])
+@pytest.mark.parametrize("name", ["openai", "anthropic", "mistral"])
+def test_beside_litellm_s_own_spans_there_is_one_charge_on_theirs(
+    process: Process, replay: ReplayServer, arrival: Arrival, call: Call, name: str
+):
+    route = ROUTES[name]
+    replay.replies = [route.stream if call is streamed and route.stream is not None else route.whole]
+
+    spans = litellm_s_spans(replay, route, call, arrival)
+
+    check(process.charge, route.expected)
+    assert process.spans == []
+    (told,) = [each for each in spans if each.get("llmcost.charge.id") == process.charge.charge_id]
+    assert told["gen_ai.usage.cost"] == float(route.expected.cost_usd or 0)
 
 
 def test_taken_out_nothing_of_ours_is_left(tmp_path: Path):
