@@ -25,8 +25,15 @@ help: ## Show what can be made
 	.venv-beside/bin/python -m pip install --quiet --editable . --group beside
 	@touch $@
 
-test-beside: .venv-beside/installed ## Test beside other instrumentors, in a virtual environment of their own
-	.venv-beside/bin/pytest tests/beside
+.venv-beside-older/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-beside-older
+	.venv-beside-older/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	.venv-beside-older/bin/python -m pip install --quiet --editable . --group beside-older
+	@touch $@
+
+test-beside: .venv-beside/installed .venv-beside-older/installed ## Test beside other instrumentors, in two virtual environments of their own
+	.venv-beside/bin/pytest -q tests/beside
+	.venv-beside-older/bin/pytest -q tests/beside
 
 .venv-litellm/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-litellm

@@ -14,6 +14,9 @@ from openai.types import CreateEmbeddingResponse
 from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
 
+from tests.beside.kinds import of_type
+from tests.beside.teams import NATIVE
+
 CHAT: Any = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Say it in 30 words"}]}
 RESPONSE: Any = {"model": "gpt-4o-mini", "input": "Say it in 30 words"}
 EMBEDDING: Any = {"model": "text-embedding-3-small", "input": ["one", "two words"]}
@@ -26,12 +29,12 @@ GENERATED: Any = {"model": "gemini-2.5-flash", "contents": "Say it in 30 words"}
 
 
 def chat(client: openai.OpenAI) -> None:
-    assert isinstance(client.chat.completions.create(**CHAT), ChatCompletion)
+    of_type(client.chat.completions.create(**CHAT), ChatCompletion)
 
 
 def chat_stream(client: openai.OpenAI) -> None:
     stream = client.chat.completions.create(**CHAT, stream=True)
-    assert isinstance(stream, openai.Stream)
+    of_type(stream, openai.Stream)
     assert len("".join(chunk.choices[0].delta.content or "" for chunk in stream).split()) == 30
 
 
@@ -42,16 +45,16 @@ def chat_stream_left(client: openai.OpenAI) -> None:
 
 
 def chat_raw(client: openai.OpenAI) -> None:
-    assert isinstance(client.chat.completions.with_raw_response.create(**CHAT).parse(), ChatCompletion)
+    of_type(client.chat.completions.with_raw_response.create(**CHAT).parse(), ChatCompletion)
 
 
 def response(client: openai.OpenAI) -> None:
-    assert isinstance(client.responses.create(**RESPONSE), Response)
+    of_type(client.responses.create(**RESPONSE), Response)
 
 
 def response_stream(client: openai.OpenAI) -> None:
     stream = client.responses.create(**RESPONSE, stream=True)
-    assert isinstance(stream, openai.Stream)
+    of_type(stream, openai.Stream)
     assert [event.type for event in stream][-1] == "response.completed"
 
 
@@ -61,40 +64,40 @@ def response_stream_helper(client: openai.OpenAI) -> None:
 
 
 def embedding(client: openai.OpenAI) -> None:
-    assert isinstance(client.embeddings.create(**EMBEDDING), CreateEmbeddingResponse)
+    of_type(client.embeddings.create(**EMBEDDING), CreateEmbeddingResponse)
 
 
 async def achat(client: openai.AsyncOpenAI) -> None:
-    assert isinstance(await client.chat.completions.create(**CHAT), ChatCompletion)
+    of_type(await client.chat.completions.create(**CHAT), ChatCompletion)
 
 
 async def achat_stream(client: openai.AsyncOpenAI) -> None:
     stream = await client.chat.completions.create(**CHAT, stream=True)
-    assert isinstance(stream, openai.AsyncStream)
+    of_type(stream, openai.AsyncStream)
     assert len("".join([chunk.choices[0].delta.content or "" async for chunk in stream]).split()) == 30
 
 
 async def aresponse(client: openai.AsyncOpenAI) -> None:
-    assert isinstance(await client.responses.create(**RESPONSE), Response)
+    of_type(await client.responses.create(**RESPONSE), Response)
 
 
 async def aresponse_stream(client: openai.AsyncOpenAI) -> None:
     stream = await client.responses.create(**RESPONSE, stream=True)
-    assert isinstance(stream, openai.AsyncStream)
+    of_type(stream, openai.AsyncStream)
     assert [event.type async for event in stream][-1] == "response.completed"
 
 
 async def aembedding(client: openai.AsyncOpenAI) -> None:
-    assert isinstance(await client.embeddings.create(**EMBEDDING), CreateEmbeddingResponse)
+    of_type(await client.embeddings.create(**EMBEDDING), CreateEmbeddingResponse)
 
 
 def message(client: anthropic.Anthropic) -> None:
-    assert isinstance(client.messages.create(**MESSAGE), anthropic.types.Message)
+    of_type(client.messages.create(**MESSAGE), anthropic.types.Message)
 
 
 def message_stream(client: anthropic.Anthropic) -> None:
     stream = client.messages.create(**MESSAGE, stream=True)
-    assert isinstance(stream, anthropic.Stream)
+    of_type(stream, anthropic.Stream)
     assert [event.type for event in stream][-1] == "message_stop"
 
 
@@ -104,12 +107,12 @@ def message_stream_helper(client: anthropic.Anthropic) -> None:
 
 
 async def amessage(client: anthropic.AsyncAnthropic) -> None:
-    assert isinstance(await client.messages.create(**MESSAGE), anthropic.types.Message)
+    of_type(await client.messages.create(**MESSAGE), anthropic.types.Message)
 
 
 async def amessage_stream(client: anthropic.AsyncAnthropic) -> None:
     stream = await client.messages.create(**MESSAGE, stream=True)
-    assert isinstance(stream, anthropic.AsyncStream)
+    of_type(stream, anthropic.AsyncStream)
     assert [event.type async for event in stream][-1] == "message_stop"
 
 
@@ -119,7 +122,7 @@ async def amessage_stream_helper(client: anthropic.AsyncAnthropic) -> None:
 
 
 def generated(client: genai.Client) -> None:
-    assert isinstance(client.models.generate_content(**GENERATED), gemini.GenerateContentResponse)
+    of_type(client.models.generate_content(**GENERATED), gemini.GenerateContentResponse)
 
 
 def generated_stream(client: genai.Client) -> None:
@@ -128,7 +131,7 @@ def generated_stream(client: genai.Client) -> None:
 
 
 async def agenerated(client: genai.Client) -> None:
-    assert isinstance(await client.aio.models.generate_content(**GENERATED), gemini.GenerateContentResponse)
+    of_type(await client.aio.models.generate_content(**GENERATED), gemini.GenerateContentResponse)
 
 
 async def agenerated_stream(client: genai.Client) -> None:
@@ -138,7 +141,7 @@ async def agenerated_stream(client: genai.Client) -> None:
 
 def gemini_embedding(client: genai.Client) -> None:
     found = client.models.embed_content(model="gemini-embedding-001", contents=["one", "two words"])
-    assert isinstance(found, gemini.EmbedContentResponse)
+    of_type(found, gemini.EmbedContentResponse)
 
 
 Sync = Callable[[Any], None]
@@ -195,20 +198,19 @@ async def _google_main(client: genai.Client, waiting: Awaitable[None]) -> None:
         await waiting
 
 
-NATIVE = "+native"
-"""Marks a call that anthropic makes a span of itself."""
+def _anthropic(**options: Any) -> dict[str, Once]:
+    return {
+        **{call.__name__: _once(anthropic.Anthropic, call, "", **options) for call in ANTHROPIC},
+        **{call.__name__: _async_once(anthropic.AsyncAnthropic, call, "", **options) for call in ASYNC_ANTHROPIC},
+    }
 
-UNSEEN = {("traceloop", "gemini_embedding")}
-"""Who makes no span of which calls."""
+
+MAKES_SPANS = int(anthropic.__version__.partition(".")[0]) >= 2
 
 CALLS: dict[str, Once] = {
     **{call.__name__: _once(openai.OpenAI, call, "/v1") for call in OPENAI},
     **{call.__name__: _async_once(openai.AsyncOpenAI, call, "/v1") for call in ASYNC_OPENAI},
-    **{call.__name__ + NATIVE: _once(anthropic.Anthropic, call, "") for call in ANTHROPIC},
-    **{call.__name__ + NATIVE: _async_once(anthropic.AsyncAnthropic, call, "") for call in ASYNC_ANTHROPIC},
-    **{call.__name__: _once(anthropic.Anthropic, call, "", open_telemetry=False) for call in ANTHROPIC},
-    **{
-        call.__name__: _async_once(anthropic.AsyncAnthropic, call, "", open_telemetry=False) for call in ASYNC_ANTHROPIC
-    },
+    **({name + NATIVE: once for name, once in _anthropic().items()} if MAKES_SPANS else {}),
+    **_anthropic(**({"open_telemetry": False} if MAKES_SPANS else {})),
     **{call.__name__: _google_once(call) for call in (*GOOGLE, *ASYNC_GOOGLE)},
 }

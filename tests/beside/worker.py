@@ -10,11 +10,11 @@ import os
 import sys
 import traceback
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
-from itertools import permutations
-from typing import Any, Literal
+from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -22,45 +22,25 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tests.beside.calls import CALLS
+from tests.beside.calls_more import CALLS_MORE
+from tests.beside.kinds import MISTYPED
+from tests.beside.teams import CASES, IS_OLDER, OTHERS, Case, is_usable
 
-OTHERS = {
-    "official": (
-        "opentelemetry.instrumentation.genai.openai:OpenAIInstrumentor",
-        "opentelemetry.instrumentation.genai.anthropic:AnthropicInstrumentor",
-        "opentelemetry.instrumentation.google_genai:GoogleGenAiSdkInstrumentor",
-    ),
-    "traceloop": (
-        "opentelemetry.instrumentation.openai:OpenAIInstrumentor",
-        "opentelemetry.instrumentation.anthropic:AnthropicInstrumentor",
-        "opentelemetry.instrumentation.google_generativeai:GoogleGenerativeAiInstrumentor",
-    ),
-    "openinference": (
-        "openinference.instrumentation.openai:OpenAIInstrumentor",
-        "openinference.instrumentation.anthropic:AnthropicInstrumentor",
-        "openinference.instrumentation.google_genai:GoogleGenAIInstrumentor",
-    ),
-}
-"""Who → their instrumentors."""
+if IS_OLDER:
+    from tests.beside.calls_litellm import CALLS_LITELLM as CALLS_THROUGH_OTHERS
+else:
+    from tests.beside.calls_frameworks import CALLS_FRAMEWORKS as CALLS_THROUGH_OTHERS
+
+_CALLS_OF_FEW = {**CALLS_MORE, **CALLS_THROUGH_OTHERS}
+_OPERATIONS = {"chat", "text_completion", "generate_content", "embeddings", "rerank"}
+_KINDS = {"LLM", "EMBEDDING", "RERANKER"}
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """Who is at work, in which order, and how we are told to treat spans."""
-
-    team: tuple[str, ...]
-    order: Literal["we-first", "we-last"] = "we-first"
-    mode: Literal["auto", "own", "enrich", "off"] = "auto"
-
-    def __str__(self) -> str:
-        return "+".join((*self.team, self.order, *([] if self.mode == "auto" else [self.mode])))
-
-
-TEAMS: list[tuple[str, ...]] = [*((name,) for name in OTHERS), *permutations(OTHERS, 2)]
-CASES = [
-    *(Case(team, order) for team in TEAMS for order in ("we-first", "we-last")),
-    *(Case(team, mode=mode) for team in (("official",), ()) for mode in ("own", "enrich", "off")),
-    Case(()),
-]
+def calls_of(case: Case) -> dict[str, Callable[[str], None]]:
+    """Return what is called in a case: all that there is, but beside two at once in one of the orders only."""
+    is_full = case.mode == "auto" and (len(case.team) < 2 or case.order == "we-last")
+    calls = {**CALLS, **_CALLS_OF_FEW} if is_full else CALLS
+    return {name: call for name, call in calls.items() if is_usable(case, name)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +51,8 @@ class Told:
     name: str
     charge_id: str | None
     cost_usd: float | None
+    is_call: bool
+    """It says that it is one call to a model, not a request, an agent or a chain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +62,7 @@ class Outcome:
     case: str
     call: str
     error: str | None
+    mistyped: list[str]
     charges: list[tuple[str, str, int | None]]
     """(charge id, status, cost in nano-USD)"""
     open_reservations: int
@@ -93,11 +76,22 @@ def _instrument(name: str) -> None:
             getattr(import_module(module), kind)().instrument()
 
 
+def _provide(exporter: InMemorySpanExporter, *, by_logfire: bool) -> None:
+    processor = SimpleSpanProcessor(exporter)
+    if by_logfire:
+        logfire: Any = import_module("logfire")
+        logfire.configure(
+            send_to_logfire=False, console=False, inspect_arguments=False, additional_span_processors=[processor]
+        )
+    else:
+        provider = TracerProvider()
+        provider.add_span_processor(processor)
+        trace.set_tracer_provider(provider)
+
+
 def _run(case: Case, url: str) -> None:
     exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    trace.set_tracer_provider(provider)
+    _provide(exporter, by_logfire="logfire" in case.team)
     os.environ["OTEL_LLMCOST_SPANS"] = case.mode
     llmcost = import_module("otel_llmcost")
     if case.order == "we-first":
@@ -105,16 +99,17 @@ def _run(case: Case, url: str) -> None:
     for name in case.team:
         _instrument(name)
     llmcost.instrument()
-    for name in CALLS:
-        print(json.dumps(asdict(_outcome(case, name, url, exporter))), flush=True)
+    for name, call in calls_of(case).items():
+        print(json.dumps(asdict(_outcome(case, name, lambda: call(url), exporter))), file=_OUT, flush=True)  # noqa: B023
 
 
-def _outcome(case: Case, name: str, url: str, exporter: InMemorySpanExporter) -> Outcome:
+def _outcome(case: Case, name: str, call: Callable[[], None], exporter: InMemorySpanExporter) -> Outcome:
     exporter.clear()
+    MISTYPED.clear()
     before = datetime.now(UTC)
     error: str | None = None
     try:
-        CALLS[name](url)
+        call()
     except Exception:  # noqa: BLE001 -- the test shows it
         error = traceback.format_exc()
     runtime: Any = import_module("otel_llmcost.instrumentation.state").runtime
@@ -124,6 +119,7 @@ def _outcome(case: Case, name: str, url: str, exporter: InMemorySpanExporter) ->
         case=str(case),
         call=name,
         error=error,
+        mistyped=list(MISTYPED),
         charges=[(charge.charge_id, charge.status, charge.cost_nano) for charge in charges],
         open_reservations=runtime.store.open_reservations(),
         spans=[_told(span) for span in exporter.get_finished_spans()],
@@ -136,7 +132,20 @@ def _told(span: Any) -> Told:
         scope=span.instrumentation_scope.name,
         name=span.name,
         charge_id=attributes.get("llmcost.charge.id"),
-        cost_usd=attributes.get("gen_ai.usage.cost"),
+        cost_usd=attributes.get("llmcost.estimated.cost", attributes.get("gen_ai.usage.cost")),
+        is_call=_is_call(span),
+    )
+
+
+def _is_call(span: Any) -> bool:
+    """Tell whether a span is about one call; traceloop's of ollama says so by a name of its own."""
+    attributes = span.attributes
+    if span.name.startswith("streaming response"):  # logfire's second one, a line of its log
+        return False
+    return (
+        attributes.get("gen_ai.operation.name") in _OPERATIONS
+        or attributes.get("openinference.span.kind") in _KINDS
+        or "llm.request.type" in attributes
     )
 
 
@@ -152,6 +161,8 @@ def main() -> None:
             os._exit(0)
         os.waitpid(child, 0)
 
+
+_OUT = sys.stdout
 
 if __name__ == "__main__":
     main()

@@ -108,6 +108,21 @@ def test_a_span_elsewhere_is_not_beside(client: openai.OpenAI) -> None:
     ]
 
 
+def test_a_span_that_stands_for_one_left_open_gets_its_cost(client: openai.OpenAI, process: Process) -> None:
+    """Some never end the span they began a stream with, and begin another one when it is over."""
+    lost = OUTER.start_span("chat", attributes=LLM)
+    with trace.use_span(lost):
+        stream = client.chat.completions.create(**ASK, stream=True)
+    list(stream)
+    OUTER.start_span("chat", attributes=LLM).end()
+    OUTER.start_span("other", attributes=LLM).end()
+
+    assert {name: span.attributes.get("llmcost.charge.id") for name, span in ended().items()} == {
+        "chat": process.charge.charge_id,
+        "other": None,
+    }
+
+
 def test_who_gives_the_program_our_context_back_hides_no_call(start: Start, server: ProviderServer) -> None:
     """Some end the span that they made current with the stream they handed out, when ours has long left the context."""
     process = start()
