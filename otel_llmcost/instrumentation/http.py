@@ -17,12 +17,12 @@ from otel_llmcost.adapters.base import fields_of
 from otel_llmcost.adapters.directory import Found, agent_of
 from otel_llmcost.instrumentation import tap
 from otel_llmcost.instrumentation.bodies import body_of
-from otel_llmcost.instrumentation.contain import guard
+from otel_llmcost.instrumentation.contain import contained, guard
 from otel_llmcost.instrumentation.driver import Driver, new_ask
 from otel_llmcost.instrumentation.errands import provider_meant
-from otel_llmcost.instrumentation.sending import BAD_REQUEST, Sent, areserve, reserve
+from otel_llmcost.instrumentation.sending import BAD_REQUEST, TIMED_OUT, Sent, areserve, may_be_billed, reserve
 from otel_llmcost.instrumentation.turn import Turn
-from otel_llmcost.telemetry.spans import call_under_way
+from otel_llmcost.telemetry.spans import CallMark, call_under_way
 
 
 class HttpxWrapper:
@@ -41,28 +41,23 @@ class HttpxWrapper:
         """Account for a request, if it is a paid one."""
         driver = self._driver()
         sent: _Sent | None = None
+        if driver is not None and (mark := call_under_way()) is not None:
+            return (_awatched if self._is_async else _watched)(mark, wrapped, args, kwargs)
         if driver is not None:
             try:
                 sent = self._begin(driver, args, kwargs)
             except Exception as error:  # noqa: BLE001 -- ours; the call goes on unaccounted, and the log says so
                 guard("begin a call", error)
-        if driver is None or sent is None:
+        if driver is None or sent is None or sent.turn is None:
             return wrapped(*args, **kwargs)
-        if sent.turn is None:
-            return (
-                self._awatched(sent, wrapped, args, kwargs) if self._is_async else _watched(sent, wrapped, args, kwargs)
-            )
         run = self._acall if self._is_async else self._call
         return run(driver, sent, sent.turn, wrapped, {**kwargs, "request": sent.request}, args[1:])
 
     def _begin(self, driver: Driver, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Sent | None:
         request = args[0] if args else kwargs["request"]
-        found = find(request.method, request.url.netloc, request.url.raw_path, request.headers)
+        found = _found(request)
         if found is None:
             return None
-        mark = call_under_way()
-        if mark is not None:
-            return _Sent(found, request, None, mark)
         body = _body(request)
         turn = begin(driver, found, body, is_async=self._is_async)
         if turn is None:
@@ -110,24 +105,41 @@ class HttpxWrapper:
         sent.deliver(answer)
         return answer
 
-    async def _awatched(self, sent: _Sent, wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        try:
-            answer = await wrapped(*args, **kwargs)
-        except BaseException as error:
-            sent.failed(error)
-            raise
-        sent.deliver(answer)
-        return answer
 
-
-def _watched(sent: _Sent, wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _watched(mark: CallMark, wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     try:
         answer = wrapped(*args, **kwargs)
     except BaseException as error:
-        sent.failed(error)
+        _attempted(mark, args, kwargs, error)
         raise
-    sent.deliver(answer)
+    if answer.status_code in TIMED_OUT:
+        _attempted(mark, args, kwargs)
     return answer
+
+
+async def _awatched(mark: CallMark, wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    try:
+        answer = await wrapped(*args, **kwargs)
+    except BaseException as error:
+        _attempted(mark, args, kwargs, error)
+        raise
+    if answer.status_code in TIMED_OUT:
+        _attempted(mark, args, kwargs)
+    return answer
+
+
+def _attempted(
+    mark: CallMark, args: tuple[Any, ...], kwargs: dict[str, Any], error: BaseException | None = None
+) -> None:
+    """Note an attempt of a call around a request, if the request was one: only failed ones are looked at."""
+    with contained("note a lost attempt"):
+        found = _found(args[0] if args else kwargs["request"])
+        if found is not None and (error is None or may_be_billed(found.api, error)):
+            mark.lost += 1
+
+
+def _found(request: Any) -> Found | None:
+    return find(request.method, request.url.netloc, request.url.raw_path, request.headers)
 
 
 def find(method: str, netloc: bytes | str, target: bytes | str, headers: Mapping[str, str]) -> Found | None:
