@@ -215,7 +215,7 @@ class UsageAt:
             items = get(usage)
             if is_list(items):
                 found = [get_count(item) for item in items if not row.key or fields_of(item).get(row.key) == row.kind]
-                counts = [each for each in found if isinstance(each, int)]
+                counts = [int(each) for each in found if isinstance(each, (int, float)) and _is_countable(each, None)]
                 if counts or path in seen:
                     seen[path] = sum(counts)
 

@@ -132,7 +132,7 @@ _INVOKE_STREAM = Endpoint(
             "completion",
         ),
         framing="aws",
-        words=("_token", "-invocationMetrics"),
+        words=("_token", "-invocationMetrics", "inputTextTokenCount"),  # Titan tells its input in the first event
         headers="amazon-bedrock-invocationMetrics",
     ),
     streams=True,

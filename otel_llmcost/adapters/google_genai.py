@@ -95,7 +95,13 @@ def _content(verb: str, *, parent: str) -> tuple[Endpoint, ...]:
 _EMBEDDED = UsageAt(
     where=("usageMetadata", ""),
     counts=_COUNTS,
-    kinds={**_MODALITIES, "input_tokens": (Kind("embeddings", "", "", "statistics.token_count"),)},
+    kinds={
+        **_MODALITIES,
+        "input_tokens": (
+            Kind("embeddings", "", "", "statistics.token_count"),
+            Kind("predictions", "", "", "embeddings.statistics.token_count"),  # as `predict` answers
+        ),
+    },
 )
 
 

@@ -228,14 +228,15 @@ STREAMS = [
         [
             piece(
                 {
-                    "outputText": "Oslo.",
+                    "outputText": text,
                     "index": 0,
-                    "totalOutputTextTokenCount": 20,
-                    "completionReason": "FINISH",
-                    "inputTextTokenCount": 100,
-                    **metrics(100, 20),
+                    "totalOutputTextTokenCount": n_output,
+                    "completionReason": None if n_output is None else "FINISH",
+                    "inputTextTokenCount": n_input,
+                    **({} if n_output is None else metrics(100, 20)),
                 }
             )
+            for text, n_input, n_output in [("Os", 100, None), ("lo.", None, 20)]
         ],
         None,
         "0.000032",
