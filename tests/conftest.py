@@ -9,7 +9,8 @@ from importlib.util import find_spec
 import pytest
 
 EXPECTED_SKIPS = re.compile(
-    r"(openai|anthropic) (\d+\.\d+\.\d+ )?(has no|does not know|makes no)|this (openai|anthropic|google-genai) "
+    r"(openai|anthropic) (\d+\.\d+\.\d+ )?(has no|does not know|makes no)"
+    r"|this (openai|anthropic|google-genai|mistralai|cohere|ollama|groq|together|cerebras|openrouter) "
 )
 """Only an older SDK may lack what a test is about."""
 

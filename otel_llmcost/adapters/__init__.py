@@ -10,6 +10,7 @@ from otel_llmcost.adapters.huggingface import HUGGINGFACE
 from otel_llmcost.adapters.mistral import MISTRAL
 from otel_llmcost.adapters.ollama import OLLAMA
 from otel_llmcost.adapters.openai import OPENAI
+from otel_llmcost.adapters.openrouter import OPENROUTER
 from otel_llmcost.adapters.perplexity import PERPLEXITY
 
 SDKS = (OPENAI, ANTHROPIC, GROQ, TOGETHER, CEREBRAS, INTERACTIONS)
@@ -26,6 +27,7 @@ APIS = (
     COHERE,
     OLLAMA,
     HUGGINGFACE,
+    OPENROUTER,
     PERPLEXITY,
     OPENAI,
     ANTHROPIC,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import cohere
@@ -23,7 +24,28 @@ MODEL = "command-a-03-2025"
 def _client(name: str, replay: ReplayServer) -> Any:
     if not hasattr(cohere, name):
         pytest.skip(f"this cohere has no {name}")
-    return getattr(cohere, name)(api_key="k", base_url=replay.url)
+    at_home = str(cohere.environment.ClientEnvironment.PRODUCTION.value)
+    return getattr(cohere, name)(api_key="k", base_url=replay.url + ("/v1" if at_home.endswith("/v1") else ""))
+
+
+@contextmanager
+def _opened(name: str, replay: ReplayServer) -> Generator[Any]:
+    found = _client(name, replay)
+    if hasattr(found, "__enter__"):
+        with found as opened:
+            yield opened
+    else:  # before version 5.3
+        yield found
+
+
+@asynccontextmanager
+async def _aopened(name: str, replay: ReplayServer) -> AsyncGenerator[Any]:
+    found = _client(name, replay)
+    if hasattr(found, "__aenter__"):
+        async with found as opened:
+            yield opened
+    else:
+        yield found
 
 
 def _method(opened: Any, name: str) -> Any:
@@ -33,14 +55,14 @@ def _method(opened: Any, name: str) -> Any:
 
 
 def sync(replay: ReplayServer, version: int, name: str, **asked: Any) -> Any:
-    with _client("Client" if version == 1 else "ClientV2", replay) as opened:
+    with _opened("Client" if version == 1 else "ClientV2", replay) as opened:
         found = _method(opened, name)(**asked)
         return list(found) if isinstance(found, Iterator) else found
 
 
 def asynchronous(replay: ReplayServer, version: int, name: str, **asked: Any) -> Any:
     async def ask() -> Any:
-        async with _client("AsyncClient" if version == 1 else "AsyncClientV2", replay) as opened:
+        async with _aopened("AsyncClient" if version == 1 else "AsyncClientV2", replay) as opened:
             found = _method(opened, name)(**asked)
             return [each async for each in found] if isinstance(found, AsyncIterator) else await found
 
