@@ -9,7 +9,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ import measure
 import report
 from environments import HERE, ROOT, NotThereError, counter_library, prepare, python_of, versions
 from measure import Subject
-from subjects import CANDIDATES, QUICK, SDKS, WORKLOADS, peers_of, write_ours
+from subjects import CANDIDATES, QUICK, SDKS, WORKLOADS, peers_of, quick_of, write_ours
 
 PROGRAMS = ("pass", "import openai")
 
@@ -34,7 +34,7 @@ class Effort:
     """Whose calls are timed; those of all are counted."""
 
 
-QUICK_EFFORT = Effort(rounds=5, start_up_rounds=9, start_up_counted=False, timed=frozenset({"bare"}))
+QUICK_EFFORT = Effort(rounds=3, start_up_rounds=5, start_up_counted=False, timed=frozenset({"bare"}))
 FULL_EFFORT = Effort(rounds=15, start_up_rounds=11, start_up_counted=True, timed=frozenset(CANDIDATES))
 
 
@@ -99,14 +99,15 @@ def time_calls(results: report.Results, field: Field, effort: Effort) -> None:
     results.said.update({key: answers[-1] for key, answers in results.answers.items()})
 
 
-def count_calls(results: report.Results, field: Field, library: Path, at_once: int) -> None:
-    """Count the instructions of all calls, an SDK at a time."""
+def count_calls(results: report.Results, field: Field, library: Path, at_once: int) -> Iterator[None]:
+    """Count the instructions of all calls; stop after each SDK."""
     for sdk in field.subjects:
         say(f"count the instructions of calls of {sdk}")
         calls = {name: workload.calls_counted for name, workload in WORKLOADS.items() if workload.sdk == sdk}
         found = measure.count_all([(one, calls) for one in field.able(sdk)], library, at_once)
         results.counts.update({key: count for key, (count, _) in found.items()})
         results.said.update({key: said for key, (_, said) in found.items()})
+        yield
 
 
 def time_starts(results: report.Results, starts: Sequence[tuple[str, str]], config: str, rounds: int) -> None:
@@ -168,6 +169,7 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="only the floor and ours, nothing written")
     parser.add_argument("--all", action="store_true", help="every candidate with every SDK")
     parser.add_argument("--sdk", action="append", choices=SDKS, help="only this SDK, or these, nothing written")
+    parser.add_argument("--page", type=Path, help="where the page is written; docs/benchmarks.md after a whole run")
     parser.add_argument("--at-once", type=int, default=os.cpu_count() or 1, help="processes that count, at a time")
     return parser.parse_args()
 
@@ -177,7 +179,7 @@ def main() -> None:
     args = asked()
     effort = QUICK_EFFORT if args.quick else FULL_EFFORT
     names: dict[str, Sequence[str]] = {
-        sdk: QUICK
+        sdk: quick_of(sdk)
         if args.quick
         else [name for name in CANDIDATES if sdk in CANDIDATES[name].sdks]
         if args.all
@@ -192,11 +194,12 @@ def main() -> None:
     config = write_ours("sqlite:///{folder}/ledger.db")
     how = "make bench" + " BENCH=--quick" * args.quick + " BENCH=--all" * args.all
 
+    written = args.page or (None if args.quick or args.sdk else ROOT / "docs" / "benchmarks.md")
+
     def publish() -> str:
         text = page(results, field, how, tokens)
-        if not args.quick and not args.sdk:
-            (ROOT / "docs").mkdir(exist_ok=True)
-            (ROOT / "docs" / "benchmarks.md").write_text(text)
+        if written is not None:
+            written.write_text(text)
         return text
 
     time_starts(results, starts, config, effort.start_up_rounds)
@@ -207,9 +210,9 @@ def main() -> None:
         say(f"instructions are not counted: {error}")
     else:
         publish()
-        count_calls(results, field, library, args.at_once)
-        if effort.start_up_counted:
+        for _ in count_calls(results, field, library, args.at_once):
             publish()
+        if effort.start_up_counted:
             say("count the instructions of starts")
             results.start_up_counts.update(measure.count_starts(starts, config))
     print(publish())

@@ -79,8 +79,15 @@ CANDIDATES = {
     "openlit": Candidate(title="openlit, with cost", environment="openlit", packages=("openlit",), launched=False),
 }
 QUICK = ("bare", "floor", "ours-memory", "ours-sqlite")
+STORED = frozenset({"openai", "anthropic"})
+"""SDKs that even a quick look measures with a store: it does the same for all."""
 MOST_PEERS = 2
 """How many of the others are measured with each SDK but openai, unless all are asked for."""
+
+
+def quick_of(sdk: str) -> tuple[str, ...]:
+    """Return who is measured with an SDK in a quick look."""
+    return QUICK if sdk in STORED else QUICK[:-1]
 
 
 def peers_of(sdk: str) -> tuple[str, ...]:
@@ -92,9 +99,9 @@ def peers_of(sdk: str) -> tuple[str, ...]:
 def workloads_of(sdk: str) -> dict[str, Workload]:
     """Return a call, a stream, and a shorter one for the slope: what each further chunk adds."""
     return {
-        f"{sdk}-chat": Workload(title="a call", sdk=sdk, calls_timed=100, calls_counted=20),
-        f"{sdk}-stream-200": Workload(title="a stream of 200", sdk=sdk, chunks=200, calls_timed=10, calls_counted=4),
-        f"{sdk}-stream-20": Workload(title="a stream of 20", sdk=sdk, chunks=20, calls_timed=30, calls_counted=10),
+        f"{sdk}-chat": Workload(title="a call", sdk=sdk, calls_timed=100, calls_counted=10),
+        f"{sdk}-stream-200": Workload(title="a stream of 200", sdk=sdk, chunks=200, calls_timed=10, calls_counted=2),
+        f"{sdk}-stream-20": Workload(title="a stream of 20", sdk=sdk, chunks=20, calls_timed=30, calls_counted=6),
     }
 
 
