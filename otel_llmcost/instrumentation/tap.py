@@ -12,7 +12,7 @@ import re
 from collections.abc import AsyncGenerator, Generator, Mapping
 from typing import Any, Protocol
 
-from otel_llmcost.adapters.base import getter
+from otel_llmcost.adapters.base import ChunkShape, getter
 from otel_llmcost.instrumentation.contain import contained
 from otel_llmcost.instrumentation.events import TAPS, framing_of
 from otel_llmcost.instrumentation.reading import Listener
@@ -53,7 +53,9 @@ def tap_for(turn: Listener, content_type: str, *, is_stream: bool) -> Tap:
     """Choose what looks at an answer's bytes."""
     shape = turn.endpoint.chunk
     framing = None if shape is None else framing_of(content_type.lower(), shape, is_stream=is_stream)
-    return JsonTap(turn) if shape is None or framing is None else TAPS[framing](turn, shape)
+    if shape is not None and framing is not None:
+        return TAPS[framing](turn, shape)
+    return JsonTap(turn) if shape is None or not is_stream else UndecidedTap(turn, shape)
 
 
 def read_whole(http: Any, turn: Listener) -> bool:
@@ -125,6 +127,28 @@ def _stand_in_async(http: Any, turn: Listener, tap: Tap) -> None:
             turn.closed()
 
     http.aiter_bytes, http.aclose = tapped, close_and_settle
+
+
+class UndecidedTap:
+    """For an answer to a request for a stream that says it is JSON: some servers say so of events."""
+
+    def __init__(self, turn: Listener, shape: ChunkShape) -> None:
+        self._turn = turn
+        self._shape = shape
+        self._tap: Tap | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """Tell by the first letter what it is."""
+        if self._tap is None:
+            start = data.lstrip()[:1]
+            if not start:
+                return data
+            self._tap = JsonTap(self._turn) if start in b"{[" else TAPS[self._shape.framing](self._turn, self._shape)
+        return self._tap.feed(data)
+
+    def flush(self) -> bytes:
+        """Return what is left at the end."""
+        return b"" if self._tap is None else self._tap.flush()
 
 
 class JsonTap:

@@ -6,7 +6,7 @@ import httpx
 
 from tests.instrumentation.conftest import Process
 from tests.replay.exchange import Expected, check, told
-from tests.replay.server import ReplayServer, as_json, as_sse
+from tests.replay.server import ReplayServer, Reply, as_json, as_sse
 
 ANSWER = {
     "id": "chatcmpl-9f2",
@@ -72,3 +72,28 @@ def test_an_error_is_no_charge_but_a_span(process: Process, replay: ReplayServer
     (span,) = process.spans
     assert told(span)["error.type"] == "429"
     assert not span.status.is_ok
+
+
+def test_events_are_events_even_where_the_server_calls_them_json(process: Process, replay: ReplayServer):
+    """Told by how the body begins; what we asked for in the caller's place stays hidden here too."""
+    text = {**ANSWER, "choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": None}], "usage": None}
+    last = {**ANSWER, "choices": []}
+    events = as_sse([text, last], done=True)
+    replay.replies = [Reply(content_type="application/json", body=b"\n" + events.body)]
+
+    with httpx.stream("POST", f"{replay.url}/v1/chat/completions", json={**BODY, "stream": True}) as answer:
+        seen = "".join(answer.iter_text())
+
+    assert seen.lstrip() == as_sse([text], done=True).body.decode()
+    assert process.charge.status == "confirmed"
+    assert process.charge.usage.counts == {"input_tokens": 1000, "output_tokens": 100}
+
+
+def test_a_stream_that_is_answered_with_nothing_is_estimated(process: Process, replay: ReplayServer):
+    """An empty answer is neither JSON nor events."""
+    replay.replies = [Reply(body=b"\n")]
+
+    with httpx.stream("POST", f"{replay.url}/v1/chat/completions", json={**BODY, "stream": True}) as answer:
+        assert answer.read() == b"\n"
+
+    assert process.charge.status == "estimated"
