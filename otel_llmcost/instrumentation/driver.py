@@ -36,8 +36,9 @@ from otel_llmcost.storage.base import Hold, Posting
 from otel_llmcost.storage.writer import Writer
 from otel_llmcost.telemetry import baggage, frames
 from otel_llmcost.telemetry.enclosing import tags_around
+from otel_llmcost.telemetry.foreign import is_instrumented_by_others
 from otel_llmcost.telemetry.meters import Meters
-from otel_llmcost.telemetry.spans import CALL_KEY, CallMark, Spans, is_instrumented_by_others, link_of, outside
+from otel_llmcost.telemetry.spans import CALL_KEY, CallMark, Spans, link_of, outside
 
 RESERVATION_LIFE = timedelta(minutes=15)
 _RANDOM_BITS = 74

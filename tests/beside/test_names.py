@@ -7,7 +7,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
-from otel_llmcost.telemetry.spans import FOREIGN_INSTRUMENTORS, FOREIGN_MARKS, FOREIGN_SCOPES
+from otel_llmcost.telemetry.foreign import FOREIGN_INSTRUMENTORS, FOREIGN_MARKS, FOREIGN_SCOPES
 from tests.beside.teams import IS_OLDER, OTHERS
 
 NOT_OF_MODELS = ("httpx", "requests", "urllib3", "aiohttp_client", "agents")
