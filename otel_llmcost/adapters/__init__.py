@@ -3,7 +3,7 @@
 from otel_llmcost.adapters.anthropic import ANTHROPIC
 from otel_llmcost.adapters.bedrock import AIOBOTOCORE, BEDROCK, BOTOCORE, BOTOCORE_CONVERSE
 from otel_llmcost.adapters.cohere import COHERE
-from otel_llmcost.adapters.compatible import CEREBRAS, GROQ, TOGETHER
+from otel_llmcost.adapters.compatible import CEREBRAS, GROQ, TOGETHER, TOGETHER_1
 from otel_llmcost.adapters.directory import Directory
 from otel_llmcost.adapters.google_genai import GEMINI, INTERACTIONS, VERTEX
 from otel_llmcost.adapters.huggingface import HUGGINGFACE
@@ -28,6 +28,7 @@ APIS = (
     OLLAMA,
     HUGGINGFACE,
     OPENROUTER,
+    TOGETHER_1,
     PERPLEXITY,
     OPENAI,
     ANTHROPIC,

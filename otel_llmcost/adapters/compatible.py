@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otel_llmcost.adapters.base import ClientSdk, Endpoint, UsageAt
+from otel_llmcost.adapters.base import Api, ClientSdk, Endpoint, UsageAt
 from otel_llmcost.adapters.openai import COMPLETIONS, EMBEDDINGS, HOSTS, chat
 from otel_llmcost.adapters.openai_media import speech, transcription
 
@@ -42,6 +42,8 @@ TOGETHER = ClientSdk(
         speech(),
     ),
 )
+TOGETHER_1 = Api(name="together", provider="together", agents=("together/v1",), endpoints=TOGETHER.endpoints)
+"""Its SDK before version 2, which has no such client: it sends by requests and aiohttp."""
 CEREBRAS = ClientSdk(
     name="cerebras",
     module="cerebras.cloud.sdk._base_client",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import reduce
 from importlib import import_module
+from inspect import signature
 from typing import Any, NamedTuple
 
 import pytest
@@ -52,8 +54,14 @@ def made(name: str, cls: str, replay: ReplayServer) -> Any:
         module = import_module(SDKS[name].module)
     except ImportError:
         pytest.skip(f"this {name} has no module here")
-    more = {"warm_tcp_connection": False} if name == "cerebras" else {}
-    return getattr(module, cls)(api_key="k", base_url=replay.url + SDKS[name].path, max_retries=0, **more)
+    client = getattr(module, cls)
+    more = {"warm_tcp_connection": False} if "warm_tcp_connection" in signature(client).parameters else {}
+    return client(api_key="k", base_url=replay.url + SDKS[name].path, max_retries=0, **more)
+
+
+def closed(found: Any) -> Any:
+    """Give what can be closed, to be closed; together's client was built otherwise before version 2."""
+    return found if hasattr(found, "__enter__") or hasattr(found, "__aenter__") else nullcontext(found)
 
 
 def _method(opened: Any, name: str) -> Any:
@@ -61,21 +69,21 @@ def _method(opened: Any, name: str) -> Any:
 
 
 def sync(replay: ReplayServer, sdk: str, name: str, **asked: Any) -> Any:
-    with made(sdk, SDKS[sdk].sync, replay) as opened:
+    with closed(made(sdk, SDKS[sdk].sync, replay)) as opened:
         found = _method(opened, name)(**asked)
         if not asked.get("stream"):
             return found
-        with found as stream:
+        with closed(found) as stream:
             return [type(stream).__name__, *stream]
 
 
 def asynchronous(replay: ReplayServer, sdk: str, name: str, **asked: Any) -> Any:
     async def ask() -> Any:
-        async with made(sdk, SDKS[sdk].asynchronous, replay) as opened:
+        async with closed(made(sdk, SDKS[sdk].asynchronous, replay)) as opened:
             found = await _method(opened, name)(**asked)
             if not asked.get("stream"):
                 return found
-            async with found as stream:
+            async with closed(found) as stream:
                 return [type(stream).__name__, *[each async for each in stream]]
 
     return run(ask)
