@@ -67,6 +67,7 @@ CANDIDATES = {
     "traceloop": Candidate(
         title="traceloop",
         environment="traceloop",
+        sdks=tuple(sdk for sdk in SDKS if sdk != "cohere"),  # it knows cohere before 6 alone
         packages=("opentelemetry-instrumentation-openai",),
     ),
     "logfire": Candidate(

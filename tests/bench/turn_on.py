@@ -96,7 +96,6 @@ TURN_ON: dict[str, TurnOn] = {
         anthropic="opentelemetry.instrumentation.anthropic:AnthropicInstrumentor",
         google_genai="opentelemetry.instrumentation.google_generativeai:GoogleGenerativeAiInstrumentor",
         mistralai="opentelemetry.instrumentation.mistralai:MistralAiInstrumentor",
-        cohere="opentelemetry.instrumentation.cohere:CohereInstrumentor",
         bedrock="opentelemetry.instrumentation.bedrock:BedrockInstrumentor",
         groq="opentelemetry.instrumentation.groq:GroqInstrumentor",
         ollama="opentelemetry.instrumentation.ollama:OllamaInstrumentor",
