@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from math import isfinite
 from typing import Any, Literal, NamedTuple, TypeGuard
 from urllib.parse import unquote
@@ -38,7 +39,7 @@ def getter(path: str) -> Getter:
     names: tuple[str | int, ...] = tuple(int(name) if name.isdigit() else name for name in path.split(".") if name)
 
     if path and "." not in path and not path.isdigit():
-        return lambda value: fields_of(value).get(path)
+        return lambda value: (value if isinstance(value, dict) else fields_of(value)).get(path)
 
     def get(value: Any) -> Any:
         for name in names:
@@ -59,12 +60,17 @@ def is_list(value: Any) -> TypeGuard[list[Any]]:
     return isinstance(value, list)
 
 
+_MOST_TIERS = 100
 _PLAIN = frozenset({"", "standard", "default", "auto", "global", "not_available"})
 
 
 def tier_of(words: Iterable[str]) -> str | None:
     """Join what says that a price is not the plain one, such as `batch+us`; None: nothing was said at all."""
-    said = list(words)
+    return _tier(tuple(words))
+
+
+@lru_cache(_MOST_TIERS)
+def _tier(said: tuple[str, ...]) -> str | None:
     if not said:
         return None
     return "+".join(dict.fromkeys(word.lower() for word in said if word.lower() not in _PLAIN)) or "standard"
