@@ -49,7 +49,7 @@ USED = {
     "output_tokens_details": {"reasoning_tokens": 0},
     "total_tokens": 1100,
 }
-STARTED = {
+STARTED: dict[str, Any] = {
     "type": "message_start",
     "message": {
         "id": "msg_9f2",
