@@ -95,6 +95,13 @@ HOSTS = {
 """Who bills, by the end of the host's name; the SDK speaks to all of them."""
 
 
+_SAID = tuple(
+    f"choices.0.delta.{each}"
+    for each in ("content", "reasoning_content", "reasoning", "tool_calls.0.function.arguments")
+)
+"""Reasoning, as DeepSeek and others call it, is no part of the standard."""
+
+
 def chat(*, asks_usage: bool) -> Endpoint:
     """Return the row of chat completions, for OpenAI and for those who copied it."""
     return Endpoint(
@@ -107,7 +114,7 @@ def chat(*, asks_usage: bool) -> Endpoint:
         tier=("service_tier",),
         cost=("usage.cost",),  # OpenRouter's
         chunk=ChunkShape(
-            text=("choices.0.delta.content",),
+            text=_SAID,
             asks_usage=asks_usage,
             words=('_tokens"', '"error"'),
             errors=_ERRORS,

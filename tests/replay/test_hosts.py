@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -313,3 +314,24 @@ def test_deep_research_counts_what_it_read_and_thought_beside_the_answer(process
     charge = process.charge
     assert charge.usage["web_searches"] == 28
     assert charge.cost_nano == 66_000 + 57_304_000 + 40_032_000 + 581_790_000 + 140_000_000
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"content": TEXT},
+        {"content": None, "reasoning_content": TEXT},
+        {"content": "", "reasoning": TEXT},
+        {"tool_calls": [{"index": 0, "function": {"arguments": TEXT}}]},
+    ],
+)
+def test_whatever_came_before_a_cut_is_measured(process: Process, replay: ReplayServer, delta: dict[str, Any]):
+    events = [{"id": "c-1", "model": "deepseek-chat", "choices": [{"index": 0, "delta": delta}]}] * 9
+    reply = as_sse([*events, *spoken("deepseek-chat", usage(1000, 100), "x")])
+    replay.replies = [replace(reply, breaks_after=len(as_sse(events).body) + 20)]
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        by_hand(replay, "https://api.deepseek.com/v1", model="deepseek-chat", stream=True)
+
+    assert (process.charge.status, process.charge.method) == ("estimated", "stream-ended-early")
+    assert process.charge.usage.output_tokens >= 60
