@@ -66,7 +66,7 @@ test-context: .venv-context/installed ## Test who a call is for across services,
 
 test: .venv/installed .venv-oldest/installed ## Run the tests, on the newest and the oldest SDKs (under ten minutes)
 	$(BIN)/pytest -q -n 2
-	.venv-oldest/bin/pytest -q -n 2 tests/instrumentation tests/examples
+	.venv-oldest/bin/pytest -q -n 2 tests/instrumentation tests/examples tests/replay
 
 check: .venv/installed ## Check format, style, types and who may import whom
 	$(BIN)/ruff format --check .

@@ -10,7 +10,7 @@ import pytest
 
 EXPECTED_SKIPS = re.compile(
     r"(openai|anthropic) (\d+\.\d+\.\d+ )?(has no|does not know|makes no)"
-    r"|this (openai|anthropic|google-genai|mistralai|cohere|ollama|groq|together|cerebras|openrouter) "
+    r"|this (openai|anthropic|google-genai|botocore|mistralai|cohere|ollama|groq|together|cerebras|openrouter) "
 )
 """Only an older SDK may lack what a test is about."""
 

@@ -9,6 +9,7 @@ import openai
 import pytest
 
 from tests.instrumentation.conftest import Start
+from tests.replay import needs
 from tests.replay.exchange import told
 from tests.replay.server import ReplayServer, as_sse
 from tests.replay.twice import twice
@@ -97,9 +98,17 @@ def message(url: str) -> Any:
         pytest.param(chat, [{**PIECE, "error": {"message": "bad gateway", "code": 502}}], "502"),
         pytest.param(completion, [TEXT, {"error": {"message": "busy"}}], "busy"),
         pytest.param(
-            respond, [CREATED, {"type": "error", "sequence_number": 1, "param": None, **FAILED}], "server_error"
+            respond,
+            [CREATED, {"type": "error", "sequence_number": 1, "param": None, **FAILED}],
+            "server_error",
+            marks=needs.responses,
         ),
-        pytest.param(respond, [CREATED, {"type": "error", "error": {"type": "overloaded"}}], "overloaded"),
+        pytest.param(
+            respond,
+            [CREATED, {"type": "error", "error": {"type": "overloaded"}}],
+            "overloaded",
+            marks=needs.responses,
+        ),
         pytest.param(
             message,
             [STARTED, {"type": "error", "error": {"type": "overloaded_error", "message": ""}}],
@@ -121,6 +130,7 @@ def test_the_span_of_a_stream_that_the_provider_broke_off_names_its_error(
         assert not span.status.is_ok
 
 
+@needs.responses
 def test_what_a_failed_response_used_is_charged_as_told(start: Start, replay: ReplayServer) -> None:
     """It failed, and its usage is whole: it came with the last event."""
     failed = {**RESPONSE, "status": "failed", "error": FAILED, "usage": USED}

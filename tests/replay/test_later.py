@@ -11,6 +11,7 @@ import pytest
 
 from otel_llmcost import attribute
 from tests.instrumentation.conftest import Process, Start
+from tests.replay import needs
 from tests.replay.exchange import Expected, check
 from tests.replay.server import ReplayServer, Reply, as_json
 
@@ -80,6 +81,7 @@ def test_a_batch_is_charged_at_its_price_when_it_is_done(start: Start, replay: R
     assert process.balance("research").settled_nano == 1_750_000_000
 
 
+@needs.responses
 def test_an_answer_in_the_background_is_estimated_until_it_is_known(
     start: Start, replay: ReplayServer, ours: openai.OpenAI
 ):
@@ -101,6 +103,7 @@ def test_an_answer_in_the_background_is_estimated_until_it_is_known(
     assert (balance.settled_nano, balance.calls) == (3_500_000_000, 1)
 
 
+@needs.responses
 def test_an_answer_that_was_charged_is_not_charged_again_when_it_is_looked_at(
     process: Process, replay: ReplayServer, ours: openai.OpenAI
 ):
@@ -158,6 +161,7 @@ def results() -> list[Reply]:
     return [as_json(ended), Reply(content_type="application/x-jsonl", body=body)]
 
 
+@needs.claude_batches
 def test_each_answer_of_an_anthropic_batch_is_charged_once(
     process: Process, replay: ReplayServer, claude: anthropic.Anthropic
 ):
@@ -178,6 +182,7 @@ def test_each_answer_of_an_anthropic_batch_is_charged_once(
     assert {charge.tier for charge in process.charges} == {"batch"}
 
 
+@needs.claude_batches
 async def test_the_same_holds_for_an_async_client(process: Process, replay: ReplayServer):
     replay.replies = results()
 
@@ -188,6 +193,7 @@ async def test_the_same_holds_for_an_async_client(process: Process, replay: Repl
     assert [charge.cost_nano for charge in process.charges] == [2_250_000, 2_250_000]
 
 
+@needs.claude_beta
 def test_a_model_that_advises_is_charged_beside_the_one_that_answers(
     process: Process, replay: ReplayServer, claude: anthropic.Anthropic
 ):

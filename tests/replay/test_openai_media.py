@@ -9,6 +9,7 @@ import openai
 import pytest
 
 from tests.instrumentation.conftest import Process
+from tests.replay import needs
 from tests.replay.exchange import Expected, check
 from tests.replay.server import ReplayServer, Reply, as_json
 
@@ -168,6 +169,7 @@ EXCHANGES = [
             cost_usd="0.0235",  # 1000 x 2.50 + 100 x 10.00 per million, 2 searches x 10.00 per thousand
         ),
         id="searches-but-not-pages-that-were-opened",
+        marks=needs.responses,
     ),
     pytest.param(
         as_json(responses([], service_tier="flex", model="o3-2025-04-16")),
@@ -180,6 +182,7 @@ EXCHANGES = [
             tier="flex",
         ),
         id="flex",
+        marks=needs.responses,
     ),
 ]
 

@@ -15,6 +15,7 @@ from websockets.sync.server import ServerConnection, serve
 
 from otel_llmcost import BudgetExceededError
 from tests.instrumentation.conftest import Process, Start
+from tests.replay import needs
 from tests.replay.exchange import Expected, check, told
 
 USAGE = {
@@ -96,6 +97,7 @@ def heard_to_the_end(connection: Any) -> list[str]:
     return kinds
 
 
+pytestmark = needs.realtime
 EXPECTED = Expected(provider="openai", model="gpt-realtime", usage=COUNTS, cost_usd=COST)
 
 
