@@ -1,5 +1,6 @@
 """The OpenTelemetry pipeline that every candidate writes to, and that drops it all."""
 
+from collections.abc import Callable
 from typing import Any
 
 from opentelemetry import metrics, trace
@@ -44,6 +45,8 @@ class Telemetry:
         self.exporter = CountingExporter()
         self.processor = BatchSpanProcessor(self.exporter, schedule_delay_millis=AN_HOUR_MILLIS)
         self.reader = PeriodicExportingMetricReader(DroppingExporter(), export_interval_millis=AN_HOUR_MILLIS)
+        self.settle: Callable[[], object] = lambda: None
+        """Ends what a candidate does in the background for the calls made."""
 
     def install(self) -> None:
         """Make it the process's telemetry, as an application does."""

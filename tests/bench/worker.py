@@ -68,6 +68,7 @@ def run(calls: int, call: Call, telemetry: Telemetry) -> float:
     for _ in range(calls):
         call()
     telemetry.processor.force_flush()
+    telemetry.settle()
     time.sleep(SETTLE_SECONDS)
     return (time.process_time_ns() - begin) / 1000 / calls
 
