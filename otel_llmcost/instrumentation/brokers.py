@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Iterator
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 import wrapt
-from opentelemetry.instrumentation.utils import unwrap
 
-from otel_llmcost.instrumentation import state
-from otel_llmcost.instrumentation.contain import contained
+from otel_llmcost.instrumentation.waiting import Waiting, owner_of
 
 BROKERS: dict[str, tuple[str, ...]] = {
     "litellm": (
@@ -21,44 +19,25 @@ BROKERS: dict[str, tuple[str, ...]] = {
 }
 """Rows in `otel_llmcost.adapters` → the modules whose import they wait for; loading the rows is not for the start."""
 
-_patched: list[tuple[Any, str]] = []
 
-
-def wait() -> None:
-    """Stand by for the import of a broker."""
-    for rows, modules in BROKERS.items():
-        for module in modules:
-            wrapt.register_post_import_hook(partial(_imported, rows), module)
-
-
-def remove() -> None:
-    """Take everything back."""
-    for owner, name in _patched:
-        unwrap(owner, name)
-    _patched.clear()
-
-
-def _imported(rows: str, module: ModuleType) -> None:
-    with contained(f"patch {module.__name__}"):
-        if state.is_installed and not state.is_disabled:
-            patch(import_module(f"otel_llmcost.adapters.{rows}").ENTRIES, module)
-
-
-def patch(entries: Any, module: ModuleType) -> None:
+def _patch(entries: Any, module: ModuleType) -> Iterator[tuple[Any, str]]:
     """Stand around the functions of one module."""
     for entry in entries:
         if entry.module != module.__name__:
             continue
-        path, _, name = entry.name.rpartition(".")
-        owner = getattr(module, path, None) if path else module
-        function = None if owner is None else vars(owner).get(name)
+        owner, name = owner_of(entry.name, module)
+        function: Any = None if owner is None else vars(owner).get(name)
         if function is not None and not isinstance(getattr(function, "_self_wrapper", None), _wrapper("brokered")):
             wrapper = _wrapper("native" if entry.part == "natives" else "brokered")
             wrapt.wrap_function_wrapper(owner, name, wrapper(entry))
-            _patched.append((owner, name))
+            yield owner, name
 
 
 def _wrapper(module: str) -> Any:
     """Load a wrapper, with all it needs."""
     found = import_module(f"otel_llmcost.instrumentation.{module}")
     return found.NativeWrapper if module == "native" else found.BrokerWrapper
+
+
+_waiting = Waiting(BROKERS, "ENTRIES", _patch)
+wait, remove, patch = _waiting.wait, _waiting.remove, _waiting.patch

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Iterator
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 import wrapt
-from opentelemetry.instrumentation.utils import unwrap
 
-from otel_llmcost.instrumentation import state
-from otel_llmcost.instrumentation.contain import contained, logger
+from otel_llmcost.instrumentation.contain import logger
+from otel_llmcost.instrumentation.waiting import Waiting, owner_of
 
 FRAMEWORKS: dict[str, tuple[str, ...]] = {
     "framework_adk": ("google.adk.runners", "google.adk.agents.base_agent", "google.adk.workflow._base_node"),
@@ -34,41 +33,22 @@ FRAMEWORKS: dict[str, tuple[str, ...]] = {
 }
 """Rows in `otel_llmcost.adapters` → the modules whose import they wait for; loading the rows is not for the start."""
 
-_patched: list[tuple[Any, str]] = []
 
-
-def wait() -> None:
-    """Stand by for the import of a framework."""
-    for rows, modules in FRAMEWORKS.items():
-        for module in modules:
-            wrapt.register_post_import_hook(partial(_imported, rows), module)
-
-
-def remove() -> None:
-    """Take everything back."""
-    for owner, name in _patched:
-        unwrap(owner, name)
-    _patched.clear()
-
-
-def _imported(rows: str, module: ModuleType) -> None:
-    with contained(f"patch {module.__name__}"):
-        if state.is_installed and not state.is_disabled:
-            patch(import_module(f"otel_llmcost.adapters.{rows}").HOOKS, module)
-
-
-def patch(hooks: Any, module: ModuleType) -> None:
+def _patch(hooks: Any, module: ModuleType) -> Iterator[tuple[Any, str]]:
     """Stand around the methods of one module."""
     wrapper = import_module("otel_llmcost.instrumentation.frames").FrameWrapper
     for hook in hooks:
         if hook.module != module.__name__:
             continue
-        path, _, attribute = hook.name.rpartition(".")
-        owner = getattr(module, path, None) if path else module
+        owner, attribute = owner_of(hook.name, module)
         method = getattr(owner, attribute, None)
         if method is None:
             if not hook.is_optional:
                 logger.warning("this %s has no %s: its agents may go unnamed", hook.framework, hook.name)
         elif not isinstance(getattr(method, "_self_wrapper", None), wrapper):  # imported by name from a patched module
             wrapt.wrap_function_wrapper(owner, attribute, wrapper(hook))
-            _patched.append((owner, attribute))
+            yield owner, attribute
+
+
+_waiting = Waiting(FRAMEWORKS, "HOOKS", _patch)
+wait, remove, patch = _waiting.wait, _waiting.remove, _waiting.patch

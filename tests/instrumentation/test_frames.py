@@ -487,7 +487,7 @@ def test_a_framework_is_patched_when_it_is_imported(monkeypatch: pytest.MonkeyPa
     made.Agent = type("Agent", (Agent,), dict(vars(Agent)))
     monkeypatch.setitem(sys.modules, rows.__name__, rows)
     monkeypatch.setitem(sys.modules, MODULE, made)
-    monkeypatch.setattr(frameworks, "FRAMEWORKS", {"framework_a": (MODULE,)})
+    monkeypatch.setitem(frameworks.FRAMEWORKS, "framework_a", (MODULE,))
     monkeypatch.setattr(contain, "reraise", True)
 
     frameworks.wait()
