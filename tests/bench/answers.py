@@ -23,6 +23,8 @@ SERVED = {"openai": "gpt-4o-mini-2024-07-18", "anthropic": "claude-sonnet-4-5-20
 
 TEXT = "Nine of them did. " * 40
 PIECE = " nine"
+PIECES = (PIECE, " five")
+"""In turns, as litellm takes a hundred times the same piece for a fault."""
 USAGE_OPENAI = {
     "prompt_tokens": 212,
     "completion_tokens": 198,
@@ -125,7 +127,7 @@ def _like_openai(sdk: str, usage: Json, last: Json, each: Json | None = None, **
         return {**head, "object": "chat.completion.chunk", "choices": [choice], **(each or {})}
 
     def stream(chunks: int) -> list[Json]:
-        middle = [event({"content": PIECE})] * (chunks - 3)
+        middle = [event({"content": PIECES[n % 2]}) for n in range(chunks - 3)]
         first, stop = event({"role": "assistant", "content": ""}), event({}, "stop")
         return [first, *middle, stop, {**stop, **last}]
 
