@@ -26,7 +26,10 @@ def _patch(entries: Any, module: ModuleType) -> Iterator[tuple[Any, str]]:
         if entry.module != module.__name__:
             continue
         owner, name = owner_of(entry.name, module)
-        function: Any = None if owner is None else vars(owner).get(name)
+        held: dict[str, Any] = getattr(
+            owner, "__dict__", {}
+        )  # not what a class has from another: that is wrapped there
+        function = held.get(name)
         if function is not None and not isinstance(getattr(function, "_self_wrapper", None), _wrapper("brokered")):
             wrapper = _wrapper("native" if entry.part == "natives" else "brokered")
             wrapt.wrap_function_wrapper(owner, name, wrapper(entry))
