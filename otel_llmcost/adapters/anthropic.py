@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from otel_llmcost.adapters.base import Beside, ChunkShape, ClientSdk, Endpoint, Kind, UsageAt
+from otel_llmcost.adapters.base import ClientSdk
+from otel_llmcost.adapters.endpoint import Beside, ChunkShape, Endpoint
+from otel_llmcost.adapters.usage_at import Kind, UsageAt
 from otel_llmcost.core.usage import Unit
 
 # `input_tokens` leaves cached tokens out, so the total is the sum of the three.

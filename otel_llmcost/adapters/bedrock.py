@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from otel_llmcost.adapters.base import UNANSWERED, UNSENT, Api, ChunkShape, Endpoint, Kind, UsageAt
+from otel_llmcost.adapters.base import UNANSWERED, UNSENT, Api
+from otel_llmcost.adapters.endpoint import ChunkShape, Endpoint
+from otel_llmcost.adapters.usage_at import Kind, UsageAt
 from otel_llmcost.core.usage import Unit
 
 HOSTS = {"*bedrock-runtime*": "aws.bedrock", "*bedrock-mantle*": "aws.bedrock"}

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from otel_llmcost.adapters.base import Api, Endpoint
+from otel_llmcost.adapters.base import Api
+from otel_llmcost.adapters.endpoint import Endpoint
 from otel_llmcost.core.attribution import Dimension
 
 Part = Literal["call", "naming", "making", "opening", "reading", "natives"]

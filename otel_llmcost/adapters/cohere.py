@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from otel_llmcost.adapters.base import Api, ChunkShape, Endpoint, UsageAt
+from otel_llmcost.adapters.base import Api
+from otel_llmcost.adapters.endpoint import ChunkShape, Endpoint
 from otel_llmcost.adapters.openai import chat
 from otel_llmcost.adapters.openai_media import transcription
+from otel_llmcost.adapters.usage_at import UsageAt
 
 _USAGE = UsageAt(
     where=("usage", "meta", "response.meta", "delta.usage"),

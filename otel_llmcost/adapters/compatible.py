@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from otel_llmcost.adapters.base import Api, ClientSdk, Endpoint, UsageAt
+from otel_llmcost.adapters.base import Api, ClientSdk
+from otel_llmcost.adapters.endpoint import Endpoint
 from otel_llmcost.adapters.openai import COMPLETIONS, EMBEDDINGS, HOSTS, chat
 from otel_llmcost.adapters.openai_media import speech, transcription
+from otel_llmcost.adapters.usage_at import UsageAt
 
 _CHAT = chat(asks_usage=False)  # they report a stream's usage without being asked
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from otel_llmcost.adapters.base import Api, Endpoint, Place
+from otel_llmcost.adapters.base import Api
+from otel_llmcost.adapters.endpoint import Endpoint, Place
 
 AGENT_HEADERS = ("user-agent", "x-fern-sdk-name", "x-goog-api-client")
 """Where SDKs name themselves."""

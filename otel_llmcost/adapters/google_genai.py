@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from otel_llmcost.adapters.anthropic import MESSAGES
-from otel_llmcost.adapters.base import Api, ChunkShape, ClientSdk, Endpoint, Kind, UsageAt
+from otel_llmcost.adapters.base import Api, ClientSdk
+from otel_llmcost.adapters.endpoint import ChunkShape, Endpoint
 from otel_llmcost.adapters.openai import chat
+from otel_llmcost.adapters.usage_at import Kind, UsageAt
 from otel_llmcost.core.usage import Unit
 
 GEMINI_HOSTS = {"generativelanguage*.googleapis.com": "gcp.gemini"}

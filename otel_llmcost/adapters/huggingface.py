@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from otel_llmcost.adapters.base import Api, Endpoint, UsageAt
+from otel_llmcost.adapters.base import Api
+from otel_llmcost.adapters.endpoint import Endpoint
 from otel_llmcost.adapters.openai import COMPLETIONS, EMBEDDINGS, chat
+from otel_llmcost.adapters.usage_at import UsageAt
 
 _SELLERS = (
     *("cerebras", "cohere", "deepinfra", "featherless-ai", "fireworks-ai", "groq", "hyperbolic", "nebius", "novita"),

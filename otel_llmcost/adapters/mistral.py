@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from otel_llmcost.adapters.base import Api, ChunkShape, Endpoint, UsageAt
+from otel_llmcost.adapters.base import Api
+from otel_llmcost.adapters.endpoint import ChunkShape, Endpoint
 from otel_llmcost.adapters.openai import RESPONSES
+from otel_llmcost.adapters.usage_at import UsageAt
 
 _USAGE = UsageAt(
     where=("usage",),

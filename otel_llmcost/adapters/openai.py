@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from otel_llmcost.adapters.base import ChunkShape, ClientSdk, Endpoint, UsageAt
+from otel_llmcost.adapters.base import ClientSdk
+from otel_llmcost.adapters.endpoint import ChunkShape, Endpoint
 from otel_llmcost.adapters.openai_media import MEDIA
+from otel_llmcost.adapters.usage_at import UsageAt
 
 _CHAT_USAGE = UsageAt(
     where=("usage", "x_groq.usage"),

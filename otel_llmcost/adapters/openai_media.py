@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from otel_llmcost.adapters.base import ChunkShape, Endpoint, UsageAt
+from otel_llmcost.adapters.endpoint import ChunkShape, Endpoint
+from otel_llmcost.adapters.usage_at import UsageAt
 
 _IMAGES_USAGE = UsageAt(
     where=("usage", ""),

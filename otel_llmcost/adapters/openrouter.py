@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from otel_llmcost.adapters.anthropic import MESSAGES
-from otel_llmcost.adapters.base import Api, Endpoint, UsageAt
+from otel_llmcost.adapters.base import Api
+from otel_llmcost.adapters.endpoint import Endpoint
 from otel_llmcost.adapters.openai import EMBEDDINGS, RESPONSES, chat
+from otel_llmcost.adapters.usage_at import UsageAt
 
 _COST = ("usage.cost",)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from otel_llmcost.adapters.base import Api, ChunkShape, Endpoint, UsageAt
+from otel_llmcost.adapters.base import Api
+from otel_llmcost.adapters.endpoint import ChunkShape, Endpoint
+from otel_llmcost.adapters.usage_at import UsageAt
 
 PERPLEXITY = Api(
     name="openai",

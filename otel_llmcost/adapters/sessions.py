@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from otel_llmcost.adapters.base import Api, Endpoint, UsageAt
+from otel_llmcost.adapters.base import Api
+from otel_llmcost.adapters.endpoint import Endpoint
 from otel_llmcost.adapters.openai import OPENAI, RESPONSES
+from otel_llmcost.adapters.usage_at import UsageAt
 
 REALTIME = Endpoint(
     path="/realtime",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from otel_llmcost.adapters.base import fields_of
+from otel_llmcost.adapters.getters import fields_of
 
 MOST_BODY_BYTES = 64 << 20
 """A longer body is not looked into."""

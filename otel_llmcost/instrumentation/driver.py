@@ -15,7 +15,8 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
 
-from otel_llmcost.adapters.base import Api, Endpoint, tier_of
+from otel_llmcost.adapters.base import Api
+from otel_llmcost.adapters.endpoint import Endpoint, tier_of
 from otel_llmcost.core.attribution import Dimension, Tags
 from otel_llmcost.core.budget import Refusal
 from otel_llmcost.core.flow import Answer, Call, Reserve, Settle, call_flow, new_call

@@ -11,7 +11,8 @@ from binascii import a2b_base64
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from otel_llmcost.adapters.base import ChunkShape, Framing, fields_of, getter
+from otel_llmcost.adapters.endpoint import ChunkShape, Framing
+from otel_llmcost.adapters.getters import fields_of, getter
 from otel_llmcost.errors import ProviderEventError
 from otel_llmcost.instrumentation.contain import contained
 from otel_llmcost.instrumentation.reading import Listener

@@ -13,8 +13,8 @@ from typing import Any
 from opentelemetry import context as otel_context
 
 from otel_llmcost.adapters import DIRECTORY
-from otel_llmcost.adapters.base import fields_of
 from otel_llmcost.adapters.directory import Found, agent_of
+from otel_llmcost.adapters.getters import fields_of
 from otel_llmcost.instrumentation import tap
 from otel_llmcost.instrumentation.bodies import body_of
 from otel_llmcost.instrumentation.contain import contained, guard

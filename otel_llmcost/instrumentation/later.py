@@ -13,7 +13,8 @@ from typing import Any
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 
-from otel_llmcost.adapters.base import Endpoint, fields_of, getter, tier_of
+from otel_llmcost.adapters.endpoint import Endpoint, tier_of
+from otel_llmcost.adapters.getters import fields_of, getter
 from otel_llmcost.core.attribution import Dimension
 from otel_llmcost.core.flow import Answer
 from otel_llmcost.core.ledger import Charge

@@ -6,8 +6,8 @@ from asyncio import CancelledError
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from otel_llmcost.adapters.base import fields_of
 from otel_llmcost.adapters.brokers import Entry, Native
+from otel_llmcost.adapters.getters import fields_of
 from otel_llmcost.errors import ProviderStatusError
 from otel_llmcost.instrumentation.contain import contained, guard
 from otel_llmcost.instrumentation.driver import Driver, new_ask

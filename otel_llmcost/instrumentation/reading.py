@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from otel_llmcost.adapters.base import Endpoint, Getter, Seen, fields_of, is_list, tier_of
+from otel_llmcost.adapters.endpoint import Endpoint, tier_of
+from otel_llmcost.adapters.getters import Getter, fields_of, is_list
+from otel_llmcost.adapters.usage_at import Seen
 from otel_llmcost.core.flow import Answer, new_answer
 from otel_llmcost.core.money import nano_of
 from otel_llmcost.core.usage import Usage

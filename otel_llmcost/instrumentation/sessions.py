@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 import wrapt
 
-from otel_llmcost.adapters.base import fields_of
+from otel_llmcost.adapters.getters import fields_of
 from otel_llmcost.adapters.sessions import SESSIONS, Session
 from otel_llmcost.errors import RefusedError
 from otel_llmcost.instrumentation import state

@@ -12,7 +12,8 @@ import re
 from collections.abc import AsyncGenerator, Generator, Mapping
 from typing import Any, Protocol
 
-from otel_llmcost.adapters.base import ChunkShape, getter
+from otel_llmcost.adapters.endpoint import ChunkShape
+from otel_llmcost.adapters.getters import getter
 from otel_llmcost.instrumentation.contain import contained
 from otel_llmcost.instrumentation.events import TAPS, framing_of
 from otel_llmcost.instrumentation.reading import Listener

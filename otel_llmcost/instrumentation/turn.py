@@ -9,7 +9,8 @@ from typing import Any, Protocol
 from opentelemetry import trace
 from opentelemetry.context import Context
 
-from otel_llmcost.adapters.base import Endpoint, tier_of, with_asked
+from otel_llmcost.adapters.endpoint import Endpoint, tier_of
+from otel_llmcost.adapters.usage_at import with_asked
 from otel_llmcost.core.flow import Answer, Call, Failure, Reserve, Send, Settle, Step, new_answer
 from otel_llmcost.core.money import nano_of
 from otel_llmcost.core.tokens import text_tokens

@@ -9,8 +9,10 @@ from typing import Any
 from opentelemetry import context as otel_context
 
 from otel_llmcost.adapters import DIRECTORY
-from otel_llmcost.adapters.base import ClientSdk, Place, getter
+from otel_llmcost.adapters.base import ClientSdk
 from otel_llmcost.adapters.directory import known_at
+from otel_llmcost.adapters.endpoint import Place
+from otel_llmcost.adapters.getters import getter
 from otel_llmcost.core.body import is_fields
 from otel_llmcost.instrumentation import tap
 from otel_llmcost.instrumentation.contain import contained, guard

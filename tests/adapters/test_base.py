@@ -7,7 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion
 
-from otel_llmcost.adapters.base import Api, Endpoint, UsageAt, fields_of, getter
+from otel_llmcost.adapters.base import Api
+from otel_llmcost.adapters.endpoint import Endpoint
+from otel_llmcost.adapters.getters import fields_of, getter
+from otel_llmcost.adapters.usage_at import UsageAt
 
 NESTED = {"a": {"b": [{"c": 7}, {"c": 8}]}, "n": None, "zero": 0}
 AS_OBJECT = SimpleNamespace(a=SimpleNamespace(b=[SimpleNamespace(c=7), SimpleNamespace(c=8)]), n=None, zero=0)

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from otel_llmcost.adapters import APIS, DIRECTORY, SDKS
-from otel_llmcost.adapters.base import Endpoint
 from otel_llmcost.adapters.directory import agent_of
+from otel_llmcost.adapters.endpoint import Endpoint
 from otel_llmcost.core.tokens import DIALECTS
 from otel_llmcost.instrumentation.gate import PAID
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from otel_llmcost.adapters import DIRECTORY
-from otel_llmcost.adapters.base import Kind, UsageAt
+from otel_llmcost.adapters.usage_at import Kind, UsageAt
 from otel_llmcost.instrumentation.gate import PAID
 
 GEMINI = "generativelanguage.googleapis.com"
