@@ -121,8 +121,24 @@ def of_body(model: str, provider: str, body: Mapping[str, object]) -> Input:
     return Input(count=count, counted_by="estimated by rule", is_by_rule=True, max_output_tokens=most)
 
 
+_TELLING = {
+    "contents": "gemini.contents",
+    "inferenceConfig": "bedrock.converse",
+    "inputText": "bedrock.native",
+    "query": "cohere.rerank",
+    "texts": "cohere.embed",
+    "chat_history": "cohere.chat",
+    "message": "cohere.chat",
+    "document": "mistral.ocr",
+}
+"""Field of a request → the dialect whose requests alone have it."""
+
+
 def dialect_of(model: str, provider: str, body: Mapping[str, object]) -> str:
-    """Tell how a request is laid out."""
+    """Tell how a request is laid out: by a field that only one form has, else by who is asked."""
+    for field, dialect in _TELLING.items():
+        if field in body:
+            return dialect
     if "anthropic" in provider or "claude" in model:
         return "anthropic.messages"
     if "messages" in body:

@@ -82,12 +82,20 @@ def test_the_standard_input_is_read(shell, option):
         pytest.param("gpt-4o", {"input": "Hello " * 50}, id="responses"),
         pytest.param("gpt-3.5-turbo-instruct", {"prompt": "Hello " * 50}, id="completions"),
         pytest.param("text-embedding-3-small", {"input": "Hello " * 50}, id="embeddings"),
+        pytest.param("gemini-2.5-pro", {"contents": [{"parts": [{"text": "Hello " * 50}]}]}, id="gemini"),
+        pytest.param(
+            "amazon.nova-lite-v1:0",
+            {"messages": [{"role": "user", "content": [{"text": "Hello " * 50}]}], "inferenceConfig": {}},
+            id="converse",
+        ),
+        pytest.param("command-r-08-2024", {"message": "Hello " * 50, "chat_history": []}, id="cohere"),
     ],
 )
 def test_a_body_of_any_api_is_counted(shell, tmp_path, model, body):
     (tmp_path / "body.json").write_text(json.dumps(body))
 
-    provider = "anthropic" if "claude" in model else "openai"
+    sellers = {"claude": "anthropic", "gemini": "google", "amazon": "aws", "command": "cohere"}
+    provider = next((seller for name, seller in sellers.items() if name in model), "openai")
     arguments = ["--provider", provider, "--body", str(tmp_path / "body.json"), "--json"]
     found = json.loads(shell.run("estimate", model, *arguments).stdout)
 
