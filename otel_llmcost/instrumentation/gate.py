@@ -15,6 +15,7 @@ from typing import Any
 import wrapt
 
 from otel_llmcost.instrumentation import state
+from otel_llmcost.instrumentation.contain import contained, guard
 
 PAID = re.compile(
     rb"/(?:chat|generate|completions?|responses|messages|compact|embed\w*|rerank|converse(?:-stream)?"
@@ -98,8 +99,9 @@ def _opening(name: str, service: str) -> Wrapper:
     """Load what paid calls need before the first one: others begin their spans of it before it comes to us."""
 
     def open_or_pass(wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if (args[0] if args else kwargs.get("service_name")) == service:
-            open_gate(name, is_async=False)
+        with contained("start"):
+            if (args[0] if args else kwargs.get("service_name")) == service:
+                open_gate(name, is_async=False)
         return wrapped(*args, **kwargs)
 
     return open_or_pass
@@ -110,11 +112,14 @@ def gate(name: str, target: Target, *, is_async: bool) -> Wrapper:
     behind: list[Wrapper] = []
 
     def stop_or_pass(wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if not PAID.search(target(args, kwargs)):
-            return wrapped(*args, **kwargs)
-        if not behind:
-            behind.append(open_gate(name, is_async=is_async))
-        return behind[0](wrapped, instance, args, kwargs)
+        try:
+            is_paid = PAID.search(target(args, kwargs)) is not None
+            if is_paid and not behind:
+                behind.append(open_gate(name, is_async=is_async))
+        except Exception as error:  # noqa: BLE001 -- ours; the request goes on unaccounted, and the log says so
+            guard("look at a request", error)
+            is_paid = False
+        return behind[0](wrapped, instance, args, kwargs) if is_paid else wrapped(*args, **kwargs)
 
     return stop_or_pass
 
