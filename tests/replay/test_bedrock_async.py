@@ -107,6 +107,7 @@ async def test_a_stream_that_the_provider_breaks_off_is_an_error(process: Proces
 
     with pytest.raises(EventStreamError):
         [each async for each in stream]
+    stream.close()  # else its connection is found open when it is collected
 
     assert (process.charge.status, process.charge.error_type) == ("estimated", "throttlingException")
 
