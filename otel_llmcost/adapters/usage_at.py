@@ -40,6 +40,8 @@ def _note(tree: _Tree, value: Any, seen: Seen) -> None:
 
 
 _HEADER = "header "
+_MOST = 10**12
+"""A count beyond this, in our unit, is none: no call comes near it, and stores can still hold what so many cost."""
 
 
 class Kind(NamedTuple):
@@ -173,15 +175,18 @@ class UsageAt:
         for path, count in seen.items():
             if type(count) is float and not _is_countable(count, scales.get(path)):
                 continue
+            rounded = count if type(count) is int and path not in scales else round(count * scales.get(path, 1))
+            if rounded > _MOST:
+                continue
             is_told = True
-            if count and (path not in self._unless or self._unless[path] not in seen):
-                rounded = count if type(count) is int and path not in scales else round(count * scales.get(path, 1))
+            if rounded and (path not in self._unless or self._unless[path] not in seen):
                 for unit in units_of[path]:
                     counts[unit] = counts[unit] + rounded if unit in counts else rounded
         if not is_told:
             return None
-        if self._total is not None and self._total in seen:
-            _add_what_only_the_total_tells(counts, int(seen[self._total]))
+        total = None if self._total is None else seen.get(self._total)
+        if total is not None and total <= _MOST and isfinite(total):
+            _add_what_only_the_total_tells(counts, int(total))
         counts.update({unit: 1 for unit in self._once if unit in counts})
         counts.update(
             {part: min(counts[part], counts.get(whole, 0)) for part, whole in self._within.items() if part in counts}

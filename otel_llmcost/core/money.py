@@ -6,6 +6,8 @@ from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 
 NANO_PER_USD = 1_000_000_000
 _NANO = Decimal("1e-9")
+_INCREDIBLE = Decimal(1_000_000_000)
+"""USD for one call: more than any costs, and what stores can still hold."""
 
 
 def to_nano(usd: Decimal) -> int:
@@ -48,7 +50,7 @@ def nano_of(reported: object) -> int | None:
         usd = parse_usd(reported)
     except ValueError:
         return None
-    return to_nano(usd) if usd >= 0 else None
+    return to_nano(usd) if 0 <= usd < _INCREDIBLE else None
 
 
 def format_usd(usd: Decimal) -> str:

@@ -46,7 +46,7 @@ class BrokerWrapper:
         token = otel_context.attach(ctx)
         try:
             return wrapped(*args, **kwargs)
-        except BaseException as error:
+        except BaseException as error:  # a refusal held back from the broker is none of `Exception`
             refusal = self._refusal(call, error)
             if refusal is None:
                 raise
@@ -62,7 +62,7 @@ class BrokerWrapper:
         token = otel_context.attach(ctx)
         try:
             return await wrapped(*args, **kwargs)
-        except BaseException as error:
+        except BaseException as error:  # a refusal held back from the broker is none of `Exception`
             refusal = self._refusal(call, error)
             if refusal is None:
                 raise
@@ -120,7 +120,7 @@ def _read(wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, ...], kw
         return wrapped(*args, **kwargs)
     except StopIteration:
         raise
-    except BaseException as error:
+    except BaseException as error:  # a refusal held back from the broker is none of `Exception`
         refusal = refusal_in(error)
         if refusal is None:
             raise
@@ -132,7 +132,7 @@ async def _aread(wrapped: Callable[..., Any], _instance: Any, args: tuple[Any, .
         return await wrapped(*args, **kwargs)
     except StopAsyncIteration:
         raise
-    except BaseException as error:
+    except BaseException as error:  # a refusal held back from the broker is none of `Exception`
         refusal = refusal_in(error)
         if refusal is None:
             raise

@@ -108,7 +108,7 @@ class _Events:
         return told is not None
 
     def _chunks(self, data: bytes) -> Iterator[Chunk | None]:
-        raise NotImplementedError
+        raise NotImplementedError  # each framing has its own
 
     def _measure_text(self) -> None:
         """Measure the text of a stream that was cut off; its events may tell what was used so far."""
@@ -180,7 +180,7 @@ class SseTap(_Events):
             if start < len(events):
                 self._look_at(events[start:], shown)
             return b"".join(shown)
-        except Exception:
+        except Exception:  # whatever it is, it is ours: from here on the bytes pass unread
             self._is_broken = True
             with contained("read a chunk"):
                 raise
@@ -217,7 +217,7 @@ class _Watched(_Events):
             whole, self._tail = buffer[:end], buffer[end:]
             if whole:
                 self._look(whole)
-        except Exception:
+        except Exception:  # whatever it is, it is ours: from here on the bytes pass unread
             self._is_broken = True
             with contained("read a chunk"):
                 raise
@@ -238,7 +238,7 @@ class _Watched(_Events):
 
     def _whole(self, buffer: bytes) -> int:
         """Return where the last whole event ends."""
-        raise NotImplementedError
+        raise NotImplementedError  # each framing has its own
 
 
 class LinesTap(_Watched):

@@ -78,7 +78,7 @@ class HttpxWrapper:
                 answer.read()
                 if sent.takes_back_usage(answer, self._without_usage):
                     answer = wrapped(sent.request, *args, **kwargs)
-        except BaseException as error:
+        except BaseException as error:  # a task that is cancelled ends a call too
             sent.failed(error)
             raise
         finally:
@@ -97,7 +97,7 @@ class HttpxWrapper:
                 await answer.aread()
                 if sent.takes_back_usage(answer, self._without_usage):
                     answer = await wrapped(sent.request, *args, **kwargs)
-        except BaseException as error:
+        except BaseException as error:  # a task that is cancelled ends a call too
             sent.failed(error)
             raise
         finally:
@@ -109,7 +109,7 @@ class HttpxWrapper:
 def _watched(mark: CallMark, wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     try:
         answer = wrapped(*args, **kwargs)
-    except BaseException as error:
+    except BaseException as error:  # a task that is cancelled ends a call too
         _attempted(mark, args, kwargs, error)
         raise
     if answer.status_code in TIMED_OUT:
@@ -120,7 +120,7 @@ def _watched(mark: CallMark, wrapped: Any, args: tuple[Any, ...], kwargs: dict[s
 async def _awatched(mark: CallMark, wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     try:
         answer = await wrapped(*args, **kwargs)
-    except BaseException as error:
+    except BaseException as error:  # a task that is cancelled ends a call too
         _attempted(mark, args, kwargs, error)
         raise
     if answer.status_code in TIMED_OUT:

@@ -43,7 +43,7 @@ def _call(native: Native, function: Callable[..., Any]) -> Callable[..., Any]:
         reserve(_driver(), turn)
         try:
             answer = function(request)
-        except BaseException as error:
+        except BaseException as error:  # a task that is cancelled ends a call too
             _failed(native, turn, error)
             raise
         _answered(turn, answer)
@@ -60,7 +60,7 @@ def _acall(native: Native, function: Callable[..., Any]) -> Callable[..., Any]:
         await areserve(_driver(), turn)
         try:
             answer = await function(request)
-        except BaseException as error:
+        except BaseException as error:  # a task that is cancelled ends a call too
             _failed(native, turn, error)
             raise
         _answered(turn, answer)
@@ -158,7 +158,7 @@ class _Reading(_Watched):
         except StopIteration:
             self._ended()
             raise
-        except BaseException as error:
+        except BaseException as error:  # a task that is cancelled ends a call too
             self._broke(error)
             raise
         return self._look(piece)
@@ -180,7 +180,7 @@ class _AsyncReading(_Watched):
         except StopAsyncIteration:
             self._ended()
             raise
-        except BaseException as error:
+        except BaseException as error:  # a task that is cancelled ends a call too
             self._broke(error)
             raise
         return self._look(piece)

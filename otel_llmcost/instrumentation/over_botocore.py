@@ -150,7 +150,7 @@ class _Reading:
         self._is_inside = True
         try:
             data = read()
-        except BaseException as error:
+        except BaseException as error:  # an interrupt ends a call too
             self._turn.finish(is_complete=False, error=error)
             raise
         finally:

@@ -68,7 +68,7 @@ class _Reading:
     def _tapped_read(self, amt: int | None = None, decode_content: Any = None, *args: Any, **kwargs: Any) -> bytes:
         try:
             data: bytes = self._read(amt, decode_content, *args, **kwargs)
-        except BaseException as error:
+        except BaseException as error:  # so does a generator that is closed, or an interrupt
             self._cut(error)
             raise
         self._feed(data, decode_content)
@@ -83,7 +83,7 @@ class _Reading:
             for data in self._read_chunked(amt, decode_content, *args, **kwargs):
                 self._feed(data, decode_content)
                 yield data
-        except BaseException as error:
+        except BaseException as error:  # so does a generator that is closed, or an interrupt
             self._cut(error)
             raise
         self._end()
@@ -91,7 +91,7 @@ class _Reading:
     def _tapped_stream(self, *args: Any, **kwargs: Any) -> Generator[bytes]:
         try:
             yield from self._stream(*args, **kwargs)
-        except BaseException as error:
+        except BaseException as error:  # so does a generator that is closed, or an interrupt
             self._cut(error)
             raise
         self._end()

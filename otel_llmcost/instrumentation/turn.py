@@ -117,6 +117,14 @@ class Turn(Reading):
         """Finish with what was gathered."""
         if self.done:
             return
+        try:
+            answer = self._gathered(is_complete=is_complete, error=error)
+        except Exception as fault:  # noqa: BLE001 -- ours; settled by estimate then, and the host reads on
+            guard("read the answer's usage", fault)
+            answer = new_answer(usage=None, duration_seconds=perf_counter() - self._started)
+        self._end(answer)
+
+    def _gathered(self, *, is_complete: bool, error: BaseException | None) -> Answer:
         usage = self.usage()
         is_whole_in_headers = self.at_cut is None and not self.seen and bool(self.seen_headers)
         is_complete = (is_complete and self.is_ended) or is_whole_in_headers
@@ -126,18 +134,16 @@ class Turn(Reading):
             usage = self.usage()
         if self.endpoint.as_asked:
             usage = with_asked(usage, self.call.input.other, self.endpoint.as_asked)
-        self._end(
-            new_answer(
-                usage=usage,
-                served_model=self.served_model,
-                response_id=self.response_id,
-                tier=tier_of(self.tiers.values()),
-                cost_nano=nano_of(self.reported_cost),
-                is_complete=is_complete,
-                received_tokens=self.text_size,
-                error_type=None if error is None else error_type(error),
-                duration_seconds=perf_counter() - self._started,
-            )
+        return new_answer(
+            usage=usage,
+            served_model=self.served_model,
+            response_id=self.response_id,
+            tier=tier_of(self.tiers.values()),
+            cost_nano=nano_of(self.reported_cost),
+            is_complete=is_complete,
+            received_tokens=self.text_size,
+            error_type=None if error is None else error_type(error),
+            duration_seconds=perf_counter() - self._started,
         )
 
     def closed(self) -> None:
