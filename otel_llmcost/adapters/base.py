@@ -45,10 +45,6 @@ class Api:
     unanswered: frozenset[str] = UNANSWERED
     """Names of errors after which the provider may have billed."""
 
-    def provider_at(self, host: str) -> str:
-        """Tell who answers at a host."""
-        return self.known_at(host) or self.provider
-
     def known_at(self, host: str) -> str | None:
         """Tell who answers at a host that belongs to this API; None: not known."""
         for end, provider in (self.hosts or {}).items():

@@ -33,8 +33,6 @@ FILE_BYTES_PER_TOKEN = 4
 AUDIO_TOKENS_PER_SECOND = 10
 """OpenAI: one token for 100 ms of a user's speech."""
 
-Detail = Literal["low", "high", "original", "auto"]
-
 
 class Sizing(NamedTuple):
     """How far an image is shrunk before it is cut into patches."""

@@ -78,7 +78,10 @@ class Runtime:
             meters.store_errors += 1
             dispatcher.tell_directly("store.failed", str(error))
 
-        writer = Writer(store, now=_now, on_alerts=on_alerts, on_problem=on_problem)
+        def on_recovery() -> None:
+            dispatcher.is_over("store.failed")
+
+        writer = Writer(store, now=_now, on_alerts=on_alerts, on_problem=on_problem, on_recovery=on_recovery)
         parts = Driver(
             policy=Policy(settings.budgets, now),
             pricing=Pricing(_prices(settings), _learned(store), keep=writer.learn, is_exact=is_exact),

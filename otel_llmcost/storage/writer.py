@@ -44,6 +44,7 @@ class Writer:
         lease: timedelta = timedelta(minutes=15),
         on_alerts: Callable[[list[Alert]], None] = lambda _: None,
         on_problem: Callable[[StoreError], None] = lambda _: None,
+        on_recovery: Callable[[], None] = lambda: None,
     ) -> None:
         """Take over a store; threads start when there is something to do.
 
@@ -53,6 +54,7 @@ class Writer:
             lease: how long a reservation lasts after a sign of life; given anew to every call still under way.
             on_alerts: told what settlements and refusals fired, in the thread that found out.
             on_problem: told once when the store begins to fail, and of each posting that can never be stored.
+            on_recovery: told when a store that failed takes what waited again.
         """
         self.store = store
         self.lost = 0
@@ -61,6 +63,7 @@ class Writer:
         self._lease = lease
         self._on_alerts = on_alerts
         self._on_problem = on_problem
+        self._on_recovery = on_recovery
         self._is_local = store.is_local
         self._begin()
         fork.watch(self)
@@ -165,7 +168,7 @@ class Writer:
             self._failed(error)
         else:
             if not self._waiting:
-                self._is_failing = False
+                self._recovered()
             self._write_learned()
 
     def close(self, timeout_seconds: float = 5.0) -> bool:
@@ -273,10 +276,15 @@ class Writer:
             return False
         finally:
             self._writing.release()
-        self._is_failing = False
+        self._recovered()
         if alerts:
             self._on_alerts(alerts)
         return True
+
+    def _recovered(self) -> None:
+        if self._is_failing:
+            self._is_failing = False
+            self._on_recovery()
 
     def _write_group(self, group: Sequence[Posting]) -> list[Alert]:
         if not group:

@@ -29,7 +29,6 @@ CACHE_WRITE_TOKENS: Final = "gen_ai.usage.cache_write.input_tokens"
 REASONING_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
 USAGE_COST: Final = "gen_ai.usage.cost"
 ESTIMATED_COST: Final = "llmcost.estimated.cost"
-SERVER_ADDRESS: Final = "server.address"
 ERROR_TYPE: Final = "error.type"
 
 CHARGE_ID: Final = "llmcost.charge.id"

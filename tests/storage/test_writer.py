@@ -71,7 +71,12 @@ class Desk:
         self.alerted = threading.Event()
         self.books = Books(store, **more)
         self.writer = Writer(
-            store, now=lambda: self.books.now, lease=LEASE, on_alerts=self._hear, on_problem=self._hear_problem
+            store,
+            now=lambda: self.books.now,
+            lease=LEASE,
+            on_alerts=self._hear,
+            on_problem=self._hear_problem,
+            on_recovery=lambda: self.problems.append("over"),
         )
 
     def _hear(self, alerts: list[Alert]) -> None:
@@ -210,7 +215,7 @@ def test_a_second_outage_is_said_again(desk: Desk) -> None:
         desk.books.store.is_down = False
         assert desk.writer.flush()
 
-    assert len(desk.problems) == 2
+    assert desk.problems == ["the disk is full", "over"] * 2
 
 
 @pytest.mark.parametrize("method", ["unstorable", "a bug"])
@@ -282,7 +287,7 @@ def test_housekeeping_that_fails_is_said_and_what_was_learned_is_kept_for_the_ne
     assert store.learned() == {"gpt-4o": (1.1,), "claude": (0.9,)}
     store.is_down = True
     desk.writer.keep_up()
-    assert desk.problems == ["the disk is full"] * 2
+    assert desk.problems == ["the disk is full", "over", "the disk is full"]
 
 
 def test_a_listener_that_fails_stops_no_settlement(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
