@@ -19,7 +19,7 @@ from otel_llmcost.core.money import from_nano
 from otel_llmcost.storage.base import GroupBy
 
 _TIMES: tuple[GroupBy, ...] = ("hour", "day", "month")
-GROUPS: tuple[GroupBy, ...] = (*DIMENSIONS, *_TIMES, "status", "operation")
+GROUPS: tuple[GroupBy, ...] = (*DIMENSIONS, *_TIMES, "status", "operation", "rate")
 
 
 def groups(_ctx: click.Context, _param: click.Parameter, text: str) -> tuple[GroupBy, ...]:

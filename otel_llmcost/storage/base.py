@@ -17,7 +17,7 @@ from otel_llmcost.core.window import Span
 
 __all__ = ["Delivery", "DeliveryState", "GroupBy", "Hold", "Posting", "Store", "Total"]
 
-GroupBy = Dimension | Literal["day", "hour", "month", "status", "operation"]
+GroupBy = Dimension | Literal["day", "hour", "month", "status", "operation", "rate"]
 
 
 @value

@@ -25,6 +25,7 @@ _OF_CHARGE: Mapping[GroupBy, Callable[[Charge], str | None]] = {
     "trace": lambda charge: charge.tags.get("trace", charge.trace_id),
     "status": lambda charge: charge.status,
     "operation": lambda charge: charge.operation,
+    "rate": lambda charge: charge.rate_id,
 }
 
 
@@ -74,7 +75,7 @@ class MemoryLedger:
     def _fold(self, charge: Charge) -> None:
         hour = charge.at.replace(minute=0, second=0, microsecond=0)
         tags = [charge.tags.get(dimension) for dimension in _KEPT]
-        key = (hour.isoformat(), charge.status, charge.operation, charge.provider, charge.model, *tags)
+        key = (hour.isoformat(), charge.status, charge.operation, charge.provider, charge.model, charge.rate_id, *tags)
         if key not in self._old:
             kept = {dimension: value for dimension, value in charge.tags.items() if dimension not in _FORGOTTEN}
             self._old[key] = replace(charge, at=hour, tags=kept, trace_id=None), Sum()

@@ -66,6 +66,7 @@ _GROUPS: Mapping[GroupBy, str] = {
     "trace": "coalesce(tag_trace, trace_id)",
     "status": "status",
     "operation": "operation",
+    "rate": "rate_id",
 }
 
 

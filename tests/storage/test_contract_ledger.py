@@ -160,11 +160,12 @@ def test_totals_come_dearest_first_and_keep_what_nobody_named(store: Store) -> N
         pytest.param(("month",), ("2026-11",), id="month"),
         pytest.param(("status",), ("confirmed",), id="status"),
         pytest.param(("operation",), ("chat",), id="operation"),
+        pytest.param(("rate",), ("openai/gpt-4o@2024-08-06",), id="rate"),
         pytest.param(("team", "day", "status"), ("of team", "2026-11-22", "confirmed"), id="several"),
     ],
 )
 def test_totals_group_by_any_dimension(store: Store, by: tuple[GroupBy, ...], group: tuple[str, ...]) -> None:
-    write(store, charge(tags={name: f"of {name}" for name in DIMENSIONS}))
+    write(store, charge(tags={name: f"of {name}" for name in DIMENSIONS}, rate_id="openai/gpt-4o@2024-08-06"))
 
     (total,) = store.totals(by, *FOREVER)
 

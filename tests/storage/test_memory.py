@@ -21,6 +21,7 @@ def filled(most: int) -> MemoryStore:
         one = charge(
             NOW + number * timedelta(minutes=30),
             tags=tags,
+            rate_id=f"openai/gpt-4o@2026-0{number % 3 + 1}-01",
             cost_nano=None if number == 5 else number * USD,
             status="unpriced" if number == 5 else "suspected" if number % 3 else "confirmed",
         )
@@ -32,7 +33,9 @@ def test_only_the_newest_charges_are_kept_whole() -> None:
     assert [one.tags["task"] for one in filled(3).charges(*FOREVER)] == ["t-9", "t-10", "t-11"]
 
 
-@pytest.mark.parametrize("by", [(), ("agent",), ("model", "status"), ("day",), ("hour", "agent"), ("operation",)])
+@pytest.mark.parametrize(
+    "by", [(), ("agent",), ("model", "status"), ("day",), ("hour", "agent"), ("operation",), ("rate",)]
+)
 def test_sums_are_exact_however_few_charges_are_kept(by: tuple[GroupBy, ...]) -> None:
     assert filled(3).totals(by, *FOREVER) == filled(100).totals(by, *FOREVER)
 
