@@ -25,6 +25,7 @@ BUDGET = "llmcost_budget_name"
 SUBJECT = "llmcost_budget_subject"
 WINDOW = "llmcost_budget_window"
 LEVEL = "llmcost_alert_level"
+ACTION = "llmcost_action_kind"
 FIXED_NAME = "llmcost_fixed_cost_name"
 FIXED_KIND = "llmcost_fixed_cost_kind"
 
@@ -56,10 +57,13 @@ def _balance(*, is_money: bool = False) -> Metric:
 
 METRICS: dict[str, Metric] = {
     "llmcost_cost_USD_total": _counter(*_CALL, STATUS, is_money=True),
+    "llmcost_cost_reversed_USD_total": _counter(*_CALL, STATUS, is_money=True),
     "llmcost_tokens_total": _counter(*_CALL, TOKEN_CLASS),
+    "llmcost_tokens_reversed_total": _counter(*_CALL, TOKEN_CLASS),
     "llmcost_calls_total": _counter(*_CALL, OUTCOME),
     "llmcost_requests_refused_total": _counter(BUDGET, AGENT, TEAM),
     "llmcost_alerts_total": _counter(LEVEL, BUDGET),
+    "llmcost_actions_total": _counter(BUDGET, ACTION),
     "llmcost_store_errors_total": _counter(),
     "llmcost_metrics_overflow_total": _counter(),
     "llmcost_cost_per_call_USD": Metric(
@@ -71,6 +75,9 @@ METRICS: dict[str, Metric] = {
     "gen_ai_client_token_usage": Metric(
         kind="histogram", labels=frozenset({OPERATION, PROVIDER, MODEL, "gen_ai_token_type", INSTANCE})
     ),
+    "llmcost_limit_waited_seconds": Metric(kind="histogram", labels=frozenset({BUDGET, INSTANCE})),
+    "llmcost_limit_utilization_ratio": _balance(),
+    "llmcost_stops": Metric(kind="gauge", labels=frozenset({INSTANCE})),
     "llmcost_alerts_pending": Metric(kind="gauge", labels=frozenset({INSTANCE})),
     "llmcost_reservations_open": Metric(kind="gauge", labels=frozenset({INSTANCE})),
     "llmcost_budget_limit_USD": _balance(is_money=True),

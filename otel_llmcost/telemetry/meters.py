@@ -109,8 +109,8 @@ class Meters:
     """(budget, agent, team) → calls not sent."""
     alerts: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
     """(budget, level) → alerts fired by this process."""
-    reversed: dict[CellKey, int] = field(default_factory=dict[CellKey, int])
-    """Attributes of charges that were taken back → their cost, in nano-USD: a counter never goes back itself."""
+    reversed: dict[CellKey, Cell] = field(default_factory=dict[CellKey, Cell])
+    """Attributes of charges that were taken back → their cost and tokens: a counter never goes back itself."""
     store_errors: int = 0
     overflow: int = 0
     """Calls that found no cell of their own."""
@@ -164,8 +164,11 @@ class Meters:
         with self.lock:
             self._learn(truth)
             key = _key_of(original)
-            if len(self.reversed) < MOST_CELLS or key in self.reversed:
-                self.reversed[key] = self.reversed.get(key, 0) + (original.cost_nano or 0)
+            if len(self.reversed) >= MOST_CELLS and key not in self.reversed:
+                key = OVERFLOW
+            taken_back = self.reversed.setdefault(key, Cell())
+            taken_back.cost_nano += original.cost_nano or 0
+            _add_tokens(taken_back.tokens, original.usage)
 
     def refused(self, call: Call, name: str) -> None:
         """Add a call that was not sent."""

@@ -52,7 +52,7 @@ class StoreState:
 def read(meters: Meters, state: StoreState | None) -> list[Reading]:
     """Turn figures into metrics; a figure nobody has yet makes none."""
     with meters.lock:
-        readings = [*_calls(meters), *_standard(meters), *_incidents(meters)]
+        readings = [*_calls(meters), *_reversed(meters), *_standard(meters), *_incidents(meters)]
     if state is not None:
         readings += [*_budgets(state), *_fixed(state), *_store(state)]
     return [reading for reading in readings if reading.points]
@@ -101,9 +101,6 @@ def _calls(meters: Meters) -> list[Reading]:
         for name, count in zip(TOKEN_CLASSES, cell.tokens, strict=True):
             if count:
                 _add(tokens, (*dimensions, (semconv.TOKEN_CLASS, name)), count)
-    reversed_: dict[Attributes, float] = {}
-    for key, nano in meters.reversed.items():
-        _add(reversed_, (*_dimensions(key), (semconv.COST_STATUS, key.outcome)), nano)
     return [
         _counter(semconv.CALLS, _CALL, "Calls, by how they ended.", calls.items()),
         _counter(
@@ -112,15 +109,32 @@ def _calls(meters: Meters) -> list[Reading]:
             "Cost of calls, after discounts.",
             ((each, nano / NANO_PER_USD) for each, nano in cost.items()),
         ),
+        _counter(semconv.TOKENS, _TOKEN, "Tokens, in classes that exclude one another.", tokens.items()),
+        _counter(
+            semconv.COST_PER_CALL, USD, "Cost of one call.", ((each, merge(all_)) for each, all_ in per_call.items())
+        ),
+    ]
+
+
+def _reversed(meters: Meters) -> list[Reading]:
+    """What was taken back when the truth came: to be subtracted from cost and tokens."""
+    cost: dict[Attributes, float] = {}
+    tokens: dict[Attributes, float] = {}
+    for key, cell in meters.reversed.items():
+        dimensions = _dimensions(key)
+        _add(cost, (*dimensions, (semconv.COST_STATUS, key.outcome)), cell.cost_nano)
+        for name, count in zip(TOKEN_CLASSES, cell.tokens, strict=True):
+            if count:
+                _add(tokens, (*dimensions, (semconv.TOKEN_CLASS, name)), count)
+    return [
         _counter(
             semconv.COST_REVERSED,
             USD,
             "Cost of charges that were taken back when the truth came; to be subtracted from the cost.",
-            ((each, nano / NANO_PER_USD) for each, nano in reversed_.items()),
+            ((each, nano / NANO_PER_USD) for each, nano in cost.items()),
         ),
-        _counter(semconv.TOKENS, _TOKEN, "Tokens, in classes that exclude one another.", tokens.items()),
         _counter(
-            semconv.COST_PER_CALL, USD, "Cost of one call.", ((each, merge(all_)) for each, all_ in per_call.items())
+            semconv.TOKENS_REVERSED, _TOKEN, "Tokens of those charges; to be subtracted likewise.", tokens.items()
         ),
     ]
 

@@ -22,6 +22,13 @@ from otel_llmcost.telemetry.producer import Producer
 CALLER = CellKey("openai", "gpt-4o", "chat", "planner", "research", "search", "prod", "confirmed", "RateLimitError")
 NOBODY = CellKey("openai", "gpt-4o", "chat", None, "research", None, None, "estimated", None)
 EXPORTERS_OWN = {"le", "otel_scope_name", "otel_scope_version", "otel_scope_schema_url"}
+ANNOUNCED = {
+    "llmcost_actions_total",
+    "llmcost_limit_waited_seconds",
+    "llmcost_limit_utilization_ratio",
+    "llmcost_stops",
+}
+"""What the boards know already; as soon as it is exported, it has to be as they know it."""
 START, END = datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
 
 
@@ -39,6 +46,7 @@ def readings() -> list[Reading]:
     balance = Balance(budget="daily", subject="team=research", limit_nano=10, window_start=START, window_end=END)
     meters = Meters(
         cells={CALLER: cell(), NOBODY: cell(), OVERFLOW: cell()},
+        reversed={CALLER: cell(), NOBODY: cell(), OVERFLOW: cell()},
         refusals={("daily", "planner", "research"): 1},
         alerts={("daily", "warning"): 1},
     )
@@ -67,7 +75,8 @@ def test_boards_and_rules_are_checked_against_what_is_exported(shown: dict[str, 
     """A metric that is renamed in the program is renamed in the list, and so on the boards, or this fails."""
     exported = {name_of(family): family.type for family in shown.values()}
 
-    assert exported == {name: metric.kind for name, metric in METRICS.items()}
+    known = {name: metric.kind for name, metric in METRICS.items() if name in exported or name not in ANNOUNCED}
+    assert exported == known
 
 
 def test_metrics_carry_the_labels_that_the_list_says(shown: dict[str, Family]) -> None:
@@ -77,7 +86,8 @@ def test_metrics_carry_the_labels_that_the_list_says(shown: dict[str, Family]) -
         for family in shown.values()
     }
 
-    assert labels == {name: metric.labels for name, metric in METRICS.items()}
+    known = {name: metric.labels for name, metric in METRICS.items() if name in labels or name not in ANNOUNCED}
+    assert labels == known
 
 
 def test_amounts_are_in_dollars(shown: dict[str, Family]) -> None:

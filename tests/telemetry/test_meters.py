@@ -122,6 +122,29 @@ def test_refusals_of_ever_new_agents_stay_bounded():
     assert (len(meters.refusals), meters.refusals["daily", "a-0", None]) == (MOST_CELLS, 2)
 
 
+def test_what_a_truth_takes_back_is_counted_apart():
+    """A counter never goes back: cost and tokens of the estimate are told beside those of the truth."""
+    meters = Meters()
+    estimate = charge(status="estimated", usage=used(100, 50), cost_nano=7)
+
+    meters.corrected(estimate, charge(usage=used(90, 40), cost_nano=5))
+
+    ((key, back),) = meters.reversed.items()
+    assert (key.outcome, back.cost_nano, back.tokens) == ("estimated", 7, [100, 0, 0, 50, 0])
+    assert (only(meters).calls, only(meters).cost_nano) == (0, 5)
+
+
+def test_no_cost_that_was_taken_back_is_forgotten():
+    """Beyond what has a cell of its own it is added up in one, else every sum stayed too high."""
+    meters = Meters()
+
+    for number in range(MOST_CELLS + 5):
+        meters.corrected(charge(tags={"agent": f"a-{number}"}, cost_nano=1), charge(cost_nano=1))
+
+    assert meters.reversed[OVERFLOW].cost_nano == 5
+    assert sum(cell.cost_nano for cell in meters.reversed.values()) == MOST_CELLS + 5
+
+
 def test_threads_lose_nothing():
     meters = Meters()
 
