@@ -13,3 +13,6 @@ class Change:
     """None: the model stays."""
     max_output_tokens: int | None = None
     """At most so many; a caller who asks for less gets less. None: as the caller says."""
+
+
+NO_CHANGE = Change()

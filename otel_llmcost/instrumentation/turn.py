@@ -11,6 +11,7 @@ from opentelemetry.context import Context
 
 from otel_llmcost.adapters.endpoint import Endpoint, tier_of
 from otel_llmcost.adapters.usage_at import with_asked
+from otel_llmcost.core.change import NO_CHANGE, Change
 from otel_llmcost.core.flow import Answer, Call, Failure, Reserve, Send, Settle, Step, new_answer
 from otel_llmcost.core.money import nano_of
 from otel_llmcost.core.tokens import text_tokens
@@ -40,8 +41,10 @@ class Turn(Reading):
     __slots__ = (
         "_performer",
         "_started",
+        "applied",
         "at_cut",
         "call",
+        "change",
         "ctx",
         "done",
         "hides_usage",
@@ -53,6 +56,7 @@ class Turn(Reading):
         "mark",
         "span",
         "text_size",
+        "unapplied",
     )
 
     def __init__(  # noqa: PLR0913 -- made in one place
@@ -85,6 +89,13 @@ class Turn(Reading):
         """Measures what came of an answer that was cut off."""
         self.hides_usage = False
         """We asked for the usage chunk, so the caller does not get to see it."""
+        self.change: Change | None = None
+        """What to change in the request before it is sent; known once the call is reserved."""
+        self.applied = NO_CHANGE
+        """What of it was changed in the request as it was sent. What needed no change, as the caller asks for less
+        than a cap anyway, is in neither of the two."""
+        self.unapplied = NO_CHANGE
+        """What of it could not be changed: the request went out as the caller made it."""
         self.done = False
         self.text_size = 0.0
         self._performer = performer
