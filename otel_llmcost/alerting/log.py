@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from decimal import Decimal
 
-from otel_llmcost.alerting.webhook import projection
-from otel_llmcost.core.alert import Alert
-from otel_llmcost.core.money import format_usd, from_nano
+from otel_llmcost.alerting.webhook import projection, share
+from otel_llmcost.core.alert import BUDGET, Alert
+from otel_llmcost.core.budget import from_units
+from otel_llmcost.core.money import format_usd
 
 _logger = logging.getLogger("otel_llmcost")
 
@@ -19,13 +20,24 @@ def log(alert: Alert) -> None:
 
 def describe(alert: Alert) -> str:
     """Say an alert in one line."""
-    spent, limit = from_nano(alert.spent_nano), from_nano(alert.limit_nano)
+    if "text" in alert.facts:
+        return f"{alert.type}: {alert.facts['text']}"
     whose = f" of {alert.key.subject}" if alert.key.subject else ""
-    parts = [f"budget {alert.key.budget!r}{whose}: {alert.level}"]
+    what = "budget" if alert.kind == BUDGET else alert.kind
+    parts = [f"{what} {alert.key.budget!r}{whose}: {alert.level}"]
     if alert.requested_nano is not None:
-        parts.append(f"a call for about {format_usd(from_nano(alert.requested_nano))} was refused")
-    share = spent / limit if limit else Decimal(1)
-    parts.append(f"{format_usd(spent)} of {format_usd(limit)} spent ({share:.1%})")
+        parts.append(f"a call for about {_amount(alert, alert.requested_nano)} was refused")
+    spent, limit = _amount(alert, alert.spent_nano), _amount(alert, alert.limit_nano)
+    parts.append(f"{spent} of {limit} spent ({share(alert):.1%})")
     if alert.window_start is not None and alert.window_end is not None:
-        parts.append(f"{format_usd(projection(alert))} at this pace by {alert.window_end:%Y-%m-%d %H:%M %Z}")
+        pace = _said(alert, projection(alert))
+        parts.append(f"{pace} at this pace by {alert.window_end:%Y-%m-%d %H:%M %Z}")
     return ", ".join(parts)
+
+
+def _amount(alert: Alert, amount: int) -> str:
+    return _said(alert, from_units(amount, alert.measure))
+
+
+def _said(alert: Alert, amount: Decimal) -> str:
+    return format_usd(amount) if alert.measure == "cost" else f"{amount:,} {alert.measure}"

@@ -6,7 +6,7 @@ import hmac
 import json
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from otel_llmcost.alerting.top import AgentCost
 from otel_llmcost.core.alert import Alert, Channel
-from otel_llmcost.core.budget import projected
+from otel_llmcost.core.budget import from_units, projected
+from otel_llmcost.core.exact_json import Json, to_json
 from otel_llmcost.core.money import from_nano, to_nano
 from otel_llmcost.errors import ConfigError, WebhookError
 
@@ -29,8 +30,6 @@ _LABEL = 64
 _PLAIN = re.compile("[!-~]+")
 _SHARE = Decimal("1e-6")
 
-Json = Mapping[str, "Json"] | Sequence["Json"] | str | Decimal | bool | None
-
 
 class Headers(Protocol):
     """Headers of a request, as a dict or as any web framework's own type."""
@@ -42,36 +41,38 @@ class Headers(Protocol):
 
 def body(alert: Alert, top: Sequence[AgentCost] = ()) -> bytes:
     """Write an alert as JSON. The same alert and `top` give the same bytes, whenever it is sent."""
-    spent, limit = from_nano(alert.spent_nano), from_nano(alert.limit_nano)
     data: dict[str, Json] = {
+        "alert_id": alert.alert_id,
         "budget": alert.key.budget,
         "scope": alert.key.subject,
         "window": {"start": _instant(alert.window_start), "end": _instant(alert.window_end)},
         "level": alert.level,
-        "share": (spent / limit if limit else Decimal(1)).quantize(_SHARE),
-        "spent_usd": spent,
-        "limit_usd": limit,
-        "remaining_usd": max(limit - spent, Decimal(0)),
-        "projected_usd": projection(alert),
+        **_amounts(alert),
         "top": [{"agent": each.agent, "cost_usd": from_nano(each.cost_nano)} for each in top],
         "trace_id": alert.trace_id,
     }
-    if alert.requested_nano is not None:
-        data |= {"refused": True, "requested_usd": from_nano(alert.requested_nano)}
-    return _json({"type": f"budget.{alert.level}", "timestamp": _instant(alert.at), "data": data}).encode()
+    if alert.facts:
+        data["facts"] = alert.facts
+    return to_json({"type": alert.type, "timestamp": _instant(alert.at), "data": data}).encode()
 
 
 def notice(kind: str, at: datetime, text: str) -> bytes:
     """Write a message that is about otel-llmcost itself, such as `store.failed`, as JSON."""
-    return _json({"type": kind, "timestamp": _instant(at), "data": {"message": text}}).encode()
+    return to_json({"type": kind, "timestamp": _instant(at), "data": {"message": text}}).encode()
 
 
 def projection(alert: Alert) -> Decimal:
-    """Carry the pace until the alert on to its window's end, in USD; where there is no end, what was spent."""
-    spent = from_nano(alert.spent_nano)
+    """Carry the pace until the alert on to its window's end; where there is no end, what was spent."""
+    spent = from_units(alert.spent_nano, alert.measure)
     if alert.window_start is None or alert.window_end is None:
         return spent
-    return from_nano(to_nano(projected(spent, alert.window_start, alert.window_end, alert.at)))
+    exact = projected(spent, alert.window_start, alert.window_end, alert.at)
+    return from_nano(to_nano(exact)) if alert.measure == "cost" else exact.quantize(Decimal(1))
+
+
+def share(alert: Alert) -> Decimal:
+    """Say what share of its limit was spent; 1 where the limit is 0."""
+    return Decimal(alert.spent_nano) / alert.limit_nano if alert.limit_nano else Decimal(1)
 
 
 def keys(secret: str) -> tuple[bytes, ...]:
@@ -155,6 +156,24 @@ def problem_of(channel: Channel) -> str | None:
     return None
 
 
+def _amounts(alert: Alert) -> dict[str, Json]:
+    """Say how much of how much: USD under names that say so, else what is counted."""
+    is_cost = alert.measure == "cost"
+    unit = "_usd" if is_cost else ""
+    spent, limit = (from_units(each, alert.measure) for each in (alert.spent_nano, alert.limit_nano))
+    said: dict[str, Json] = {} if is_cost else {"measure": alert.measure}
+    said |= {
+        "share": share(alert).quantize(_SHARE),
+        f"spent{unit}": spent,
+        f"limit{unit}": limit,
+        f"remaining{unit}": max(limit - spent, Decimal(0)),
+        f"projected{unit}": projection(alert),
+    }
+    if alert.requested_nano is not None:
+        said |= {"refused": True, f"requested{unit}": from_units(alert.requested_nano, alert.measure)}
+    return said
+
+
 def _key(part: str) -> bytes:
     if not part.startswith(_PREFIX):
         return part.encode()
@@ -182,16 +201,3 @@ def _read(body: bytes) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise WebhookError("rightly signed, but not a JSON object")
     return message  # pyright: ignore[reportUnknownVariableType] -- JSON has no type
-
-
-def _json(value: Json) -> str:
-    """Write JSON with amounts as exact decimal numbers, which `json.dumps` can only write as floats."""
-    match value:
-        case Decimal():
-            return f"{value.normalize():f}"
-        case Mapping():
-            return "{" + ",".join(f"{json.dumps(name)}:{_json(each)}" for name, each in value.items()) + "}"
-        case str() | bool() | None:
-            return json.dumps(value)
-        case _:
-            return "[" + ",".join(map(_json, value)) + "]"

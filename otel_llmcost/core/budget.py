@@ -12,6 +12,8 @@ from otel_llmcost.core.money import from_nano, to_nano
 from otel_llmcost.core.value import value
 from otel_llmcost.core.window import Life, Span, Window
 
+Measure = Literal["cost", "tokens", "requests"]
+"""Tokens: input and output together. Requests: calls that were sent, whatever came of them."""
 OnLimit = Literal["refuse", "alert"]
 Reserve = Literal["expected", "worst"]
 OnStoreError = Literal["open", "closed"]
@@ -67,6 +69,11 @@ class Budget:
     def subject(self, tags: Tags) -> str | None:
         """Name the balance that a call counts on; None: this budget is not for the call."""
         return subject_of(self.counted_by, tags) if self.scope.matches(tags) else None
+
+
+def from_units(amount: int, measure: Measure) -> Decimal:
+    """Turn an amount of a balance into USD, or into a plain number."""
+    return from_nano(amount) if measure == "cost" else Decimal(amount)
 
 
 class BalanceKey(NamedTuple):

@@ -22,7 +22,7 @@ class MemoryOutbox:
 
     def __init__(self) -> None:
         self._told: dict[tuple[str, str], set[tuple[str, int]]] = {}
-        """(budget, subject) → (level, bucket) of its marks that were told."""
+        """(budget, subject) → (mark, bucket) of its marks that were told."""
         self._alerts: OrderedDict[int, Alert] = OrderedDict()
         self._next_alert = 1
         self._next_of_channel: dict[str, int] = {}
@@ -33,11 +33,11 @@ class MemoryOutbox:
         budget, subject, bucket_us = alert.key
         from_us = counted_from_us(alert)
         told = self._told.setdefault((budget, subject), set())
-        if (alert.level, bucket_us) in told:
+        if (alert.mark, bucket_us) in told:
             return False
-        if from_us != bucket_us and any(level == alert.level and at_us >= from_us for level, at_us in told):
+        if from_us != bucket_us and any(mark == alert.mark and at_us >= from_us for mark, at_us in told):
             return False
-        told.add((alert.level, bucket_us))
+        told.add((alert.mark, bucket_us))
         self._alerts[self._next_alert] = alert
         self._next_alert += 1
         if len(self._alerts) > _MOST:

@@ -66,9 +66,40 @@ def _corrections(cursor: Cursor) -> None:
     )
 
 
+def _lives_of_alerts(cursor: Cursor) -> None:
+    for statement in (
+        "ALTER TABLE alerts ADD COLUMN alert_id TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE alerts ADD COLUMN kind TEXT NOT NULL DEFAULT 'budget'",
+        "ALTER TABLE alerts ADD COLUMN measure TEXT NOT NULL DEFAULT 'cost'",
+        "ALTER TABLE alerts ADD COLUMN facts TEXT NOT NULL DEFAULT '{}'",
+        "ALTER TABLE alerts ADD COLUMN ends_us INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE alerts ADD COLUMN acknowledged_us INTEGER",
+        "ALTER TABLE alerts ADD COLUMN acknowledged_by TEXT",
+        "ALTER TABLE alerts ADD COLUMN recovered_us INTEGER",
+        "CREATE INDEX alerts_id ON alerts (alert_id)",
+        "CREATE INDEX alerts_open ON alerts (ends_us) WHERE recovered_us IS NULL",
+        "CREATE INDEX alerts_balance ON alerts (budget, subject, bucket_us)",
+        # Whom an alert is told, and when to look whether more is to be said; no time: all is said.
+        """CREATE TABLE addressees (
+            alert INTEGER NOT NULL, channel TEXT NOT NULL, look_us INTEGER,
+            PRIMARY KEY (alert, channel)) WITHOUT ROWID""",
+        "CREATE INDEX addressees_look ON addressees (channel, look_us) WHERE look_us IS NOT NULL",
+        "ALTER TABLE deliveries ADD COLUMN news TEXT NOT NULL DEFAULT 'fired'",
+        "ALTER TABLE deliveries ADD COLUMN due_us INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE deliveries ADD COLUMN group_id TEXT",
+        "CREATE INDEX deliveries_alert ON deliveries (alert, channel)",
+        "CREATE INDEX deliveries_group ON deliveries (group_id) WHERE group_id IS NOT NULL",
+        "ALTER TABLE channels ADD COLUMN seen_us INTEGER NOT NULL DEFAULT 0",
+        "INSERT INTO addressees (alert, channel) SELECT DISTINCT alert, channel FROM deliveries",
+        "UPDATE deliveries SET due_us = next_attempt_us",
+    ):
+        cursor.execute(statement)
+
+
 MIGRATIONS: tuple[tuple[str, Callable[[Cursor], None]], ...] = (
     ("0001 first tables", _first_tables),
     ("0002 corrections", _corrections),
+    ("0004 lives of alerts", _lives_of_alerts),
 )
 """Name → step, in order. Steps are only ever added."""
 

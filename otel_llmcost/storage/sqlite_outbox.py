@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 from sqlite3 import Cursor
 from typing import Any
 
 from otel_llmcost.core.alert import Alert, Delivery
 from otel_llmcost.core.budget import BalanceKey
+from otel_llmcost.core.exact_json import to_json
 from otel_llmcost.core.policy import micros
 from otel_llmcost.storage.shared import FRESH, counted_from_us, utc
 
 _ALERT = """a.budget, a.subject, a.bucket_us, a.level, a.at_us, a.spent, a.limit_nano, a.window_start_us,
-    a.window_end_us, a.trace_id, a.requested"""
+    a.window_end_us, a.trace_id, a.requested, a.kind, a.measure, a.facts"""
 _DELIVERY = f"""SELECT d.delivery_id, d.channel, d.attempts, d.state, d.next_attempt_us, d.problem, {_ALERT}
     FROM deliveries d JOIN alerts a USING (alert)"""
 
@@ -26,14 +29,15 @@ def fire(cursor: Cursor, alert: Alert) -> bool:
     compare = "=" if from_us == bucket_us else ">="
     told = cursor.execute(
         f"SELECT 1 FROM marks_told WHERE budget = ? AND subject = ? AND level = ? AND bucket_us {compare} ?",
-        (budget, subject, alert.level, from_us),
+        (budget, subject, alert.mark, from_us),
     )
     if told.fetchone() is not None:
         return False
-    cursor.execute("INSERT INTO marks_told VALUES (?, ?, ?, ?)", (budget, subject, alert.level, bucket_us))
+    cursor.execute("INSERT INTO marks_told VALUES (?, ?, ?, ?)", (budget, subject, alert.mark, bucket_us))
     cursor.execute(
         """INSERT INTO alerts (budget, subject, bucket_us, level, at_us, spent, limit_nano, window_start_us,
-        window_end_us, trace_id, requested) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        window_end_us, trace_id, requested, kind, measure, facts, alert_id, ends_us)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         (
             *alert.key,
             alert.level,
@@ -44,6 +48,11 @@ def fire(cursor: Cursor, alert: Alert) -> bool:
             None if alert.window_end is None else micros(alert.window_end),
             alert.trace_id,
             alert.requested_nano,
+            alert.kind,
+            alert.measure,
+            to_json(alert.facts),
+            alert.alert_id,
+            micros(alert.ends_at),
         ),
     )
     return True
@@ -150,19 +159,9 @@ def _delivery(row: tuple[Any, ...]) -> Delivery:
     )
 
 
-def _alert(  # noqa: PLR0913, PLR0917 -- one row
-    budget: str,
-    subject: str,
-    bucket_us: int,
-    level: str,
-    at_us: int,
-    spent: int,
-    limit_nano: int,
-    start_us: int | None,
-    end_us: int | None,
-    trace_id: str | None,
-    requested: int | None,
-) -> Alert:
+def _alert(*row: Any) -> Alert:
+    budget, subject, bucket_us, level, at_us, spent, limit_nano, *more = row
+    start_us, end_us, trace_id, requested, kind, measure, facts = more
     return Alert(
         key=BalanceKey(budget, subject, bucket_us),
         level=level,
@@ -173,4 +172,7 @@ def _alert(  # noqa: PLR0913, PLR0917 -- one row
         window_end=None if end_us is None else utc(end_us),
         trace_id=trace_id,
         requested_nano=requested,
+        kind=kind,
+        measure=measure,
+        facts=json.loads(facts, parse_float=Decimal),
     )

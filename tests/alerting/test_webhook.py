@@ -34,6 +34,7 @@ def test_body_says_all_that_a_receiver_needs():
         "type": "budget.warning",
         "timestamp": "2026-11-22T12:00:00Z",
         "data": {
+            "alert_id": ALERT.alert_id,
             "budget": "support-daily",
             "scope": "user=u-7",
             "window": {"start": "2026-11-22T00:00:00Z", "end": "2026-11-23T00:00:00Z"},
@@ -66,6 +67,21 @@ def test_body_of_a_budget_of_nothing_is_spent_whole():
     data = read(body(alert(limit_nano=0, spent_nano=1)))["data"]
 
     assert (data["share"], data["remaining_usd"]) == (1, 0)
+
+
+def test_body_of_what_is_counted_names_no_usd():
+    data = read(body(alert(measure="tokens", spent_nano=7_500, limit_nano=10_000, requested_nano=2_600)))["data"]
+
+    assert not [name for name in data if name.endswith("_usd")]
+    assert (data["measure"], data["spent"], data["limit"], data["remaining"]) == ("tokens", 7_500, 10_000, 2_500)
+    assert (data["projected"], data["requested"], data["share"]) == (15_000, 2_600, Decimal("0.75"))
+
+
+def test_body_of_another_kind_says_its_facts():
+    message = read(body(alert(kind="burn_rate", level="fast", facts={"factor": Decimal("14.4"), "text": "soon gone"})))
+
+    assert message["type"] == "burn_rate.fast"
+    assert message["data"]["facts"] == {"factor": Decimal("14.4"), "text": "soon gone"}
 
 
 @given(st.integers(0, 10**20))

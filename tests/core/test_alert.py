@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_llmcost.core.alert import OK, Channel, level_at, marks_of_refusal, reached
-from otel_llmcost.core.budget import DEFAULT_MARKS, Budget, Claim, Mark
+from otel_llmcost.core.alert import OK, Alert, Channel, level_at, marks_of_refusal, reached
+from otel_llmcost.core.budget import DEFAULT_MARKS, BalanceKey, Budget, Claim, Mark
 from otel_llmcost.core.policy import Policy
 from otel_llmcost.core.window import Calendar
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SHARES = st.lists(st.decimals("0.01", "3", places=2), min_size=1, max_size=5, unique=True).map(sorted)
+
+
+DAY = timedelta(days=1)
+ALERT = Alert(
+    key=BalanceKey("all", "user=a", 0),
+    level="warning",
+    at=NOW,
+    spent_nano=8,
+    limit_nano=10,
+    window_start=NOW - DAY / 2,
+    window_end=NOW + DAY / 2,
+)
 
 
 def claim(limit: str = "10", marks: tuple[Mark, ...] = DEFAULT_MARKS) -> Claim:
@@ -69,3 +82,50 @@ def test_a_channel_does_not_show_its_secrets() -> None:
     channel = Channel(name="ops", url="https://hooks.example.com/T0/geheim", secret="whsec_geheim", levels=frozenset())
 
     assert "geheim" not in repr(channel)
+
+
+def test_an_alert_has_one_id_wherever_it_is_read() -> None:
+    elsewhere = replace(ALERT, at=NOW.astimezone(timezone(timedelta(hours=9))), spent_nano=9)
+
+    assert ALERT.alert_id == elsewhere.alert_id
+    assert len(ALERT.alert_id) == 8
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(ALERT, level="critical"),
+        replace(ALERT, kind="burn_rate"),
+        replace(ALERT, at=NOW + timedelta(microseconds=1)),
+        replace(ALERT, key=ALERT.key._replace(subject="user=b")),
+    ],
+)
+def test_no_two_alerts_have_the_same_id(other: Alert) -> None:
+    """A mark that is fired again after a reset is another alert."""
+    assert other.alert_id != ALERT.alert_id
+
+
+@pytest.mark.parametrize(
+    ("kind", "level", "named"),
+    [
+        ("budget", "warning", "budget.warning"),
+        ("burn_rate", "fast", "burn_rate.fast"),
+        ("anomaly", "anomaly", "anomaly"),
+        ("stop", "", "stop"),
+    ],
+)
+def test_a_type_says_kind_and_level(kind: str, level: str, named: str) -> None:
+    assert replace(ALERT, kind=kind, level=level).type == named
+
+
+@pytest.mark.parametrize(
+    ("alert", "ends_at"),
+    [
+        pytest.param(ALERT, NOW + DAY / 2, id="with-its-window"),
+        pytest.param(replace(ALERT, window_end=None), NOW + DAY / 2, id="when-a-rolling-window-has-rolled-on"),
+        pytest.param(replace(ALERT, window_start=None, window_end=None), NOW + DAY, id="a-session-in-a-day"),
+        pytest.param(replace(ALERT, kind="anomaly", window_end=NOW), NOW + DAY, id="of-yesterday-in-a-day"),
+    ],
+)
+def test_an_alert_ends_when_it_is_armed_again(alert: Alert, ends_at: datetime) -> None:
+    assert alert.ends_at == ends_at

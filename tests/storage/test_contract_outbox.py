@@ -164,6 +164,8 @@ def test_an_alert_of_another_kind_is_fired_once_too(books: Books) -> None:
     anomaly = Alert(
         key=BalanceKey("agent=writer", "", micros(start)),
         level="anomaly",
+        kind="anomaly",
+        facts={"z": Decimal("3.25"), "days": 7, "text": "agent writer spent five times as much as usual"},
         at=NOW,
         spent_nano=250 * USD,
         limit_nano=105 * USD,
@@ -175,6 +177,26 @@ def test_an_alert_of_another_kind_is_fired_once_too(books: Books) -> None:
 
     (delivery,) = claim(books, {"ops": frozenset({"anomaly"})})
     assert delivery.alert == anomaly
+
+
+def test_kinds_of_alerts_do_not_silence_one_another(books: Books) -> None:
+    start = NOW.replace(hour=0, minute=0)
+    books.spend(8)
+
+    burning = Alert(
+        key=BalanceKey("all", "", micros(start)),
+        level="warning",
+        kind="burn_rate",
+        measure="tokens",
+        at=NOW,
+        spent_nano=8,
+        limit_nano=10,
+        window_start=start,
+        window_end=start + timedelta(days=1),
+    )
+
+    assert books.store.fire(burning)
+    assert [delivery.alert.type for delivery in claim(books)] == ["budget.warning", "burn_rate.warning"]
 
 
 def test_a_channel_gets_the_levels_it_wants_and_no_others(books: Books) -> None:
