@@ -129,6 +129,19 @@ class RefusedError(LLMCostError):
         self.retry_after_seconds = retry_after_seconds
         """Seconds until the window ends; None: waiting does not help."""
 
+    @classmethod
+    def stopped(cls, *, scope: str, by: str, reason: str) -> RefusedError:
+        """Refuse a call that somebody has stopped."""
+        why = f": {reason}" if reason else ""
+        return cls(
+            f"{scope or 'all calls'} stopped by {by}{why}; the call was not sent",
+            name="stop",
+            scope=scope,
+            limit=Decimal(0),
+            balance=Decimal(0),
+            retry_after_seconds=None,
+        )
+
 
 class BudgetExceededError(RefusedError):
     """The call's estimated cost does not fit into what is left of a budget."""
@@ -162,6 +175,32 @@ class BudgetExceededError(RefusedError):
             retry_after_seconds=retry_after_seconds,
         )
         error.budget, error.requested, error.window_end = budget, requested, window_end
+        return error
+
+    @classmethod
+    def paused(  # noqa: PLR0913 -- the facts of a refusal, all keyword-only
+        cls,
+        *,
+        budget: str,
+        scope: str,
+        limit: Decimal,
+        balance: Decimal,
+        level: str,
+        paused: str,
+        window_end: datetime | None,
+    ) -> BudgetExceededError:
+        """Refuse a call of those that a budget pauses once so much is spent."""
+        until = f" until {window_end:%Y-%m-%d %H:%M %Z}" if window_end is not None else ""
+        error = cls(
+            f"budget {_of(budget, scope)} is at {level} and pauses {paused or 'all calls'}{until}; "
+            "the call was not sent",
+            name=budget,
+            scope=scope,
+            limit=limit,
+            balance=balance,
+            retry_after_seconds=None,
+        )
+        error.budget, error.requested, error.window_end = budget, None, window_end
         return error
 
     @classmethod
@@ -213,3 +252,40 @@ def _of(name: str, scope: str) -> str:
 
 class RateLimitedError(RefusedError):
     """The call does not fit into a rate limit."""
+
+    measure: str
+    """What is limited: `requests`, `tokens` or `cost`."""
+    requested: Decimal
+    """What the call would have taken of it."""
+
+    @classmethod
+    def over_limit(  # noqa: PLR0913 -- the facts of a refusal, all keyword-only
+        cls,
+        *,
+        limit_name: str,
+        scope: str,
+        limit: Decimal,
+        balance: Decimal,
+        requested: Decimal,
+        measure: str,
+        window: str,
+        retry_after_seconds: float | None,
+    ) -> RateLimitedError:
+        """Refuse a call that comes too soon after others."""
+        unit = "USD" if measure == "cost" else measure
+        again = "" if retry_after_seconds is None else f"; try again in {retry_after_seconds:.1f} s"
+        error = cls(
+            f"limit {_of(limit_name, scope)}: {_plain(balance)} of {_plain(limit)} {unit} per {window} are taken, "
+            f"the call needs {_plain(requested)}; it was not sent{again}",
+            name=limit_name,
+            scope=scope,
+            limit=limit,
+            balance=balance,
+            retry_after_seconds=retry_after_seconds,
+        )
+        error.measure, error.requested = measure, requested
+        return error
+
+
+def _plain(amount: Decimal) -> str:
+    return f"{amount.normalize():f}"

@@ -168,7 +168,7 @@ def forecast(tools: Tools, call: Call, sent: Input, output_tokens: int | None) -
         is_output_assumed=output_tokens is None,
         input_usd=price(usage, rate).effective_cost_usd,
         cost_usd=price(Usage(counts), rate).effective_cost_usd,
-        worst_usd=None if expected is None else from_nano(expected.worst_nano),
+        worst_usd=None if expected is None or expected.worst_nano is None else from_nano(expected.worst_nano),
     )
 
 

@@ -1,12 +1,18 @@
-"""Budgets, the claims of a call on them, their balances, and the one rule that says yes or no."""
+"""Budgets, the claims of a call on them, their balances, and the one rule that says yes or no.
+
+A rate limit is a budget too: of calls or of tokens in place of money. Amounts called `nano` are nano-USD, or plain
+counts where the measure is not cost.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
+from otel_llmcost.core.actions import Action
 from otel_llmcost.core.attribution import Dimension, Scope, Tags, subject_of
 from otel_llmcost.core.money import from_nano, to_nano
 from otel_llmcost.core.value import value
@@ -14,7 +20,7 @@ from otel_llmcost.core.window import Life, Span, Window
 
 Measure = Literal["cost", "tokens", "requests"]
 """Tokens: input and output together. Requests: calls that were sent, whatever came of them."""
-OnLimit = Literal["refuse", "alert"]
+OnLimit = Literal["refuse", "alert", "wait"]
 Reserve = Literal["expected", "worst"]
 OnStoreError = Literal["open", "closed"]
 Status = Literal["on_track", "at_risk", "over"]
@@ -37,10 +43,11 @@ DEFAULT_MARKS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """An amount of USD per window, for the calls in its scope."""
+    """An amount of USD (or a number of calls or tokens) per window, for the calls in its scope."""
 
     name: str
     limit: Decimal
+    """In USD, or in what `measure` counts."""
     window: Window
     scope: Scope = field(default_factory=Scope)
     per: tuple[Dimension, ...] = ()
@@ -53,11 +60,20 @@ class Budget:
     unpriced: str = "allow"
     """`allow`, `refuse` or `assume:<model>`."""
     on_store_error: OnStoreError = "open"
+    measure: Measure = "cost"
+    is_rate_limit: bool = False
+    """It was asked for as a `[[limit]]`: refusals are `RateLimitedError`."""
+    max_wait: timedelta = timedelta(seconds=30)
+    """How long a call may wait for room where `on_limit` is `wait`."""
+    carry_over: Decimal | None = None
+    """So much at most of what a calendar window leaves over is added to the next one; None: nothing is."""
+    actions: tuple[Action, ...] = ()
+    """What is done to calls once a share of the limit is spent, in rising order of share."""
 
     @property
     def limit_nano(self) -> int:
-        """The limit in nano-USD."""
-        return to_nano(self.limit)
+        """The limit in nano-USD, or in what `measure` counts."""
+        return to_units(self.limit, self.measure)
 
     @property
     def counted_by(self) -> tuple[Dimension, ...]:
@@ -69,6 +85,11 @@ class Budget:
     def subject(self, tags: Tags) -> str | None:
         """Name the balance that a call counts on; None: this budget is not for the call."""
         return subject_of(self.counted_by, tags) if self.scope.matches(tags) else None
+
+
+def to_units(amount: Decimal, measure: Measure) -> int:
+    """Turn an amount as people write it into what balances are kept in."""
+    return to_nano(amount) if measure == "cost" else int(amount)
 
 
 def from_units(amount: int, measure: Measure) -> Decimal:
@@ -85,6 +106,24 @@ class BalanceKey(NamedTuple):
     budget: str
     subject: str
     bucket_us: int
+
+
+class Carry(NamedTuple):
+    """What a window takes over of the one before."""
+
+    from_us: int
+    """Bucket of the window before."""
+    limit_nano: int
+    """Its limit."""
+    most_nano: int
+
+    def amount(self, held_nano: int) -> int:
+        """Say how much is carried over.
+
+        Args:
+            held_nano: what is settled, suspected and reserved on the balance of the window before.
+        """
+        return max(min(self.limit_nano - held_nano, self.most_nano), 0)
 
 
 @value
@@ -104,6 +143,11 @@ class Claim:
     """By how much the call may still cost more than is held."""
     marks: tuple[tuple[str, int], ...] = ()
     """(level, spent nano-USD at which it is reached), rising."""
+    measure: Measure = "cost"
+    carry: Carry | None = None
+    """Asked for when the balance begins; None: nothing is carried over."""
+    is_watched: bool = False
+    """The budget has actions: who reserves is told what was spent."""
 
     @property
     def is_rolling(self) -> bool:
@@ -117,6 +161,15 @@ class Claim:
             held_nano: what is settled, suspected and reserved on the balance now.
         """
         return not self.refuses or held_nano + self.amount_nano <= self.limit_nano
+
+
+def with_carried(claim: Claim, carried_nano: int) -> Claim:
+    """Return a claim on a balance that took so much over of the window before: limit and marks lie higher."""
+    if not carried_nano:
+        return claim
+    limit_nano = claim.limit_nano + carried_nano
+    marks = tuple((level, at_nano * limit_nano // max(claim.limit_nano, 1)) for level, at_nano in claim.marks)
+    return replace(claim, limit_nano=limit_nano, marks=marks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +194,9 @@ class Balance:
     calls: int = 0
     refused: int = 0
     unpriced: int = 0
+    measure: Measure = "cost"
+    carried_nano: int = 0
+    """What the window before left over; part of `limit_nano`."""
 
     @property
     def spent_nano(self) -> int:
@@ -180,6 +236,16 @@ class Refusal:
     """The part of it that is settled or suspected; told with the marks."""
     told: tuple[str, ...] = ()
     """Marks that this refusal was the first to reach in the window; their alerts are in the outbox."""
+    watched: Mapping[BalanceKey, int] = field(default_factory=dict[BalanceKey, int])
+    """What was spent on the watched balances up to and with the one that refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """All claims were taken, and some are watched."""
+
+    watched: Mapping[BalanceKey, int]
+    """What was spent on these balances before."""
 
 
 def projected(spent: Decimal, start: datetime, end: datetime, now: datetime) -> Decimal:

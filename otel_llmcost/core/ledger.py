@@ -52,6 +52,8 @@ class Charge:
 
     corrects: str | None = None
     """Id of an earlier entry that this one takes back or replaces, now that the truth is known."""
+    actions: tuple[str, ...] = ()
+    """What budgets had changed in the request before it was sent, in words."""
 
     @property
     def model(self) -> str:

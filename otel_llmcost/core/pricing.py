@@ -73,27 +73,35 @@ class Pricing:
             factor = self._factors[model] = self._factor(model).factor
         return factor
 
-    def estimate(self, call: Call, model: str | None = None) -> Estimate | None:
-        """Estimate a call, if need be at another model's price; None: no rate is known."""
+    def estimate(self, call: Call, model: str | None = None) -> Estimate:
+        """Estimate a call, if need be at another model's price."""
         usage = call.input.usage(self.factor(call.model))
+        tokens = usage.counts.get("input_tokens", 0)
+        expected_nano: int | None = None
+        worst_nano: int | None = None
         try:
-            tokens = usage.counts["input_tokens"]
             rate = self._book.rate_at(call.provider, model or call.model, call.at, input_tokens=tokens, tier=call.tier)
             if rate.meters:
                 usage = _metered(usage, rate, self._expected_time(call))
-            ceiling = call.max_output_tokens or rate.max_output_tokens or _NO_CEILING
-            worst = ceiling * call.choices if call.has_output else 0
-            expected = min(self._expected(call) * call.choices, worst)
+            expected, worst = self._output(call, rate.max_output_tokens)
             expected_nano, worst_nano = costs_with_output(usage, expected, worst, rate)
         except UnknownPriceError:
-            return None
+            expected, worst = self._output(call, None)
         return _estimate(
             expected_nano=expected_nano,
             worst_nano=worst_nano,
             is_capped=call.max_output_tokens is not None or not call.has_output,
             input_tokens=tokens,
             expected_output_tokens=expected,
+            worst_output_tokens=worst,
         )
+
+    def _output(self, call: Call, ceiling: int | None) -> tuple[int, int]:
+        """Say how many tokens of output to expect, and how many at worst."""
+        if not call.has_output:
+            return 0, 0
+        worst = (call.max_output_tokens or ceiling or _NO_CEILING) * call.choices
+        return min(self._expected(call) * call.choices, worst), worst
 
     def charge(self, call: Call, answer: Answer, estimate: Estimate | None) -> Charge:
         """Price an answer; where it came without (all of) its usage, by what was sent and received."""

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -18,10 +18,9 @@ from opentelemetry.context import Context
 from otel_llmcost.adapters.base import Api
 from otel_llmcost.adapters.endpoint import Endpoint, tier_of
 from otel_llmcost.core.attribution import Dimension, Tags
-from otel_llmcost.core.budget import Refusal
-from otel_llmcost.core.flow import Answer, Call, Reserve, Settle, call_flow, new_call
+from otel_llmcost.core.budget import Claim, Grant, Refusal
+from otel_llmcost.core.flow import Answer, Call, Later, Release, Reserve, Send, Settle, Step, call_flow, new_call
 from otel_llmcost.core.ledger import Charge
-from otel_llmcost.core.money import from_nano
 from otel_llmcost.core.policy import Policy
 from otel_llmcost.core.pricing import Pricing
 from otel_llmcost.core.tokens import CountText, count_input
@@ -156,20 +155,16 @@ class Driver:
             RefusedError: it does not fit; nothing was taken and nothing may be sent.
         """
         try:
-            self._check_all()
-            step = turn.first_step()
-            if step is not None:
-                hold = self._hold(step)
-                try:
-                    refusal = self.writer.reserve(hold)
-                except StoreError as error:
-                    refusal = self.outage.reserve(hold, self.policy, error)
-                if refusal is not None:
-                    self._refuse(refusal, hold.at)
-                turn.reserved()
+            self._check_all(turn)
+            step = turn.start()
+            while not isinstance(step, Send):
+                answer = self._take(step) if isinstance(step, Reserve) else None
+                self._release(step)
+                step = turn.go_on(answer)
         except RefusedError as error:
             self._refused(turn, error)
             raise
+        turn.change = step.change
 
     async def areserve(self, turn: Turn) -> None:
         """Take what a call needs without ever waiting on the event loop.
@@ -178,40 +173,68 @@ class Driver:
             RefusedError: it does not fit; nothing was taken and nothing may be sent.
         """
         try:
-            self._check_all()
-            step = turn.first_step()
-            if step is not None:
-                hold = self._hold(step)
-                try:
-                    refusal = await self._areserve(hold)
-                except StoreError as error:
-                    refusal = self.outage.reserve(hold, self.policy, error)
-                if refusal is not None:
-                    self._refuse(refusal, hold.at)
-                turn.reserved()
+            self._check_all(turn)
+            step = turn.start()
+            while not isinstance(step, Send):
+                answer = await self._atake(step) if isinstance(step, Reserve) else None
+                self._release(step)
+                step = turn.go_on(answer)
         except RefusedError as error:
             self._refused(turn, error)
             raise
+        turn.change = step.change
 
-    def _check_all(self) -> None:
+    def _take(self, step: Reserve) -> Refusal | Grant | Later | None:
+        hold = self._hold(step)
+        try:
+            return self.writer.reserve(hold)
+        except StoreError as error:
+            return self.outage.reserve(hold, self.policy, error)
+
+    async def _atake(self, step: Reserve) -> Refusal | Grant | Later | None:
+        hold = self._hold(step)
+        try:
+            return await self._areserve(hold)
+        except StoreError as error:
+            return self.outage.reserve(hold, self.policy, error)
+
+    def _release(self, step: Step) -> None:
+        """Give back what a call took that is not sent, or not so, if that is the step."""
+        if isinstance(step, Release):
+            self._give_back(step.call.charge_id, step.claims)
+
+    def _give_back(self, reservation_id: str, claims: tuple[Claim, ...]) -> None:
+        self.writer.settle(
+            Posting(reservation_id=reservation_id, claims=claims, charge=None, assumed={}, is_sent=False)
+        )
+
+    def _check_all(self, turn: Turn) -> None:
+        """Refuse what may not be sent whatever its balances are."""
         if self.refuse_all_reason is not None:
             raise BudgetExceededError.misconfigured(self.refuse_all_reason)
+        if self.policy.controls.stops:
+            stop = self.policy.controls.stop_of(turn.call.tags, turn.call.at)
+            if stop is not None:
+                raise RefusedError.stopped(scope=str(stop.scope), by=stop.by, reason=stop.reason)
 
-    async def _areserve(self, hold: Hold) -> Refusal | None:
-        try:
-            return self.writer.reserve(hold, wait=False)
-        except StoreBusyError:
-            waiting = asyncio.get_running_loop().run_in_executor(None, self.writer.reserve, hold)
+    async def _areserve(self, hold: Hold) -> Refusal | Grant | None:
+        if self.writer.is_async:
+            waiting: asyncio.Future[Refusal | Grant | None] = asyncio.ensure_future(self.writer.areserve(hold))
+        else:
+            try:
+                return self.writer.reserve(hold, wait=False)
+            except StoreBusyError:
+                waiting = asyncio.get_running_loop().run_in_executor(None, self.writer.reserve, hold)
         try:
             return await asyncio.shield(waiting)
         except asyncio.CancelledError:
-            waiting.add_done_callback(lambda done: self._give_back(hold, done))
+            waiting.add_done_callback(lambda done: self._give_back_late(hold, done))
             raise
 
-    def _give_back(self, hold: Hold, done: asyncio.Future[Refusal | None]) -> None:
-        """Release what a thread took for a task that was cancelled meanwhile."""
-        if not done.cancelled() and done.exception() is None and done.result() is None:
-            self.writer.settle(Posting(reservation_id=hold.reservation_id, claims=hold.claims, charge=None, assumed={}))
+    def _give_back_late(self, hold: Hold, done: asyncio.Future[Refusal | Grant | None]) -> None:
+        """Release what was taken for a task that was cancelled meanwhile."""
+        if not done.cancelled() and done.exception() is None and not isinstance(done.result(), Refusal):
+            self._give_back(hold.reservation_id, hold.claims)
 
     def _hold(self, step: Reserve) -> Hold:
         call = step.call
@@ -221,19 +244,6 @@ class Driver:
             at=call.at,
             expires_at=call.at + RESERVATION_LIFE,
             trace_id=call.trace_id,
-        )
-
-    def _refuse(self, refusal: Refusal, now: datetime) -> NoReturn:
-        claim = refusal.claim
-        end = claim.window.end
-        raise BudgetExceededError.over_limit(
-            budget=claim.key.budget,
-            scope=claim.key.subject,
-            limit=from_nano(claim.limit_nano),
-            balance=from_nano(refusal.held_nano),
-            requested=from_nano(claim.amount_nano),
-            window_end=end,
-            retry_after_seconds=None if end is None else max((end - now).total_seconds(), 0.0),
         )
 
     def _refused(self, turn: Turn, error: RefusedError) -> None:

@@ -102,8 +102,8 @@ class LiveWrapper:
         if turn is None and driver is not None:  # two usages without anything sent between: nothing could be held
             turn = _begin(driver, session, line.model)
             try:
-                if turn is not None and turn.first_step() is not None:
-                    turn.reserved()
+                if turn is not None:
+                    turn.start_unasked()
             except RefusedError as error:
                 assert turn is not None  # noqa: S101 -- who else would have refused
                 driver.left(turn, error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otel_llmcost.core.budget import Refusal
+from otel_llmcost.core.budget import Grant, Refusal
 from otel_llmcost.core.policy import Policy
 from otel_llmcost.errors import BudgetExceededError, StoreError
 from otel_llmcost.instrumentation.contain import logger
@@ -18,7 +18,7 @@ class Outage:
         self.count = 0
         self._is_told = False
 
-    def reserve(self, hold: Hold, policy: Policy, error: StoreError) -> Refusal | None:
+    def reserve(self, hold: Hold, policy: Policy, error: StoreError) -> Refusal | Grant | None:
         """Reserve on what is known here.
 
         Raises:

@@ -173,8 +173,7 @@ class SessionWrapper:
         turn = self._begin(driver, connection, {"model": answer.get("model")})
         if turn is not None:
             try:
-                if turn.first_step() is not None:
-                    turn.reserved()
+                turn.start_unasked()
             except RefusedError as error:
                 driver.left(turn, error)
                 return None

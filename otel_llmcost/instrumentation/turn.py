@@ -12,7 +12,7 @@ from opentelemetry.context import Context
 from otel_llmcost.adapters.endpoint import Endpoint, tier_of
 from otel_llmcost.adapters.usage_at import with_asked
 from otel_llmcost.core.change import NO_CHANGE, Change
-from otel_llmcost.core.flow import Answer, Call, Failure, Reserve, Send, Settle, Step, new_answer
+from otel_llmcost.core.flow import Answer, Call, Failure, Send, Settle, Step, new_answer
 from otel_llmcost.core.money import nano_of
 from otel_llmcost.core.tokens import text_tokens
 from otel_llmcost.errors import error_type
@@ -102,19 +102,31 @@ class Turn(Reading):
         performer.flows[call.charge_id] = flow
         self._started = perf_counter()
 
-    def first_step(self) -> Reserve | None:
-        """Start the flow; None: there is nothing to reserve.
+    def start(self) -> Step:
+        """Start the flow; return its first step.
 
         Raises:
             RefusedError: a budget refuses the call for what it is.
         """
-        step = next(self._performer.flows[self.call.charge_id])
-        return step if isinstance(step, Reserve) else None
+        return next(self._performer.flows[self.call.charge_id])
 
-    def reserved(self) -> None:
-        """Go on to `Send`."""
-        step = self._performer.flows[self.call.charge_id].send(None)
-        assert isinstance(step, Send)  # noqa: S101 -- the flow's own order
+    def go_on(self, answer: object) -> Step:
+        """Tell the flow what came of a step; return the next one.
+
+        Raises:
+            RefusedError: what came of it does not let the call be sent.
+        """
+        return self._performer.flows[self.call.charge_id].send(answer)
+
+    def start_unasked(self) -> None:
+        """Start the flow of an answer that came without being asked for: nothing can be held for it any more.
+
+        Raises:
+            RefusedError: a budget refuses the call for what it is.
+        """
+        step = self.start()
+        while not isinstance(step, Send):
+            step = self.go_on(None)
 
     def answered(self, answer: Any) -> None:
         """Finish with a whole answer."""
@@ -153,6 +165,8 @@ class Turn(Reading):
             cost_nano=nano_of(self.reported_cost),
             is_complete=is_complete,
             received_tokens=self.text_size,
+            applied=self.applied,
+            unapplied=self.unapplied,
             error_type=None if error is None else error_type(error),
             duration_seconds=perf_counter() - self._started,
         )
@@ -166,7 +180,13 @@ class Turn(Reading):
         """Finish without an answer."""
         if not self.done:
             self._end(
-                Failure(error=error, may_be_billed=may_be_billed, duration_seconds=perf_counter() - self._started)
+                Failure(
+                    error=error,
+                    may_be_billed=may_be_billed,
+                    duration_seconds=perf_counter() - self._started,
+                    applied=self.applied,
+                    unapplied=self.unapplied,
+                )
             )
 
     def add_text(self, text: Any) -> None:

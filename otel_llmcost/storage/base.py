@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
+from otel_llmcost.core.acts import Act
 from otel_llmcost.core.alert import Alert, Delivery, DeliveryState
 from otel_llmcost.core.attribution import Dimension
-from otel_llmcost.core.budget import Balance, Budget, Claim, Refusal
+from otel_llmcost.core.budget import Balance, Budget, Claim, Grant, Refusal
 from otel_llmcost.core.ledger import Charge, ChargeStatus
 from otel_llmcost.core.unconfirmed import Unconfirmed
 from otel_llmcost.core.value import value
 from otel_llmcost.core.window import Span
 
-__all__ = ["Delivery", "DeliveryState", "GroupBy", "Hold", "Posting", "Store", "Total"]
+__all__ = ["AsyncStore", "Delivery", "DeliveryState", "GroupBy", "Hold", "Posting", "Store", "Total"]
 
 GroupBy = Dimension | Literal["day", "hour", "month", "status", "operation", "rate"]
 
@@ -43,6 +44,8 @@ class Posting:
     """None: nothing was billed."""
     assumed: Mapping[str, int]
     """Budget → nano-USD to book for a charge without a price."""
+    is_sent: bool = True
+    """False: the call was given up before it was sent, so it does not count as a request either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +71,11 @@ class Store(Protocol):
         """Whether balances live in this process, so that nothing is gained by settling behind the caller's back."""
         ...
 
-    def reserve(self, hold: Hold, *, wait: bool = True, tell: bool = True) -> Refusal | None:
+    def reserve(self, hold: Hold, *, wait: bool = True, tell: bool = True) -> Refusal | Grant | None:
         """Check and take all claims in one act; taking the same reservation twice takes it once.
 
         A refusal is counted on the balance that refused, and its "exceeded" marks are fired, once per window.
+        A balance that begins takes over what the window before left, as far as its claim asks for that.
 
         Args:
             hold: what the call wants.
@@ -79,7 +83,7 @@ class Store(Protocol):
             tell: False: a refusal is neither counted nor fires marks, since the caller is going to try again.
 
         Returns:
-            None: taken. A refusal: nothing was taken.
+            None, or a grant where a claim is watched: taken. A refusal: nothing was taken.
         """
         ...
 
@@ -108,6 +112,36 @@ class Store(Protocol):
 
     def reset(self, budget: str, subject: str | None = None) -> int:
         """Set settled, suspected and overrun of a budget's balances to 0 and re-arm its marks; return how many."""
+        ...
+
+    def adopt(self, budgets: Sequence[Budget], now: datetime, *, again: bool = False) -> list[str]:
+        """Let budgets that are new here, or count otherwise than before, count what was spent in their window already.
+
+        Args:
+            budgets: all that are in force.
+            now: tells their windows.
+            again: look at all of them once more, for what others booked who did not know of a budget yet; no balance
+                gets lower by that.
+
+        Returns:
+            Names of those that were adopted.
+        """
+        ...
+
+    def act(self, act: Act) -> None:
+        """Write down what a person decided; writing it twice is a no-op."""
+        ...
+
+    def acts(self, since: datetime, until: datetime) -> list[Act]:
+        """Read what people decided, oldest first."""
+        ...
+
+    def acts_in_force(self, now: datetime) -> list[Act]:
+        """Read the stops and raises that nobody ended and that are not over by themselves, oldest first."""
+        ...
+
+    def lead(self, duty: str, holder: str, now: datetime, until: datetime) -> bool:
+        """Take a duty that one process of all does, or keep it; False: another holds it."""
         ...
 
     def totals(self, by: Sequence[GroupBy], since: datetime, until: datetime) -> list[Total]:
@@ -166,4 +200,12 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections. A closed store raises `StoreError`."""
+        ...
+
+
+class AsyncStore(Store, Protocol):
+    """A store that can be waited for on an event loop, as one over a network; all else is done from threads."""
+
+    async def areserve(self, hold: Hold, *, tell: bool = True) -> Refusal | Grant | None:
+        """See `Store.reserve`."""
         ...

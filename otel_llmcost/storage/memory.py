@@ -8,15 +8,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NoReturn
 
+from otel_llmcost.core.acts import Act
 from otel_llmcost.core.alert import Alert, Delivery, marks_of_refusal, reached
-from otel_llmcost.core.budget import Balance, BalanceKey, Budget, Claim, Refusal
+from otel_llmcost.core.budget import Balance, BalanceKey, Budget, Claim, Grant, Refusal, with_carried
 from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.policy import micros
 from otel_llmcost.core.unconfirmed import Unconfirmed, unconfirmed
 from otel_llmcost.core.window import Span
 from otel_llmcost.errors import StoreError
 from otel_llmcost.storage import fork
+from otel_llmcost.storage.adopting import dimensions, raised, spent, stretches, terms
 from otel_llmcost.storage.base import GroupBy, Hold, Posting, Total
+from otel_llmcost.storage.memory_acts import MemoryActs
 from otel_llmcost.storage.memory_ledger import MemoryLedger
 from otel_llmcost.storage.memory_outbox import MemoryOutbox
 from otel_llmcost.storage.shared import (
@@ -27,6 +30,7 @@ from otel_llmcost.storage.shared import (
     drop_us,
     empty_balance,
     highest_share_first,
+    is_spent_anyway,
 )
 
 
@@ -59,10 +63,14 @@ class MemoryStore:
         self._ledger = MemoryLedger(most_charges)
         self._outbox = MemoryOutbox()
         self._learned: dict[str, tuple[float, ...]] = {}
+        self._known: dict[str, str] = {}
+        """Budget → what it counts, as it was when its balances were last counted from the ledger."""
+        self._acts = MemoryActs()
         fork.watch(self)
 
-    def reserve(self, hold: Hold, *, wait: bool = True, tell: bool = True) -> Refusal | None:  # noqa: ARG002 -- never waits
+    def reserve(self, hold: Hold, *, wait: bool = True, tell: bool = True) -> Refusal | Grant | None:  # noqa: ARG002 -- never waits
         """See `Store.reserve`."""
+        watched: dict[BalanceKey, int] | None = None
         with self._lock:
             if hold.reservation_id in self._held:
                 return None
@@ -70,14 +78,19 @@ class MemoryStore:
             for claim in hold.claims:
                 cell = cells.get(claim.key) or self._new_cell(claim, hold.at)
                 held = self._since(claim, _held) if claim.is_rolling else cell.settled + cell.suspected + cell.reserved
-                if not claim.fits(held):
+                if claim.is_watched:
+                    watched = watched or {}
+                    watched[claim.key] = self._since(claim, _spent)
+                wanted = with_carried(claim, cell.carried) if cell.carried else claim
+                if not wanted.fits(held):
                     self._give_back(hold.claims[: hold.claims.index(claim)])
-                    return self._told_refusal(claim, held, cell, hold) if tell else Refusal(claim, held)
+                    refusal = self._told_refusal(wanted, held, cell, hold) if tell else Refusal(wanted, held)
+                    return replace(refusal, watched=watched) if watched else refusal
                 cell.reserved += claim.amount_nano
                 cell.exposure += claim.exposure_nano
             if hold.claims:
                 self._held[hold.reservation_id] = hold
-        return None
+        return None if watched is None else Grant(watched)
 
     def settle(self, postings: Sequence[Posting]) -> list[Alert]:
         """See `Store.settle`."""
@@ -133,6 +146,38 @@ class MemoryStore:
                 self._outbox.rearm(key)
             self._forget_claims(set(keys))
         return len({key.subject for key in keys})
+
+    def adopt(self, budgets: Sequence[Budget], now: datetime, *, again: bool = False) -> list[str]:
+        """See `Store.adopt`."""
+        with self._lock:
+            anew = [budget for budget in budgets if self._known.get(budget.name) != terms(budget)]
+            for budget in anew:
+                if budget.name in self._known:
+                    self._clear(budget.name)
+                self._known[budget.name] = terms(budget)
+            for budget in budgets if again else anew:
+                self._count(budget, now)
+        return [budget.name for budget in anew]
+
+    def act(self, act: Act) -> None:
+        """See `Store.act`."""
+        with self._lock:
+            self._acts.add(act)
+
+    def acts(self, since: datetime, until: datetime) -> list[Act]:
+        """See `Store.acts`."""
+        with self._lock:
+            return self._acts.between(since, until)
+
+    def acts_in_force(self, now: datetime) -> list[Act]:
+        """See `Store.acts_in_force`."""
+        with self._lock:
+            return self._acts.in_force(now)
+
+    def lead(self, duty: str, holder: str, now: datetime, until: datetime) -> bool:
+        """See `Store.lead`."""
+        with self._lock:
+            return self._acts.lead(duty, holder, now, until)
 
     def totals(self, by: Sequence[GroupBy], since: datetime, until: datetime) -> list[Total]:
         """See `Store.totals`; of charges that are no longer kept whole, to the hour, without task, session, trace."""
@@ -222,6 +267,21 @@ class MemoryStore:
         self._held.clear()
         self._expires_at.clear()
 
+    def _clear(self, budget: str) -> None:
+        for key, cell in self._cells.items():
+            if key.budget == budget:
+                cell.settled = cell.suspected = 0
+
+    def _count(self, budget: Budget, now: datetime) -> None:
+        """Raise a budget's balances to what the ledger says."""
+        drop = drop_us(budget.window.at(now), now)
+        for bucket_us, since, until in stretches(budget, now):
+            for each in spent(budget, bucket_us, self._ledger.totals(dimensions(budget), since, until)):
+                cell = self._cells.get(each.key) or self._put_cell(each.key, Cell(drop))
+                more = raised(cell, each, drop)
+                cell.settled += more.settled
+                cell.calls += more.calls
+
     def _post(self, posting: Posting, charge: Charge | None, alerts: list[Alert]) -> None:
         """Give back what was held, and book the charge if there is one to be booked."""
         reservation_id = posting.reservation_id
@@ -230,8 +290,7 @@ class MemoryStore:
         if self._expires_at:
             self._expires_at.pop(reservation_id, None)
         if charge is None:
-            if hold is not None:
-                self._give_back(hold.claims)
+            self._end_unbilled(posting, hold, is_known=hold is not None or bool(late))
             return
         for claim in posting.claims:
             cell = self._cells.get(claim.key) or self._new_cell(claim, charge.at)
@@ -242,11 +301,20 @@ class MemoryStore:
                 cell.exposure -= claim.exposure_nano
             elif late:
                 held = late.get(claim.key, 0)
-            book(cell, charge, held, posting.assumed, claim.key.budget)
+            book(cell, charge, held, posting.assumed, claim)
             if claim.marks:
                 self._tell(claim, cell, charge, alerts)
 
+    def _end_unbilled(self, posting: Posting, hold: Hold | None, *, is_known: bool) -> None:
+        """Give back what was held; where requests are counted, a call that was sent counts."""
+        if hold is not None:
+            self._give_back(hold.claims)
+        for claim in posting.claims if is_known else ():
+            if is_spent_anyway(posting, claim):
+                self._cells[claim.key].settled += claim.amount_nano
+
     def _tell(self, claim: Claim, cell: Cell, charge: Charge, alerts: list[Alert]) -> None:
+        claim = with_carried(claim, cell.carried)
         spent = self._since(claim, _spent) if claim.is_rolling else cell.settled + cell.suspected
         if spent >= claim.marks[0][1]:
             told = [alert_of_charge(claim, level, spent, charge) for level in reached(claim, spent)]
@@ -283,10 +351,18 @@ class MemoryStore:
         return Refusal(claim, held, spent, told)
 
     def _new_cell(self, claim: Claim, at: datetime) -> Cell:
-        key = claim.key
-        cell = self._cells[key] = Cell(drop_us(claim, at))
+        return self._put_cell(claim.key, Cell(drop_us(claim.window, at), self._carried(claim)))
+
+    def _put_cell(self, key: BalanceKey, cell: Cell) -> Cell:
+        self._cells[key] = cell
         self._buckets.setdefault((key.budget, key.subject), {})[key.bucket_us] = cell
         return cell
+
+    def _carried(self, claim: Claim) -> int:
+        if claim.carry is None:
+            return 0
+        before = self._cells.get(claim.key._replace(bucket_us=claim.carry.from_us))
+        return claim.carry.amount(0 if before is None else _held(before))
 
     def _since(self, claim: Claim, amount: Callable[[Cell], int]) -> int:
         """Read an amount of a balance: of its one bucket, or of all that a rolling window reaches back to."""
@@ -354,7 +430,7 @@ def _balance(budget: Budget, span: Span, subject: str, cells: Sequence[Cell]) ->
     return Balance(
         budget=budget.name,
         subject=subject,
-        limit_nano=budget.limit_nano,
+        limit_nano=budget.limit_nano + sum(cell.carried for cell in cells),
         window_start=start,
         window_end=end,
         settled_nano=sum(cell.settled for cell in cells),
@@ -365,4 +441,6 @@ def _balance(budget: Budget, span: Span, subject: str, cells: Sequence[Cell]) ->
         calls=sum(cell.calls for cell in cells),
         refused=sum(cell.refused for cell in cells),
         unpriced=sum(cell.unpriced for cell in cells),
+        measure=budget.measure,
+        carried_nano=sum(cell.carried for cell in cells),
     )

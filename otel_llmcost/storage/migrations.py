@@ -66,6 +66,21 @@ def _corrections(cursor: Cursor) -> None:
     )
 
 
+def _acts(cursor: Cursor) -> None:
+    for statement in (
+        "ALTER TABLE charges ADD COLUMN actions TEXT",
+        "ALTER TABLE balances ADD COLUMN carried INTEGER NOT NULL DEFAULT 0",
+        """CREATE TABLE acts (
+            act_id TEXT PRIMARY KEY, at_us INTEGER NOT NULL, kind TEXT NOT NULL, by_whom TEXT NOT NULL,
+            reason TEXT NOT NULL, scope TEXT NOT NULL, budget TEXT, subject TEXT, amount INTEGER, until_us INTEGER,
+            ends TEXT) WITHOUT ROWID""",
+        "CREATE INDEX acts_ends ON acts (ends) WHERE ends IS NOT NULL",
+        "CREATE TABLE duties (duty TEXT PRIMARY KEY, holder TEXT NOT NULL, until_us INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE known_budgets (budget TEXT PRIMARY KEY, terms TEXT NOT NULL) WITHOUT ROWID",
+    ):
+        cursor.execute(statement)
+
+
 def _lives_of_alerts(cursor: Cursor) -> None:
     for statement in (
         "ALTER TABLE alerts ADD COLUMN alert_id TEXT NOT NULL DEFAULT ''",
@@ -99,6 +114,7 @@ def _lives_of_alerts(cursor: Cursor) -> None:
 MIGRATIONS: tuple[tuple[str, Callable[[Cursor], None]], ...] = (
     ("0001 first tables", _first_tables),
     ("0002 corrections", _corrections),
+    ("0003 acts", _acts),
     ("0004 lives of alerts", _lives_of_alerts),
 )
 """Name → step, in order. Steps are only ever added."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from otel_llmcost.core.alert import Alert
-from otel_llmcost.core.budget import Balance, Budget, Claim
+from otel_llmcost.core.budget import Balance, Budget, Claim, Measure
 from otel_llmcost.core.ledger import Charge, ChargeStatus, calls_of, unpriced_of
 from otel_llmcost.core.policy import micros
 from otel_llmcost.core.window import Span
-from otel_llmcost.storage.base import Hold, Total
+from otel_llmcost.storage.base import Hold, Posting, Total
 
 KEPT_DAYS = 400
 """How long ended balances, alerts and deliveries are kept: last year's month can be compared with this one's."""
@@ -22,13 +22,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_US = 86_400_000_000
 
 
-def drop_us(claim: Claim, at: datetime) -> int:
+def drop_us(window: Span, at: datetime) -> int:
     """Say when a balance first used at this instant may be forgotten, in µs since 1970.
 
     A rolling window leaves a row behind every sixtieth of its length, of no use once it counts no more.
     """
-    end = claim.window.end
-    if claim.is_rolling and end is not None:
+    end = window.end
+    if window.start != window.bucket_start and end is not None:
         return micros(end) + _DAY_US
     return micros(at if end is None else end) + KEPT_DAYS * _DAY_US
 
@@ -73,7 +73,12 @@ def empty_balance(budget: Budget, span: Span, subject: str = "") -> Balance:
     """Make the balance of a budget that nobody used yet."""
     start, end = span.bounds
     return Balance(
-        budget=budget.name, subject=subject, limit_nano=budget.limit_nano, window_start=start, window_end=end
+        budget=budget.name,
+        subject=subject,
+        limit_nano=budget.limit_nano,
+        window_start=start,
+        window_end=end,
+        measure=budget.measure,
     )
 
 
@@ -85,28 +90,51 @@ def highest_share_first(balances: Iterable[Balance], most: int) -> list[Balance]
 class Cell:
     """What stands on one balance in one bucket, or is to be added to it; in nano-USD and calls."""
 
-    __slots__ = ("calls", "drop_us", "exposure", "overrun", "refused", "reserved", "settled", "suspected", "unpriced")
+    __slots__ = (
+        "calls",
+        "carried",
+        "drop_us",
+        "exposure",
+        "overrun",
+        "refused",
+        "reserved",
+        "settled",
+        "suspected",
+        "unpriced",
+    )
 
-    def __init__(self, drop_us: int) -> None:
+    def __init__(self, drop_us: int, carried: int = 0) -> None:
         self.settled = self.reserved = self.suspected = self.overrun = self.exposure = 0
+        self.carried = carried
         self.calls = self.refused = self.unpriced = 0
         self.drop_us = drop_us
 
 
-def book(cell: Cell, charge: Charge, held_nano: int, assumed: Mapping[str, int], budget: str) -> int:
-    """Put a charge onto a balance, in place of what was held for it; return what it costs there.
+def amount_of(charge: Charge, measure: Measure) -> int:
+    """Say what a charge comes to in a measure; where it has no price, a cost of 0."""
+    if measure == "cost":
+        return charge.cost_nano or 0
+    if measure == "tokens":
+        return charge.usage.input_tokens + charge.usage.output_tokens
+    return calls_of(charge)
+
+
+def book(cell: Cell, charge: Charge, held_nano: int, assumed: Mapping[str, int], claim: Claim) -> int:
+    """Put a charge onto a balance, in place of what was held for it; return what it comes to there.
 
     Args:
         cell: the balance.
         charge: what is to be booked.
         held_nano: what was held until now; what the charge costs beyond it is overrun.
         assumed: budget → cost of a charge without a price.
-        budget: whose balance it is.
+        claim: what was wanted of the balance.
     """
-    cost = charge.cost_nano
-    if cost is None:
+    if charge.cost_nano is None:
         cell.unpriced += unpriced_of(charge)
-        cost = assumed.get(budget, 0)
+    if claim.measure == "cost":
+        cost = assumed.get(claim.key.budget, 0) if charge.cost_nano is None else charge.cost_nano
+    else:
+        cost = amount_of(charge, claim.measure)
     cell.calls += calls_of(charge)
     if charge.status == "suspected":
         cell.suspected += cost
@@ -115,6 +143,11 @@ def book(cell: Cell, charge: Charge, held_nano: int, assumed: Mapping[str, int],
     if cost > held_nano:
         cell.overrun += cost - held_nano
     return cost
+
+
+def is_spent_anyway(posting: Posting, claim: Claim) -> bool:
+    """Tell whether a call that nothing was billed for counts all the same: it was sent, and requests are counted."""
+    return posting.charge is None and posting.is_sent and claim.measure == "requests"
 
 
 @dataclass(slots=True)

@@ -11,13 +11,15 @@ from pathlib import Path
 from sqlite3 import Cursor
 from urllib.parse import unquote
 
+from otel_llmcost.core.acts import Act
 from otel_llmcost.core.alert import Alert, Delivery
-from otel_llmcost.core.budget import Balance, Budget, Refusal
+from otel_llmcost.core.budget import Balance, Budget, Grant, Refusal
 from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.policy import micros
 from otel_llmcost.core.unconfirmed import Unconfirmed
 from otel_llmcost.core.window import Span
 from otel_llmcost.errors import ConfigError, StoreError
+from otel_llmcost.storage import sqlite_acts as acts
 from otel_llmcost.storage import sqlite_balances as balances
 from otel_llmcost.storage import sqlite_ledger as ledger
 from otel_llmcost.storage import sqlite_outbox as outbox
@@ -59,13 +61,12 @@ class SqliteStore:
         """Reports and checkpoints go through a connection of their own, so that no call ever waits for them."""
         self._posted = 0
 
-    def reserve(self, hold: Hold, *, wait: bool = True, tell: bool = True) -> Refusal | None:
+    def reserve(self, hold: Hold, *, wait: bool = True, tell: bool = True) -> Refusal | Grant | None:
         """See `Store.reserve`."""
         if not hold.claims:
             return None
         with suppress(balances.NotAtOnceError):
-            self._books.write(lambda cursor: balances.take_at_once(cursor, hold), wait=wait)
-            return None
+            return self._books.write(lambda cursor: balances.take_at_once(cursor, hold), wait=wait)
         return self._books.write(lambda cursor: balances.take(cursor, hold, tell=tell), wait=wait)
 
     def settle(self, postings: Sequence[Posting]) -> list[Alert]:
@@ -104,6 +105,32 @@ class SqliteStore:
     def reset(self, budget: str, subject: str | None = None) -> int:
         """See `Store.reset`."""
         return self._books.write(lambda cursor: balances.reset(cursor, budget, subject))
+
+    def adopt(self, budgets: Sequence[Budget], now: datetime, *, again: bool = False) -> list[str]:
+        """See `Store.adopt`."""
+        self._reader.check_place()
+        if not again and not self._reader.read(lambda cursor: acts.unknown(cursor, budgets)):
+            return []
+        return self._books.write(lambda cursor: acts.adopt(cursor, budgets, now, again=again))
+
+    def act(self, act: Act) -> None:
+        """See `Store.act`."""
+        self._books.write(lambda cursor: acts.add(cursor, act))
+
+    def acts(self, since: datetime, until: datetime) -> list[Act]:
+        """See `Store.acts`."""
+        self._reader.check_place()
+        return self._reader.read(lambda cursor: acts.between(cursor, micros(since), micros(until)))
+
+    def acts_in_force(self, now: datetime) -> list[Act]:
+        """See `Store.acts_in_force`."""
+        self._reader.check_place()
+        return self._reader.read(lambda cursor: acts.in_force(cursor, micros(now)))
+
+    def lead(self, duty: str, holder: str, now: datetime, until: datetime) -> bool:
+        """See `Store.lead`."""
+        self._books.check_place()
+        return self._books.write(lambda cursor: acts.lead(cursor, duty, holder, micros(now), micros(until)))
 
     def totals(self, by: Sequence[GroupBy], since: datetime, until: datetime) -> list[Total]:
         """See `Store.totals`."""

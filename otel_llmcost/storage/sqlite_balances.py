@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from operator import attrgetter
 from sqlite3 import Cursor
 
 from otel_llmcost.core.alert import marks_of_refusal
-from otel_llmcost.core.budget import Balance, BalanceKey, Budget, Claim, Refusal
+from otel_llmcost.core.budget import Balance, BalanceKey, Budget, Claim, Grant, Refusal, with_carried
 from otel_llmcost.core.policy import micros
 from otel_llmcost.core.window import Span
 from otel_llmcost.storage import sqlite_outbox as outbox
@@ -15,23 +16,25 @@ from otel_llmcost.storage.base import Hold
 from otel_llmcost.storage.shared import KEPT_DAYS, Cell, alert_of_refusal, drop_us, empty_balance
 
 _PRUNED_AT_ONCE = 1000
-_UNLIMITED = 2**63 - 1
+_UNLIMITED = 2**62  # what is carried over is added to it
 _KEPT_US = KEPT_DAYS * 86_400_000_000
 
 
-_NAMES = ("settled", "reserved", "suspected", "overrun", "exposure", "calls", "refused", "unpriced")
+_NAMES = ("settled", "reserved", "suspected", "overrun", "exposure", "calls", "refused", "unpriced", "carried")
 _amounts = attrgetter("drop_us", *_NAMES)
 _KEY = "budget = ? AND subject = ? AND bucket_us"
 _HELD_IN_BUCKET = f"SELECT settled + suspected + reserved FROM balances WHERE {_KEY} = ?"
 _HELD_SINCE = f"SELECT sum(settled + suspected + reserved) FROM balances WHERE {_KEY} >= ?"
 _SPENT_IN_BUCKET = f"SELECT settled + suspected FROM balances WHERE {_KEY} = ?"
+_STANDING = f"SELECT settled, suspected, calls FROM balances WHERE {_KEY} = ?"
+_CARRIED = f"SELECT carried FROM balances WHERE {_KEY} = ?"
 _SPENT_SINCE = f"SELECT sum(settled + suspected) FROM balances WHERE {_KEY} >= ?"
 _ADD = f"""INSERT INTO balances (budget, subject, bucket_us, drop_us, {", ".join(_NAMES)})
     VALUES ({", ".join("?" * (4 + len(_NAMES)))})
     ON CONFLICT (budget, subject, bucket_us) DO UPDATE SET
     {", ".join(f"{name} = {name} + excluded.{name}" for name in _NAMES)}"""
 _TAKE_IF_IT_FITS = f"""UPDATE balances SET reserved = reserved + ?, exposure = exposure + ?
-    WHERE {_KEY} = ? AND settled + suspected + reserved <= ?"""
+    WHERE {_KEY} = ? AND settled + suspected + reserved <= ? + carried"""
 _KEEP = """INSERT OR IGNORE INTO reservations
     (reservation_id, budget, subject, bucket_us, amount, exposure, expires_us) VALUES (?, ?, ?, ?, ?, ?, ?)"""
 _CLAIMS = "SELECT budget, subject, bucket_us, amount, exposure FROM reservations WHERE"
@@ -54,7 +57,7 @@ class NotAtOnceError(Exception):
     """Somebody has to look: a claim does not fit, or is the first of its window, or was taken before, or rolls."""
 
 
-def take_at_once(cursor: Cursor, hold: Hold) -> None:
+def take_at_once(cursor: Cursor, hold: Hold) -> Grant | None:
     """Hold all claims in as few statements as can be, which is right for nearly every call.
 
     Raises:
@@ -68,24 +71,49 @@ def take_at_once(cursor: Cursor, hold: Hold) -> None:
                 raise NotAtOnceError
             at_most = claim.limit_nano - claim.amount_nano
         takes.append((claim.amount_nano, claim.exposure_nano, *claim.key, at_most))
+    watched = {claim.key: spent(cursor, claim) for claim in hold.claims if claim.is_watched}
     if cursor.executemany(_TAKE_IF_IT_FITS, takes).rowcount != len(takes) or not _keep(cursor, hold):
         raise NotAtOnceError
+    return Grant(watched) if watched else None
 
 
-def take(cursor: Cursor, hold: Hold, *, tell: bool) -> Refusal | None:
+def take(cursor: Cursor, hold: Hold, *, tell: bool) -> Refusal | Grant | None:
     """Hold all claims, or none and say why."""
     if cursor.execute(_IS_TAKEN, (hold.reservation_id,)).fetchone()[0]:
         return None
+    watched: dict[BalanceKey, int] = {}
     for claim in hold.claims:
+        if claim.carry is not None:
+            _begin(cursor, claim, hold)
         held = _amount(cursor, claim, _HELD_IN_BUCKET, _HELD_SINCE)
-        if not claim.fits(held):
-            return _told_refusal(cursor, claim, held, hold) if tell else Refusal(claim, held)
+        if claim.is_watched:
+            watched[claim.key] = spent(cursor, claim)
+        wanted = carrying(cursor, claim)
+        if not wanted.fits(held):
+            refusal = _told_refusal(cursor, wanted, held, hold) if tell else Refusal(wanted, held)
+            return replace(refusal, watched=watched)
     for claim in hold.claims:
-        cell = Cell(drop_us(claim, hold.at))
+        cell = Cell(drop_us(claim.window, hold.at))
         cell.reserved, cell.exposure = claim.amount_nano, claim.exposure_nano
         add(cursor, {claim.key: cell})
     _keep(cursor, hold)
-    return None
+    return Grant(watched) if watched else None
+
+
+def carrying(cursor: Cursor, claim: Claim) -> Claim:
+    """Return a claim with what its balance took over of the window before."""
+    if claim.carry is None:
+        return claim
+    row = cursor.execute(_CARRIED, claim.key).fetchone()
+    return with_carried(claim, row[0]) if row is not None else claim
+
+
+def _begin(cursor: Cursor, claim: Claim, hold: Hold) -> None:
+    """Begin a balance with what the window before left over, unless it has begun."""
+    if claim.carry is None or cursor.execute(_CARRIED, claim.key).fetchone() is not None:
+        return
+    row = cursor.execute(_HELD_IN_BUCKET, claim.key._replace(bucket_us=claim.carry.from_us)).fetchone()
+    add(cursor, {claim.key: Cell(drop_us(claim.window, hold.at), claim.carry.amount(row[0] if row else 0))})
 
 
 def spent(cursor: Cursor, claim: Claim) -> int:
@@ -130,7 +158,7 @@ def read(cursor: Cursor, budget: Budget, span: Span, most: int) -> list[Balance]
         Balance(
             budget=budget.name,
             subject=subject,
-            limit_nano=budget.limit_nano,
+            limit_nano=budget.limit_nano + carried,
             window_start=start,
             window_end=end,
             settled_nano=settled,
@@ -141,8 +169,10 @@ def read(cursor: Cursor, budget: Budget, span: Span, most: int) -> list[Balance]
             calls=calls,
             refused=refused,
             unpriced=unpriced,
+            measure=budget.measure,
+            carried_nano=carried,
         )
-        for subject, settled, reserved, suspected, overrun, exposure, calls, refused, unpriced in rows
+        for subject, settled, reserved, suspected, overrun, exposure, calls, refused, unpriced, carried in rows
     ] or [empty_balance(budget, span)]
 
 
@@ -154,6 +184,21 @@ def reset(cursor: Cursor, budget: str, subject: str | None) -> int:
     cursor.execute(f"UPDATE balances SET settled = 0, suspected = 0, overrun = 0 WHERE {where}", values)
     cursor.execute(f"DELETE FROM marks_told WHERE {where}", values)
     return count
+
+
+def standing(cursor: Cursor, key: BalanceKey) -> Cell:
+    """Read what is spent on a balance, and by how many calls; of one that has not begun, nothing."""
+    cell = Cell(0)
+    row = cursor.execute(_STANDING, key).fetchone()
+    if row is not None:
+        cell.settled, cell.suspected, cell.calls = row
+    return cell
+
+
+def clear(cursor: Cursor, budget: str) -> None:
+    """Forget what is spent of a budget, since it was counted on other terms."""
+    cursor.execute("DELETE FROM reservations WHERE budget = ? AND is_expired = 1", (budget,))
+    cursor.execute("UPDATE balances SET settled = 0, suspected = 0 WHERE budget = ?", (budget,))
 
 
 def open_reservations(cursor: Cursor) -> int:
@@ -191,7 +236,7 @@ def _suspect(cursor: Cursor, rows: Sequence[tuple[str, str, int, int, int]], sig
 
 
 def _told_refusal(cursor: Cursor, claim: Claim, held: int, hold: Hold) -> Refusal:
-    cell = Cell(drop_us(claim, hold.at))
+    cell = Cell(drop_us(claim.window, hold.at))
     cell.refused = 1
     add(cursor, {claim.key: cell})
     spent_nano = spent(cursor, claim)

@@ -47,7 +47,7 @@ _PLAIN: Mapping[str, str] = {
 _COUNTED: tuple[Unit, ...] = ("input_tokens", "output_tokens", "cache_read_tokens")
 """Units with a column of their own, for totals; the others are kept as JSON in one."""
 _TAGS: Mapping[Dimension, str] = {dimension: f"tag_{dimension}" for dimension in DIMENSIONS}
-_COLUMNS = ("at_us", *_PLAIN.values(), *_COUNTED, "other_usage", *_TAGS.values())
+_COLUMNS = ("at_us", *_PLAIN.values(), *_COUNTED, "other_usage", "actions", *_TAGS.values())
 _INSERT = f"""INSERT INTO charges ({", ".join(_COLUMNS)}) VALUES ({", ".join("?" * len(_COLUMNS))})
     ON CONFLICT DO NOTHING"""
 _SELECT = f"""SELECT {", ".join(_COLUMNS)} FROM charges
@@ -150,6 +150,7 @@ def _row(charge: Charge) -> tuple[object, ...]:
         *[_NULL if value is None else value for value in _plain(charge)],
         *[counts.get(unit, _NULL) for unit in _COUNTED],
         json.dumps(others) if others else _NULL,
+        json.dumps(charge.actions) if charge.actions else _NULL,
         *[tag(dimension, _NULL) for dimension in DIMENSIONS],
     )
 
@@ -161,6 +162,7 @@ def _charge(row: tuple[Any, ...]) -> Charge:
     return Charge(
         at=utc(values["at_us"]),
         usage=Usage(counts),
+        actions=tuple(json.loads(values["actions"] or "[]")),
         tags={dimension: values[column] for dimension, column in _TAGS.items() if values[column] is not None},
         **{name: values[column] for name, column in _PLAIN.items()},
     )

@@ -14,8 +14,8 @@ from otel_llmcost.core.ledger import Charge
 from otel_llmcost.storage import sqlite_ledger as ledger
 from otel_llmcost.storage import sqlite_outbox as outbox
 from otel_llmcost.storage.base import Posting
-from otel_llmcost.storage.shared import Cell, alert_of_charge, book, drop_us
-from otel_llmcost.storage.sqlite_balances import add, spent
+from otel_llmcost.storage.shared import Cell, alert_of_charge, book, drop_us, is_spent_anyway
+from otel_llmcost.storage.sqlite_balances import add, carrying, spent
 
 _SIZES = (1, 8, 64)
 """Lists of ids are filled up to these, so that few different statements have to be kept ready."""
@@ -54,7 +54,7 @@ def _give_back(
         key = claim.key
         cell = cells.get(key)
         if cell is None:  # a balance that something is held on is there already: it begins with a charge only
-            cell = cells[key] = Cell(0 if charge is None else drop_us(claim, charge.at))
+            cell = cells[key] = Cell(0 if charge is None else drop_us(claim.window, charge.at))
         amount = 0
         if held is None:
             amount = claim.amount_nano
@@ -63,8 +63,10 @@ def _give_back(
         elif key in held:
             amount = claim.amount_nano
             cell.suspected -= amount
+        if is_spent_anyway(posting, claim):
+            cell.settled += amount
         if charge is not None:
-            cost = book(cell, charge, amount, posting.assumed, key.budget)
+            cost = book(cell, charge, amount, posting.assumed, claim)
             if claim.marks:
                 bookings.setdefault(key, []).append((claim, charge, cost))
 
@@ -96,13 +98,13 @@ def _suspected(cursor: Cursor, reservation_id: str) -> frozenset[BalanceKey]:
 
 def _fired(cursor: Cursor, bookings: Sequence[_Booking]) -> list[Alert]:
     """Tell the marks that the bookings on one balance reached, each by the charge that reached it."""
-    claim = bookings[0][0]
+    claim = carrying(cursor, bookings[0][0])
     spent_nano = spent(cursor, claim)
     if spent_nano < claim.marks[0][1]:
         return []
     alerts: list[Alert] = []
     spent_nano -= sum(cost for _, _, cost in bookings)
-    for claim, charge, cost in bookings:
+    for _, charge, cost in bookings:
         spent_nano += cost
         told = [alert_of_charge(claim, level, spent_nano, charge) for level in reached(claim, spent_nano)]
         alerts += [alert for alert in told if outbox.fire(cursor, alert)]

@@ -10,12 +10,13 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
+from typing import cast
 
 from otel_llmcost.core.alert import Alert
-from otel_llmcost.core.budget import Refusal
+from otel_llmcost.core.budget import Grant, Refusal
 from otel_llmcost.errors import StoreBusyError, StoreError, UnstorableError
 from otel_llmcost.storage import fork
-from otel_llmcost.storage.base import Hold, Posting, Store
+from otel_llmcost.storage.base import AsyncStore, Hold, Posting, Store
 from otel_llmcost.storage.shared import alert_of_refusal
 
 LOGGER = logging.getLogger("otel_llmcost")
@@ -65,6 +66,7 @@ class Writer:
         self._on_problem = on_problem
         self._on_recovery = on_recovery
         self._is_local = store.is_local
+        self._astore = cast("AsyncStore", store) if hasattr(store, "areserve") else None
         self._begin()
         fork.watch(self)
 
@@ -89,7 +91,12 @@ class Writer:
         """How many settlements are not written yet."""
         return len(self._waiting)
 
-    def reserve(self, hold: Hold, *, wait: bool = True) -> Refusal | None:
+    @property
+    def is_async(self) -> bool:
+        """Whether reservations can be waited for on an event loop."""
+        return self._astore is not None
+
+    def reserve(self, hold: Hold, *, wait: bool = True) -> Refusal | Grant | None:
         """Take a call's claims, durably, before it is sent.
 
         Args:
@@ -103,25 +110,45 @@ class Writer:
             if hold.at >= self._next_upkeep:
                 self._next_upkeep = hold.at + _UPKEEP
                 self.keep_up()
-            refusal = self.store.reserve(hold)
-        else:
-            if self._thread is None:
-                self._start()
-            refusal = self._reserve(hold, wait=wait)
-            if refusal is None:
-                self._open[hold.reservation_id] = None
-        if refusal is not None and refusal.told:
-            self._on_alerts(
-                [alert_of_refusal(refusal.claim, level, refusal.spent_nano, hold) for level in refusal.told]
-            )
-        return refusal
+            return self._noted(hold, self.store.reserve(hold))
+        if self._thread is None:
+            self._start()
+        return self._noted(hold, self._reserve(hold, wait=wait))
 
-    def _reserve(self, hold: Hold, *, wait: bool) -> Refusal | None:
+    async def areserve(self, hold: Hold) -> Refusal | Grant | None:
+        """Take a call's claims as `reserve` does, waiting on the event loop; to be asked where `is_async`.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        if self._astore is None:
+            return self.reserve(hold, wait=False)
+        if self._thread is None:
+            self._start()
+        is_settled = not self._waiting
+        answer = await self._astore.areserve(hold, tell=is_settled)
+        if isinstance(answer, Refusal) and not is_settled:
+            import asyncio  # noqa: PLC0415 -- there is one, as this is awaited; agents without start without it
+
+            await asyncio.get_running_loop().run_in_executor(None, self._write_all, _PATIENCE_SECONDS)
+            answer = await self._astore.areserve(hold)
+        return self._noted(hold, answer)
+
+    def _noted(self, hold: Hold, answer: Refusal | Grant | None) -> Refusal | Grant | None:
+        """Take in how a reservation went."""
+        if not isinstance(answer, Refusal):
+            if not self._is_local:
+                self._open[hold.reservation_id] = None
+        elif answer.told:
+            self._on_alerts([alert_of_refusal(answer.claim, level, answer.spent_nano, hold) for level in answer.told])
+        return answer
+
+    def _reserve(self, hold: Hold, *, wait: bool) -> Refusal | Grant | None:
         if not self._waiting:
             return self.store.reserve(hold, wait=wait)
-        refusal = self.store.reserve(hold, wait=wait, tell=False)
-        if refusal is None:
-            return None
+        answer = self.store.reserve(hold, wait=wait, tell=False)
+        if not isinstance(answer, Refusal):
+            return answer
         # Calls that ended hold more than they cost until they are written: not a reason to refuse.
         if not wait:
             msg = "settlements of this process are to be written first"

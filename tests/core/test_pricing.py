@@ -61,7 +61,7 @@ def test_a_call_can_be_estimated_at_another_models_price():
     ],
 )
 def test_what_has_no_price_has_no_estimate(facts):
-    assert pricing().estimate(call(**facts)) is None
+    assert pricing().estimate(call(**facts)).expected_nano is None
 
 
 @pytest.mark.parametrize(
