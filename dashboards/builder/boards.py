@@ -9,6 +9,7 @@ from dashboards.builder.budget_status import BUDGET_STATUS
 from dashboards.builder.by_agent import BY_AGENT
 from dashboards.builder.by_model import BY_MODEL
 from dashboards.builder.daily_trend import DAILY_TREND
+from dashboards.builder.limits import LIMITS
 from dashboards.builder.overview import OVERVIEW
 
 BOARDS = {
@@ -17,6 +18,7 @@ BOARDS = {
     "by-agent": BY_AGENT,
     "by-model": BY_MODEL,
     "budget-status": BUDGET_STATUS,
+    "limits": LIMITS,
 }
 
 

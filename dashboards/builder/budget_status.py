@@ -74,8 +74,49 @@ _OUTLOOK = [
         "Refused calls",
         "Calls this budget did not let out in the time range, over all its subjects. Expected at its end; if early, "
         "look for a loop.",
-        promql.or_zero(promql.refused(only=_BUDGET)),
+        promql.or_zero(promql.total(promql.refusals(only=_BUDGET))),
         looks.alarm(),
+    ),
+]
+
+
+_PACE = [
+    _figure(
+        "Burn, last hour",
+        "How many times as fast as evenly the limit was used up: at 1 it lasts exactly as long as the window. "
+        "Prometheus tells of a burn of 14.4 (6 in windows of a day) while it goes on.",
+        promql.burn(promql.HOUR, *_THIS),
+        budgets.BURN,
+        empty="no report",
+    ),
+    _figure(
+        "Burn, last 24 hours",
+        "The same over a day, in which nights and bursts even out.",
+        promql.burn(promql.DAY, *_THIS),
+        budgets.BURN,
+        empty="no report",
+    ),
+    _figure(
+        "Spent, last hour",
+        "Of this window. What was spent before Prometheus first saw the balance is not in it.",
+        promql.gained(promql.HOUR, *_THIS),
+        empty="no report",
+    ),
+    kinds.stat(
+        "Gone at this pace",
+        "When the limit is reached if it goes on as in the last hour. Until then it can be slowed down, or raised.",
+        Query(expr=promql.gone_at(promql.HOUR, *_THIS)),
+        looks.INSTANT,
+        width=6,
+        empty="not in this window",
+    ),
+    kinds.stat(
+        "Window ends",
+        "When the balance begins anew.",
+        Query(expr=f"1000 * {promql.balance('llmcost_budget_window_end_seconds', *_THIS)}"),
+        looks.INSTANT,
+        width=6,
+        empty="never",
     ),
 ]
 
@@ -120,10 +161,11 @@ _ALERTS = kinds.table(
     empty="No alerts",
 )
 
+_REFUSED = promql.total(promql.refusals(only=_BUDGET), AGENT)
 _REFUSALS = kinds.table(
     "Refused, by agent",
     "Whom this budget stopped in the time range.",
-    {"Agent": AGENT, "Refused": Query(expr=f"{promql.refused(AGENT, only=_BUDGET)} > 0", shape="table")},
+    {"Agent": AGENT, "Refused": Query(expr=f"{_REFUSED} > 0", shape="table")},
     {"Refused": looks.wide(looks.COUNT, 80)},
     sort="Refused",
     width=8,
@@ -137,10 +179,11 @@ BUDGET_STATUS = Board(
     description="How the budgets stand, and where their pace leads by the end of the window.",
     variables=(*ONE_BUDGET, *BUDGET_MARKS),
     rows=[
-        [budgets.budget_table("All budgets", width=24, height=7)],
+        [budgets.budget_table("All budgets", width=24, height=7, with_pace=True)],
         "Budget $budget $subject",
         _STANDING,
         _OUTLOOK,
+        _PACE,
         [_COURSE, [_ALERTS, _REFUSALS]],
     ],
     time_from="now-14d",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dashboards.builder import kinds, looks, promql
 from dashboards.builder.board import Board
 from dashboards.builder.filters import BY_CALL, DAILY_MARKS
-from dashboards.builder.metrics import AGENT, MODEL
+from dashboards.builder.metrics import AGENT, FIXED_KIND, FIXED_NAME, MODEL
 from dashboards.builder.panels import Panel, Query, Style, link_to
 
 _DAY = promql.cost_on_day()
@@ -95,12 +95,52 @@ def _split(title: str, label: str) -> Panel:
     )
 
 
+_FIXED = [
+    kinds.stat(
+        "Fixed cost so far",
+        "What costs money without a call, such as a GPU, since midnight in UTC. It is in no other figure here.",
+        Query(expr=f"sum({promql.fixed()})"),
+        looks.MONEY,
+        width=4,
+        empty="none is set",
+    ),
+    kinds.stat(
+        "Fixed cost of the day",
+        "What the whole of today will have cost before anybody calls.",
+        Query(expr=f"sum({promql.fixed('_per_day')})"),
+        looks.MONEY,
+        width=4,
+        empty="none is set",
+    ),
+    kinds.table(
+        "Fixed cost, today",
+        "Each as the settings say. `otel-llmcost report` shares it among the calls.",
+        {
+            "Name": FIXED_NAME,
+            "Kind": FIXED_KIND,
+            "So far": Query(expr=promql.fixed(), shape="table"),
+            "Whole day": Query(expr=promql.fixed("_per_day"), shape="table"),
+        },
+        {},
+        sort="Whole day",
+        width=16,
+        height=8,
+        empty="None is set",
+    ),
+]
+
 DAILY_TREND = Board(
     uid="llmcost-daily-trend",
     title="Daily Cost Trend",
     description="What each day cost, against a yellow and a red mark, by model and by agent.",
     variables=(*DAILY_MARKS, *BY_CALL),
-    rows=[_FIGURES, [_TREND], [_split("Daily cost, by model", MODEL), _split("Daily cost, by agent", AGENT)]],
+    rows=[
+        _FIGURES,
+        [_TREND],
+        [_split("Daily cost, by model", MODEL), _split("Daily cost, by agent", AGENT)],
+        "Fixed cost",
+        [_FIXED[:2], _FIXED[2:]],
+    ],
     time_from="now-13d/d",
     refresh="5m",
 )

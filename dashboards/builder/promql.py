@@ -12,13 +12,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dashboards.builder.metrics import AGENT, BUDGET, ENVIRONMENT, MODEL, SUBJECT, TEAM, WINDOW, of_series
+from dashboards.builder.metrics import (
+    AGENT,
+    BUDGET,
+    ENVIRONMENT,
+    FIXED_KIND,
+    FIXED_NAME,
+    MODEL,
+    SUBJECT,
+    TEAM,
+    WINDOW,
+    of_series,
+)
 
 RANGE = "$__range"
 """The whole time range of the board."""
 STEP = "$__interval"
 """From one point of a chart to the next."""
+HOUR = "1h"
 DAY = "1d"
+SECONDS = {HOUR: 3600, DAY: 86400}
 
 SENT = 'llmcost_call_outcome!="refused"'
 PRICED = 'llmcost_call_outcome=~"confirmed|estimated|suspected"'
@@ -71,6 +84,15 @@ def added_on_day(selector: str) -> str:
     return f"(({then} - {before}) or {then})"
 
 
+def net(amount: str, taken_back: str) -> str:
+    """What was counted, and negative what was taken back since: one list, to be summed up.
+
+    The two have the same labels, so one of them needs a label more, lest `or` takes them for one. A call that was
+    estimated counts when it was made; what the truth takes back and adds counts when the truth came.
+    """
+    return f'({amount} or label_replace(-{taken_back}, "taken", "back", "", ""))'
+
+
 def total(amount: str, *by: str) -> str:
     """Sum up amounts, for each value of the labels if there are any; a missing label is named."""
     if not by:
@@ -86,8 +108,9 @@ def named(expr: str, *labels: str) -> str:
 
 
 def cost(*by: str, only: str = "", window: str = RANGE) -> str:
-    """USD in the window."""
-    return total(added(select("llmcost_cost_USD_total", only), window), *by)
+    """USD in the window, corrections included."""
+    counted, back = (added(select(f"llmcost_cost{part}_USD_total", only), window) for part in ("", "_reversed"))
+    return total(net(counted, back), *by)
 
 
 def calls(*by: str, only: str = "", window: str = RANGE) -> str:
@@ -96,23 +119,45 @@ def calls(*by: str, only: str = "", window: str = RANGE) -> str:
 
 
 def tokens(*by: str, only: str = "", window: str = RANGE) -> str:
-    """Tokens in the window; the classes do not overlap."""
-    return total(added(select("llmcost_tokens_total", only), window), *by)
+    """Tokens in the window, corrections included; the classes do not overlap."""
+    counted, back = (added(select(f"llmcost_tokens{part}_total", only), window) for part in ("", "_reversed"))
+    return total(net(counted, back), *by)
 
 
-def refused(*by: str, only: str) -> str:
-    """Refusals in the time range."""
-    return total(added(select_all("llmcost_requests_refused_total", only)), *by)
+def refusals(window: str = RANGE, *, only: str = "") -> str:
+    """Refused calls in the window, by what refused them."""
+    return added(select_all("llmcost_requests_refused_total", only), window)
+
+
+def fired(*, only: str = "") -> str:
+    """Alerts in the time range."""
+    return added(select_all("llmcost_alerts_total", only))
 
 
 def alerts(*by: str, only: str = "") -> str:
     """Alerts in the time range, where there were any."""
-    return f"{total(added(select_all('llmcost_alerts_total', only)), *by)} > 0"
+    return f"{total(fired(only=only), *by)} > 0"
+
+
+def actions() -> str:
+    """Calls in the time range that a budget changed."""
+    return added(select_all("llmcost_actions_total"))
+
+
+def stops() -> str:
+    """Emergency stops in force; all processes on one store report the same."""
+    return "max(llmcost_stops)"
+
+
+def fixed(part: str = "") -> str:
+    """Fixed cost of today in UTC, each; all processes that read the same settings report the same."""
+    return f"max by ({FIXED_NAME}, {FIXED_KIND}) (llmcost_fixed_cost{part}_USD)"
 
 
 def cost_on_day(*by: str) -> str:
-    """USD of the day that begins at the evaluated instant."""
-    return total(added_on_day(select("llmcost_cost_USD_total")), *by)
+    """USD of the day that begins at the evaluated instant, corrections included."""
+    counted, back = (added_on_day(select(f"llmcost_cost{part}_USD_total")) for part in ("", "_reversed"))
+    return total(net(counted, back), *by)
 
 
 def per_hour(expr: str) -> str:
@@ -193,6 +238,32 @@ def projected_course(*matchers: str) -> str:
     start, end = (reported(f"llmcost_budget_window_{edge}_seconds", *matchers) for edge in ("start", "end"))
     is_settled = f"(time() - {start}) > 0.1 * ({end} - {start})"
     return f"{reported('llmcost_budget_projected_USD', *matchers)} and ({is_settled})"
+
+
+def gained(window: str, *matchers: str) -> str:
+    """USD that each balance spent in the last `window` of its own window.
+
+    Spent now less the least that was seen, or all of it if the balance began anew within: a correction is no
+    spending, and what Prometheus did not see is not made up. The same as in Prometheus' rules, which say more.
+    """
+    spent, start = (reported(f"llmcost_budget_{part}", *matchers) for part in ("spent_USD", "window_start_seconds"))
+    least = f"min_over_time({spent}[{window}:1m])"
+    return f"({spent} - {least} * (time() - {start} >= bool {SECONDS[window]}))"
+
+
+def burn(window: str, *matchers: str) -> str:
+    """How many times as fast as evenly the balance was spent; at 1 it lasts exactly as long as its window."""
+    start, end = (reported(f"llmcost_budget_window_{edge}_seconds", *matchers) for edge in ("start", "end"))
+    limit = reported("llmcost_budget_limit_USD", *matchers)
+    return f"{gained(window, *matchers)} / {limit} * ({end} - {start}) / {SECONDS[window]}"
+
+
+def gone_at(window: str, *matchers: str) -> str:
+    """When the balance is spent if it goes on as in the last `window`, in ms since 1970; only if before its end."""
+    limit, spent = (reported(f"llmcost_budget_{part}_USD", *matchers) for part in ("limit", "spent"))
+    end = reported("llmcost_budget_window_end_seconds", *matchers)
+    at = f"time() + ({limit} - {spent} > 0) * {SECONDS[window]} / {gained(window, *matchers)}"
+    return f"1000 * ({at} < {end})"
 
 
 def budget_status(*matchers: str) -> str:

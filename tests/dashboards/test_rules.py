@@ -18,14 +18,24 @@ RULES: list[dict[str, Any]] = [rule for group in GROUPS for rule in group["rules
 ALERTS = [pytest.param(rule, id=rule["alert"]) for rule in RULES if "alert" in rule]
 
 
-def kept_labels(expr: str) -> frozenset[str]:
-    """Return the labels that a recording rule's outermost grouping keeps."""
+def kept_labels(expr: str, recorded: dict[str, frozenset[str]]) -> frozenset[str]:
+    """Return the labels that a recording rule's outermost grouping keeps; without one, those of what it is made of."""
     grouping = re.search(r"by \(([^)]*)\)", expr)
-    assert grouping is not None
+    if grouping is None:
+        return recorded[re.search(r"\w+:\w+:\w+", expr)[0]]
     return frozenset(label.strip() for label in grouping[1].split(","))
 
 
-RECORDED = {rule["record"]: kept_labels(rule["expr"]) for rule in RULES if "record" in rule}
+def recorded_labels() -> dict[str, frozenset[str]]:
+    """Return what each recording rule keeps; a rule is made of those above it."""
+    known: dict[str, frozenset[str]] = {}
+    for rule in RULES:
+        if "record" in rule:
+            known[rule["record"]] = kept_labels(rule["expr"], known)
+    return known
+
+
+RECORDED = recorded_labels()
 
 
 @pytest.mark.parametrize("rule", [pytest.param(rule, id=rule.get("alert") or rule["record"]) for rule in RULES])
