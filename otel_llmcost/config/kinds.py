@@ -133,6 +133,10 @@ def _usd(value: object) -> Decimal:
     return amount
 
 
+def _carry_over(value: object) -> Decimal | bool:
+    return value if isinstance(value, bool) else _usd(value)
+
+
 def _count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
         raise WrongValueError(value)
@@ -265,5 +269,7 @@ BEARERS = Kind(
     'dimensions that a call must name, such as ["agent"], or patterns by dimension, such as { model = "llama-*" }',
     _bearers,
 )
+CARRY_OVER: Kind[Decimal | bool | None] = Kind("true, or the most USD that is carried over", _carry_over)
+SHARE = Kind(f"a share above 0 and up to {_MOST_SHARE}", _share)
 MARKS = Kind(f"shares above 0 and up to {_MOST_SHARE}, such as {{ warning = 0.75, exceeded = 1.0 }}", _marks)
 LEVELS = Kind('a list of levels such as ["warning", "exceeded"]', _texts)

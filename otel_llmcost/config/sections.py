@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import get_args
 
 from otel_llmcost.config import kinds
+from otel_llmcost.config.actions import actions
 from otel_llmcost.config.file import NAME
 from otel_llmcost.config.kinds import Kind, Place, listed, one_of, unknown
 from otel_llmcost.config.reader import Notes, Table, inner_tables, rows
@@ -16,12 +17,12 @@ from otel_llmcost.core.alert import Channel
 from otel_llmcost.core.attribution import Dimension, Scope
 from otel_llmcost.core.budget import DEFAULT_MARKS, Budget, OnLimit, OnStoreError, Reserve
 from otel_llmcost.core.overrides import PRICE_KEYS, PriceOverride, price_override
-from otel_llmcost.core.window import Calendar, CalendarUnit, parse_window
+from otel_llmcost.core.window import CALENDAR, Calendar, CalendarUnit, parse_window
 from otel_llmcost.errors import ConfigError
 
 Document = Mapping[str, object]
 
-_ON_LIMIT: Kind[OnLimit] = one_of(get_args(OnLimit))
+_ON_LIMIT: Kind[OnLimit] = one_of(("refuse", "alert"))
 _RESERVE: Kind[Reserve] = one_of(get_args(Reserve))
 _ON_STORE_ERROR: Kind[OnStoreError] = one_of(get_args(OnStoreError))
 _WAIT = one_of(("wait", "refuse"))
@@ -125,6 +126,10 @@ def _budget(row: Table) -> Budget | None:
     reserve: Reserve | None = row.take("reserve", _RESERVE, None)
     unpriced = row.take("unpriced", kinds.UNPRICED, "allow")
     on_store_error: OnStoreError = row.take("on_store_error", _ON_STORE_ERROR, "open")
+    carry_over = row.choose("carry_over", kinds.CARRY_OVER, None)
+    if carry_over is not None and window is not None and window not in CALENDAR:
+        row.fault(("carry_over",), f'nothing is left over of the window "{window}"', f"a window {listed(CALENDAR)}")
+    done = actions(row, marks)
     if not row.finish() or name is None or limit is None or window is None:
         return None
     return Budget(
@@ -138,6 +143,8 @@ def _budget(row: Table) -> Budget | None:
         reserve=reserve,
         unpriced=unpriced,
         on_store_error=on_store_error,
+        carry_over=limit if carry_over is True else carry_over or None,
+        actions=done,
     )
 
 

@@ -14,8 +14,8 @@ DIMENSIONS = (
     '"tier", "provider", "model" or "trace"'
 )
 BUDGET_KEYS = (
-    '"name", "limit", "window", "timezone", "scope", "per", "on_limit", "marks", "reserve", "unpriced" '
-    'or "on_store_error"'
+    '"name", "limit", "window", "timezone", "scope", "per", "on_limit", "marks", "reserve", "unpriced", '
+    '"on_store_error", "carry_over" or "actions"'
 )
 TOP_KEYS = (
     '"store", "spans", "count", "summary", "strict", "disabled", "log_level", "attribution", "budget", "limit", '
