@@ -75,7 +75,8 @@ class Store(Protocol):
         """Check and take all claims in one act; taking the same reservation twice takes it once.
 
         A refusal is counted on the balance that refused, and its "exceeded" marks are fired, once per window.
-        A balance that begins takes over what the window before left, as far as its claim asks for that.
+        A balance that begins takes over what the window before left, as far as its claim asks for that and the budget
+        was known (see `adopt`) before this window began: a new budget has nothing left over.
 
         Args:
             hold: what the call wants.

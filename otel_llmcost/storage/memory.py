@@ -63,8 +63,8 @@ class MemoryStore:
         self._ledger = MemoryLedger(most_charges)
         self._outbox = MemoryOutbox()
         self._learned: dict[str, tuple[float, ...]] = {}
-        self._known: dict[str, str] = {}
-        """Budget → what it counts, as it was when its balances were last counted from the ledger."""
+        self._known: dict[str, tuple[str, int]] = {}
+        """Budget → what it counts, as it was when its balances were last counted from the ledger, and since when."""
         self._acts = MemoryActs()
         fork.watch(self)
 
@@ -150,11 +150,12 @@ class MemoryStore:
     def adopt(self, budgets: Sequence[Budget], now: datetime, *, again: bool = False) -> list[str]:
         """See `Store.adopt`."""
         with self._lock:
-            anew = [budget for budget in budgets if self._known.get(budget.name) != terms(budget)]
+            unknown = ("", 0)
+            anew = [budget for budget in budgets if self._known.get(budget.name, unknown)[0] != terms(budget)]
             for budget in anew:
                 if budget.name in self._known:
                     self._clear(budget.name)
-                self._known[budget.name] = terms(budget)
+                self._known[budget.name] = terms(budget), micros(now)
             for budget in budgets if again else anew:
                 self._count(budget, now)
         return [budget.name for budget in anew]
@@ -359,7 +360,8 @@ class MemoryStore:
         return cell
 
     def _carried(self, claim: Claim) -> int:
-        if claim.carry is None:
+        known = self._known.get(claim.key.budget)
+        if claim.carry is None or known is None or known[1] >= micros(claim.window.start):
             return 0
         before = self._cells.get(claim.key._replace(bucket_us=claim.carry.from_us))
         return claim.carry.amount(0 if before is None else _held(before))

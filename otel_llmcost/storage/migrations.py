@@ -76,7 +76,8 @@ def _acts(cursor: Cursor) -> None:
             ends TEXT) WITHOUT ROWID""",
         "CREATE INDEX acts_ends ON acts (ends) WHERE ends IS NOT NULL",
         "CREATE TABLE duties (duty TEXT PRIMARY KEY, holder TEXT NOT NULL, until_us INTEGER NOT NULL) WITHOUT ROWID",
-        "CREATE TABLE known_budgets (budget TEXT PRIMARY KEY, terms TEXT NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE known_budgets (
+            budget TEXT PRIMARY KEY, terms TEXT NOT NULL, since_us INTEGER NOT NULL) WITHOUT ROWID""",
     ):
         cursor.execute(statement)
 

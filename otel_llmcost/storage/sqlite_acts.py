@@ -74,7 +74,8 @@ def adopt(cursor: Cursor, budgets: Sequence[Budget], now: datetime, *, again: bo
         if known is not None:
             balances.clear(cursor, budget.name)
         cursor.execute(
-            "INSERT OR REPLACE INTO known_budgets (budget, terms) VALUES (?, ?)", (budget.name, terms(budget))
+            "INSERT OR REPLACE INTO known_budgets (budget, terms, since_us) VALUES (?, ?, ?)",
+            (budget.name, terms(budget), micros(now)),
         )
     for budget in budgets if again else anew:
         _count(cursor, budget, now)

@@ -28,6 +28,7 @@ _HELD_SINCE = f"SELECT sum(settled + suspected + reserved) FROM balances WHERE {
 _SPENT_IN_BUCKET = f"SELECT settled + suspected FROM balances WHERE {_KEY} = ?"
 _STANDING = f"SELECT settled, suspected, calls FROM balances WHERE {_KEY} = ?"
 _CARRIED = f"SELECT carried FROM balances WHERE {_KEY} = ?"
+_WAS_KNOWN = "SELECT 1 FROM known_budgets WHERE budget = ? AND since_us < ?"
 _SPENT_SINCE = f"SELECT sum(settled + suspected) FROM balances WHERE {_KEY} >= ?"
 _ADD = f"""INSERT INTO balances (budget, subject, bucket_us, drop_us, {", ".join(_NAMES)})
     VALUES ({", ".join("?" * (4 + len(_NAMES)))})
@@ -112,8 +113,11 @@ def _begin(cursor: Cursor, claim: Claim, hold: Hold) -> None:
     """Begin a balance with what the window before left over, unless it has begun."""
     if claim.carry is None or cursor.execute(_CARRIED, claim.key).fetchone() is not None:
         return
-    row = cursor.execute(_HELD_IN_BUCKET, claim.key._replace(bucket_us=claim.carry.from_us)).fetchone()
-    add(cursor, {claim.key: Cell(drop_us(claim.window, hold.at), claim.carry.amount(row[0] if row else 0))})
+    carried = 0
+    if cursor.execute(_WAS_KNOWN, (claim.key.budget, micros(claim.window.start))).fetchone() is not None:
+        row = cursor.execute(_HELD_IN_BUCKET, claim.key._replace(bucket_us=claim.carry.from_us)).fetchone()
+        carried = claim.carry.amount(row[0] if row else 0)
+    add(cursor, {claim.key: Cell(drop_us(claim.window, hold.at), carried)})
 
 
 def spent(cursor: Cursor, claim: Claim) -> int:

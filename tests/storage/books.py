@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from otel_llmcost.core.attribution import Tags
-from otel_llmcost.core.budget import Balance, Budget, Claim
+from otel_llmcost.core.budget import Balance, Budget, Claim, Refusal
 from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.policy import Estimate, Policy
 from otel_llmcost.core.usage import Usage
@@ -63,30 +63,30 @@ class Books:
     def __post_init__(self) -> None:
         self.policy = Policy(self.budgets, self.now)
 
-    def claims(self, usd: float, tags: Tags, exposure_usd: float = 0) -> tuple[Claim, ...]:
+    def claims(self, usd: float, tags: Tags, exposure_usd: float = 0, tokens: int = 0) -> tuple[Claim, ...]:
         estimate = Estimate(
             expected_nano=int(usd * USD),
             worst_nano=int(usd * USD) + int(exposure_usd * USD),
             is_capped=False,
-            input_tokens=0,
+            input_tokens=tokens,
             expected_output_tokens=0,
         )
         return self.policy.claims(tags, self.now, estimate, lambda _budget, _subject: None)
 
-    def hold(self, usd: float, tags: Tags | None = None, *, exposure_usd: float = 0) -> Hold:
+    def hold(self, usd: float, tags: Tags | None = None, *, exposure_usd: float = 0, tokens: int = 0) -> Hold:
         return Hold(
             reservation_id=new_id(self.now),
-            claims=self.claims(usd, tags or {}, exposure_usd),
+            claims=self.claims(usd, tags or {}, exposure_usd, tokens),
             at=self.now,
             expires_at=self.now + LEASE,
             trace_id="0af7651916cd43dd8448eb211c80319c",
         )
 
-    def reserve(self, usd: float, tags: Tags | None = None, *, exposure_usd: float = 0) -> Hold:
+    def reserve(self, usd: float, tags: Tags | None = None, *, exposure_usd: float = 0, tokens: int = 0) -> Hold:
         """Start a call that is not to be refused."""
-        hold = self.hold(usd, tags, exposure_usd=exposure_usd)
+        hold = self.hold(usd, tags, exposure_usd=exposure_usd, tokens=tokens)
         refusal = self.store.reserve(hold)
-        assert refusal is None, refusal
+        assert not isinstance(refusal, Refusal), refusal
         return hold
 
     def posting(
@@ -96,6 +96,10 @@ class Books:
         cost = None if usd is None else int(usd * USD)
         made = charge(hold.at, charge_id=hold.reservation_id, cost_nano=cost, list_cost_nano=cost, **changes)
         return Posting(reservation_id=hold.reservation_id, claims=hold.claims, charge=made, assumed=assumed or {})
+
+    def loose(self, made: Charge) -> Posting:
+        """End a call that counted on no budget."""
+        return Posting(reservation_id=made.charge_id, claims=(), charge=made, assumed={})
 
     def spend(self, usd: float | None, tags: Tags | None = None, **changes: Any) -> list[str]:
         """Let a call of this cost happen; return the levels it fired."""
