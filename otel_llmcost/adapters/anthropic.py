@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from otel_llmcost.adapters.base import ClientSdk
-from otel_llmcost.adapters.endpoint import Beside, ChunkShape, Endpoint
+from otel_llmcost.adapters.endpoint import Beside, ChunkShape, Endpoint, Thinking
 from otel_llmcost.adapters.usage_at import Kind, UsageAt
 from otel_llmcost.core.usage import Unit
 
@@ -36,6 +36,7 @@ _USAGE = UsageAt(
         "output_tokens": _compacting(*_COUNTS["output_tokens"]),
     },
 )
+LEAST_THINKING = 1024
 _TIER = ("usage.service_tier", "usage.speed", "usage.inference_geo")
 
 MESSAGES = Endpoint(
@@ -44,6 +45,7 @@ MESSAGES = Endpoint(
     dialect="anthropic.messages",
     usage=_USAGE,
     caps=("max_tokens",),
+    thinking=Thinking("thinking.budget_tokens", LEAST_THINKING),
     tier=_TIER,
     asked_tier=("service_tier", "speed", "inference_geo"),
     # A model that advises is paid beside the one that answers, and is no part of its totals either.

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from otel_llmcost.adapters.anthropic import LEAST_THINKING
 from otel_llmcost.adapters.base import UNANSWERED, UNSENT, Api
-from otel_llmcost.adapters.endpoint import ChunkShape, Endpoint
+from otel_llmcost.adapters.endpoint import ChunkShape, Endpoint, Thinking
 from otel_llmcost.adapters.usage_at import Kind, UsageAt
 from otel_llmcost.core.usage import Unit
 
@@ -75,6 +76,13 @@ _INVOKE_CAPS = (
     *("max_tokens", "max_completion_tokens", "max_tokens_to_sample", "max_gen_len"),
     *("inferenceConfig.maxTokens", "inferenceConfig.max_new_tokens", "textGenerationConfig.maxTokenCount"),
 )
+_INVOKE_CAP_AT = (("nova", "inferenceConfig.maxTokens"),)
+"""Claude demands one; without one, most others put out less than their most."""
+_INVOKE_THINKING = Thinking("thinking.budget_tokens", LEAST_THINKING)
+_MAKERS = (
+    *("anthropic.", "titan", "nova", "meta.", "mistral.", "cohere.", "ai21.", "deepseek.", "openai.", "qwen."),
+    *("writer.", "stability."),
+)
 _PAID_BY_THE_HOUR = (":provisioned-model/", ":custom-model", ":imported-model/")
 """What is in the names of models that no call is paid for: the name in the answer has a price that does not hold."""
 _INVOKE_IDS = ("id", "message.id")
@@ -87,6 +95,7 @@ def _converse(verb: str, *, streams: bool) -> Endpoint:
         dialect="bedrock.converse",
         usage=_CONVERSE_USAGE,
         caps=("inferenceConfig.maxTokens",),
+        thinking=Thinking("additionalModelRequestFields.thinking.budget_tokens", LEAST_THINKING),
         tier=("serviceTier.type", "performanceConfig.latency"),
         asked_tier=("serviceTier.type", "performanceConfig.latency"),
         chunk=ChunkShape(
@@ -112,6 +121,9 @@ def _invoke(operation: str, usage: UsageAt, *models: str) -> Endpoint:
         dialect="bedrock.invoke",
         usage=usage,
         caps=_INVOKE_CAPS if operation == "chat" else (),
+        cap_at=_INVOKE_CAP_AT if operation == "chat" else (),
+        thinking=_INVOKE_THINKING,
+        makers=_MAKERS,
         has_output=operation == "chat",
         tier_headers=_TIER_HEADERS,
         ids=_INVOKE_IDS if operation == "chat" else (),
@@ -126,6 +138,9 @@ _INVOKE_STREAM = Endpoint(
     dialect="bedrock.invoke",
     usage=_INVOKE_USAGE,
     caps=_INVOKE_CAPS,
+    cap_at=_INVOKE_CAP_AT,
+    thinking=_INVOKE_THINKING,
+    makers=_MAKERS,
     tier_headers=_TIER_HEADERS,
     chunk=ChunkShape(
         text=(

@@ -67,6 +67,15 @@ class Beside(NamedTuple):
     usage: UsageAt
 
 
+class Thinking(NamedTuple):
+    """How much of its output a request lets a model think, where that must stay below what it may put out."""
+
+    budget: str
+    """Path of the tokens; a cap lowers them by the same share."""
+    least: int
+    """What is accepted; where a cap leaves less, thinking is turned off."""
+
+
 class Place(NamedTuple):
     """What a URL's path says of a call."""
 
@@ -96,6 +105,13 @@ class Endpoint:
     usage: UsageAt
     caps: tuple[str, ...] = ()
     """Paths of the request that limit the output, strongest first."""
+    cap_at: tuple[tuple[str, str], ...] | None = None
+    """(Pattern in a model's name, one of `caps`): where a cap is written that the request has not; the first that fits
+    counts. None: at the first of `caps`; empty: nowhere, as what holds without one may be less than the cap."""
+    thinking: Thinking | None = None
+    makers: tuple[str, ...] = ()
+    """Words in the names of models by which those are told that a request in another's form cannot be sent to; empty:
+    all models are asked in one form."""
     choices: str | None = None
     """Path of the request that asks for several answers, each paid."""
     has_output: bool = True

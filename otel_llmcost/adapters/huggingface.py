@@ -40,6 +40,7 @@ HUGGINGFACE = Api(
             dialect="huggingface.inputs",
             usage=_TEXT,
             caps=("parameters.max_new_tokens",),
+            cap_at=(),  # many tasks know no such thing
         ),
     ),
 )

@@ -104,6 +104,12 @@ _SAID = tuple(
 """Reasoning, as DeepSeek and others call it, is no part of the standard."""
 
 
+# o1 and later, gpt-5 and later; gpt-35 is Azure's name for an old one.
+_KNOWS_NEW_CAP = r"(?:^|[/:._-])o[1-9](?![^-@:.])|gpt-?(?:[5-9]|[12]\d)"
+_CAP_AT = ((_KNOWS_NEW_CAP, "max_completion_tokens"), ("", "max_tokens"))
+"""OpenAI's newer models reject `max_tokens`, many servers of others do not know the newer name."""
+
+
 def chat(*, asks_usage: bool) -> Endpoint:
     """Return the row of chat completions, for OpenAI and for those who copied it."""
     return Endpoint(
@@ -112,6 +118,7 @@ def chat(*, asks_usage: bool) -> Endpoint:
         dialect="openai.chat",
         usage=_CHAT_USAGE,
         caps=("max_completion_tokens", "max_tokens"),
+        cap_at=_CAP_AT,
         choices="n",
         tier=("service_tier",),
         cost=("usage.cost",),  # OpenRouter's
@@ -146,6 +153,7 @@ COMPLETIONS = Endpoint(
     dialect="openai.completions",
     usage=_TOKENS_ONLY,
     caps=("max_tokens",),
+    cap_at=(),  # OpenAI's own default is 16, others' is another
     choices="n",
     cost=("usage.cost",),
     chunk=ChunkShape(text=("choices.0.text",), asks_usage=True, words=('_tokens"', '"error"'), errors=_ERRORS),

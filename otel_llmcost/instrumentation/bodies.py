@@ -35,6 +35,12 @@ def body_of(content: object, content_type: str = "") -> Mapping[str, Any]:
     return _typed(_open_form(content))
 
 
+def is_rewritable(content: object, content_type: str) -> bool:
+    """Tell whether what `body_of` gives of a content is all of it."""
+    is_form = "form" in content_type and "json" not in content_type
+    return isinstance(content, (bytes, bytearray, str)) and not is_form
+
+
 def _json(content: bytes | bytearray | str) -> Mapping[str, Any]:
     try:
         value = json.loads(content)

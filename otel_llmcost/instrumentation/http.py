@@ -13,14 +13,16 @@ from typing import Any
 from opentelemetry import context as otel_context
 
 from otel_llmcost.adapters import DIRECTORY
+from otel_llmcost.adapters.changes import Applied, Asked
 from otel_llmcost.adapters.directory import Found, agent_of
 from otel_llmcost.adapters.getters import fields_of
 from otel_llmcost.instrumentation import tap
-from otel_llmcost.instrumentation.bodies import body_of
+from otel_llmcost.instrumentation.bodies import body_of, is_rewritable
 from otel_llmcost.instrumentation.contain import contained, guard
 from otel_llmcost.instrumentation.driver import Driver, new_ask
 from otel_llmcost.instrumentation.errands import provider_meant
 from otel_llmcost.instrumentation.sending import BAD_REQUEST, TIMED_OUT, Sent, areserve, may_be_billed, reserve
+from otel_llmcost.instrumentation.shaping import REJECTED, is_signed, shape, with_path
 from otel_llmcost.instrumentation.turn import Turn
 from otel_llmcost.telemetry.spans import CallMark, call_under_way
 
@@ -51,7 +53,8 @@ class HttpxWrapper:
         if driver is None or sent is None or sent.turn is None:
             return wrapped(*args, **kwargs)
         run = self._acall if self._is_async else self._call
-        return run(driver, sent, sent.turn, wrapped, {**kwargs, "request": sent.request}, args[1:])
+        rest = {name: value for name, value in kwargs.items() if name != "request"}
+        return run(driver, sent, sent.turn, wrapped, rest, args[1:])
 
     def _begin(self, driver: Driver, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Sent | None:
         request = args[0] if args else kwargs["request"]
@@ -62,22 +65,25 @@ class HttpxWrapper:
         turn = begin(driver, found, body, is_async=self._is_async)
         if turn is None:
             return None
-        sent = _Sent(found, request, turn, turn.mark)
+        sent = _Sent(found, request, body, turn, turn.mark)
         if kwargs.get("stream") and turn.call.is_stream:
-            sent.ask_usage(body, self._without_usage)
+            sent.ask_usage(self._without_usage)
         return sent
 
     def _call(
         self, driver: Driver, sent: _Sent, turn: Turn, wrapped: Any, kwargs: dict[str, Any], args: tuple[Any, ...]
     ) -> Any:
         reserve(driver, turn)
+        if turn.change is not None:
+            sent.change(turn)
         token = otel_context.attach(turn.ctx)
         try:
-            answer = wrapped(kwargs.pop("request"), *args, **kwargs)
-            if sent.original is not None and answer.status_code in BAD_REQUEST:
+            answer = wrapped(sent.request, *args, **kwargs)
+            while answer.status_code in REJECTED and sent.is_changed:
                 answer.read()
-                if sent.takes_back_usage(answer, self._without_usage):
-                    answer = wrapped(sent.request, *args, **kwargs)
+                if not sent.takes_back(answer, self._without_usage):
+                    break
+                answer = wrapped(sent.request, *args, **kwargs)
         except BaseException as error:  # a task that is cancelled ends a call too
             sent.failed(error)
             raise
@@ -90,13 +96,16 @@ class HttpxWrapper:
         self, driver: Driver, sent: _Sent, turn: Turn, wrapped: Any, kwargs: dict[str, Any], args: tuple[Any, ...]
     ) -> Any:
         await areserve(driver, turn)
+        if turn.change is not None:
+            sent.change(turn)
         token = otel_context.attach(turn.ctx)
         try:
-            answer = await wrapped(kwargs.pop("request"), *args, **kwargs)
-            if sent.original is not None and answer.status_code in BAD_REQUEST:
+            answer = await wrapped(sent.request, *args, **kwargs)
+            while answer.status_code in REJECTED and sent.is_changed:
                 await answer.aread()
-                if sent.takes_back_usage(answer, self._without_usage):
-                    answer = await wrapped(sent.request, *args, **kwargs)
+                if not sent.takes_back(answer, self._without_usage):
+                    break
+                answer = await wrapped(sent.request, *args, **kwargs)
         except BaseException as error:  # a task that is cancelled ends a call too
             sent.failed(error)
             raise
@@ -191,42 +200,80 @@ def _body(request: Any) -> Mapping[str, Any]:
 class _Sent(Sent):
     """A paid request, and what we changed of it."""
 
-    __slots__ = ("original", "request")
+    __slots__ = ("_asked", "_body", "_usage", "request")
 
-    def __init__(self, found: Found, request: Any, turn: Turn | None, mark: object) -> None:
+    def __init__(self, found: Found, request: Any, body: Mapping[str, Any], turn: Turn, mark: object) -> None:
         super().__init__(found, turn, mark)
         self.request = request
-        self.original: Any = None
-        """The request as it was, where we asked for a usage in its place."""
+        """As it is sent."""
+        self._asked = request
+        """As it was made."""
+        self._body = body
+        self._usage: Mapping[str, Any] | None = None
+        """How a stream's usage is asked for where the caller did not."""
 
-    def ask_usage(self, body: Mapping[str, Any], hosts: set[str]) -> None:
+    @property
+    def is_changed(self) -> bool:
+        """Tell whether the server may reject what the caller did not ask for."""
+        return self.request is not self._asked
+
+    def ask_usage(self, hosts: set[str]) -> None:
         """Ask for a stream's usage where the caller did not; then its event is ours, and hidden."""
-        chunk, request = self.found.endpoint.chunk, self.request
-        asked = body.get("stream_options")
+        chunk, asked = self.found.endpoint.chunk, self._body.get("stream_options")
         known: Mapping[str, Any] = fields_of(asked) if asked is not None else {}
-        if chunk is None or not chunk.asks_usage or known.get("include_usage") or request.url.host in hosts:
+        if chunk is None or not chunk.asks_usage or known.get("include_usage") or self.request.url.host in hosts:
             return
-        content = json.dumps({**body, "stream_options": {**known, "include_usage": True}}).encode()
-        headers = [(name, value) for name, value in request.headers.raw if name.lower() != b"content-length"]
-        self.original = request
-        self.request = type(request)(
-            request.method, request.url, headers=headers, content=content, extensions=request.extensions
-        )
         assert self.turn is not None  # noqa: S101 -- only paid requests are changed
+        self._usage = {**known, "include_usage": True}
         self.turn.hides_usage = True
+        self._write()
 
-    def takes_back_usage(self, answer: Any, hosts: set[str]) -> bool:
-        """Undo it where the server rejects the request for that very option; the call is then sent as it was."""
-        if self.turn is None or "stream_options" not in answer.text:
+    def change(self, turn: Turn) -> None:
+        """Change it as budgets want it."""
+
+        def asked() -> Asked | None:
+            url, headers = self._asked.url, self._asked.headers
+            if is_signed(headers, str(url)):
+                return None
+            is_json = is_rewritable(getattr(self._asked, "_content", None), headers.get("content-type", ""))
+            body = self._body if is_json and self._body else None
+            path = url.raw_path.decode("ascii").partition("?")[0]
+            return Asked(url.host, turn.endpoint, path, turn.call.model, body, self.found.api.place)
+
+        self.shaped = shape(turn, asked, self._write)
+
+    def takes_back(self, answer: Any, hosts: set[str]) -> bool:
+        """Undo what the server rejects the request for; the call is then sent without."""
+        if self._usage is not None and answer.status_code in BAD_REQUEST and "stream_options" in answer.text:
+            assert self.turn is not None  # noqa: S101 -- only paid requests are changed
+            hosts.add(self.request.url.host)
+            self._usage, self.turn.hides_usage = None, False
+            self._write(None if self.shaped is None else self.shaped.applied)
+            return True
+        if self.shaped is None or not self.shaped.takes_back(answer.status_code):
             return False
-        hosts.add(self.request.url.host)
-        self.request, self.original = self.original, None
-        self.turn.hides_usage = False
+        self._write()
         return True
+
+    def _write(self, applied: Applied | None = None) -> None:
+        path = None if applied is None else applied.path
+        body = self._body if applied is None or applied.body is None else applied.body
+        if self._usage is not None:
+            body = {**body, "stream_options": self._usage}
+        is_same = path is None and body is self._body
+        self.request = self._asked if is_same else _rewritten(self._asked, path, None if body is self._body else body)
 
     def deliver(self, answer: Any) -> None:
         """Read the usage of an answer, now or as its reader takes it in."""
         self.answered(answer.status_code, lambda turn: _read(answer, turn))
+
+
+def _rewritten(request: Any, path: str | None, body: Mapping[str, Any] | None) -> Any:
+    """Return a request with another path or body; None: as it was."""
+    kept = [(name, value) for name, value in request.headers.raw if body is None or name.lower() != b"content-length"]
+    content = {"stream": request.stream} if body is None else {"content": json.dumps(body).encode()}
+    url = type(request.url)(with_path(str(request.url), path))
+    return type(request)(request.method, url, headers=kept, **content, extensions=request.extensions)
 
 
 def _read(answer: Any, turn: Turn) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from otel_llmcost.adapters.brokers import Entry, Native
+from otel_llmcost.adapters.changes import Applied, Asked
 from otel_llmcost.adapters.getters import fields_of
 from otel_llmcost.errors import ProviderStatusError
 from otel_llmcost.instrumentation.contain import contained, guard
 from otel_llmcost.instrumentation.driver import Driver, new_ask
 from otel_llmcost.instrumentation.runtime import driver
 from otel_llmcost.instrumentation.sending import ERROR_STATUS, TIMED_OUT, areserve, may_be_billed, reserve
+from otel_llmcost.instrumentation.shaping import Shaped, shape
 from otel_llmcost.instrumentation.tap import Tap, tap_for
 from otel_llmcost.instrumentation.turn import Turn
 
@@ -41,11 +44,19 @@ def _call(native: Native, function: Callable[..., Any]) -> Callable[..., Any]:
         if turn is None:
             return function(request)
         reserve(_driver(), turn)
+        asked = _Asked(native, turn, request)
         try:
-            answer = function(request)
+            while True:
+                try:
+                    answer = function(asked.request)
+                    break
+                except Exception as error:
+                    if not asked.takes_back(error):
+                        raise
         except BaseException as error:  # a task that is cancelled ends a call too
             _failed(native, turn, error)
             raise
+        asked.answered()
         _answered(turn, answer)
         return answer
 
@@ -58,22 +69,69 @@ def _acall(native: Native, function: Callable[..., Any]) -> Callable[..., Any]:
         if turn is None:
             return await function(request)
         await areserve(_driver(), turn)
+        asked = _Asked(native, turn, request)
         try:
-            answer = await function(request)
+            while True:
+                try:
+                    answer = await function(asked.request)
+                    break
+                except Exception as error:
+                    if not asked.takes_back(error):
+                        raise
         except BaseException as error:  # a task that is cancelled ends a call too
             _failed(native, turn, error)
             raise
+        asked.answered()
         _answered(turn, answer)
         return answer
 
     return call
 
 
+class _Asked:
+    """What a native function is asked for, changed as budgets want it."""
+
+    __slots__ = ("_given", "_native", "_shaped", "request")
+
+    def __init__(self, native: Native, turn: Turn, request: Any) -> None:
+        self._native = native
+        self._given = self.request = request
+        self._shaped: Shaped | None = (
+            None if turn.change is None else shape(turn, lambda: self._asked(turn), self._write)
+        )
+
+    def _asked(self, turn: Turn) -> Asked:
+        row, body = self._native, _body(self._given)
+        return Asked(row.api.provider, row.endpoint, row.endpoint.path, turn.call.model, body, row.api.place)
+
+    def _write(self, applied: Applied) -> None:
+        before, after = _body(self._given), applied.body or {}
+        changed = {name: after.get(name) for name in {**before, **after} if after.get(name) is not before.get(name)}
+        self.request = replace(self._given, kwargs={**self._given.kwargs, **changed})
+
+    def takes_back(self, error: Exception) -> bool:
+        """Tell whether it is to be asked once more, for what it was asked for."""
+        status = getattr(error, "status_code", None)
+        if self._shaped is None or not self._shaped.takes_back(status):
+            return False
+        self.request = self._given
+        return True
+
+    def answered(self) -> None:
+        """Hear that there is an answer."""
+        if self._shaped is not None:
+            self._shaped.answered()
+
+
+def _body(request: Any) -> Mapping[str, Any]:
+    return {name: value for name, value in request.resolved.items() if value is not None}
+
+
 def _begin(native: Native, request: Any) -> Turn | None:
     """Start the turn of a call; None: we were taken out, or it names no model, or a call around it accounts for it."""
     found = driver()
     try:
-        body: Mapping[str, Any] = {name: value for name, value in request.resolved.items() if value is not None}
+        body = _body(request)
         model, provider = native.asked(body)
         if found is None or not model:
             return None

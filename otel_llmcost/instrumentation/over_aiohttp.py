@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from otel_llmcost.instrumentation.tap import Tap, tap_for
@@ -24,7 +26,36 @@ class AiohttpTransport:
             str(client._build_url(url)),  # noqa: SLF001 -- puts the session's base URL before it
             {str(name).lower(): str(value) for name, value in headers},
             bytes(content) if isinstance(content, bytearray) else content,
+            is_object=kwargs.get("json") is not None,
         )
+
+    def rewritten(
+        self,
+        client: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        url: str | None,
+        body: Mapping[str, Any] | None,
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Send it to another URL or with another body; None: as it was."""
+        kwargs = dict(kwargs)
+        if url is not None:
+            given = args[1] if len(args) > 1 else kwargs["str_or_url"]
+            other = type(client._build_url(given))(url, encoded=True)  # noqa: SLF001 -- as in `posted`
+            args, kwargs = (
+                ((args[0], other, *args[2:]), kwargs) if len(args) > 1 else (args, {**kwargs, "str_or_url": other})
+            )
+        if body is not None:
+            kwargs |= {"json": body} if kwargs.get("json") is not None else {"data": json.dumps(body).encode()}
+            sent: Any = kwargs.get("headers")
+            if sent is not None:
+                items = sent.items() if hasattr(sent, "items") else sent
+                kwargs["headers"] = [each for each in items if str(each[0]).lower() != "content-length"]
+        return args, kwargs
+
+    def drop(self, answer: Any) -> None:
+        """Let go of an answer that nobody gets."""
+        answer.release()
 
     def status(self, answer: Any) -> int:
         """Return the status of an answer."""

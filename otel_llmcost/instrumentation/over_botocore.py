@@ -7,12 +7,14 @@ at the HTTP response's bytes below it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 from weakref import ref
 
 from otel_llmcost.instrumentation import tap
 from otel_llmcost.instrumentation.over_aiohttp import AiohttpTransport
+from otel_llmcost.instrumentation.over_requests import RequestsTransport
 from otel_llmcost.instrumentation.tap import JsonTap, Tap, take_whole, tap_for
 from otel_llmcost.instrumentation.transports import Posted
 from otel_llmcost.instrumentation.turn import Turn
@@ -37,10 +39,29 @@ class BotocoreTransport:
             request["url"], {"user-agent": self.agent}, bytes(content) if isinstance(content, bytearray) else content
         )
 
+    def rewritten(
+        self,
+        _client: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        url: str | None,
+        body: Mapping[str, Any] | None,
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Send it to another URL or with another body, before it is signed; None: as it was."""
+        request = dict(args[1] if len(args) > 1 else kwargs["request_dict"])
+        if url is not None:
+            request["url"] = url
+        if body is not None:
+            request["body"] = json.dumps(body).encode()
+        return ((args[0], request, *args[2:]), kwargs) if len(args) > 1 else (args, {**kwargs, "request_dict": request})
+
     def status(self, answer: Any) -> int:
         """Return the status of an answer."""
         status: int = answer[0].status_code
         return status
+
+    def drop(self, answer: Any) -> None:
+        """Let go of an answer that nobody gets: an error was taken in as it came."""
 
     def read(self, answer: Any, turn: Turn) -> None:
         """Read an answer that was taken in, or look at what is still to be read."""
@@ -54,21 +75,14 @@ class AiobotocoreTransport(BotocoreTransport):
     agent = "aiobotocore/"
 
 
-class BotocoreSession:
+class BotocoreSession(RequestsTransport):
     """Knows what passes the HTTP client below botocore: each attempt of a call, and what is signed by hand."""
 
-    is_async = False
-
-    def posted(self, _session: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Posted:
+    def posted(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Posted:  # noqa: ARG002
         """Say what is asked."""
         request = args[0] if args else kwargs["request"]
         headers = {name.lower(): _text(value) for name, value in request.headers.items()}
         return Posted(str(request.url), headers, request.body)
-
-    def status(self, answer: Any) -> int:
-        """Return the status of an answer."""
-        status: int = answer.status_code
-        return status
 
     def read(self, answer: Any, turn: Turn) -> None:
         """Read an answer that was taken in, or look at what is still to be read."""

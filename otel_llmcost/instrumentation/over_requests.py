@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import json
+from collections.abc import Generator, Mapping
+from copy import copy
 from typing import Any
 
 from otel_llmcost.instrumentation.tap import Tap, take_whole, tap_for
@@ -19,6 +21,29 @@ class RequestsTransport:
         """Say what is asked."""
         request = args[0] if args else kwargs["request"]
         return Posted(str(request.url), request.headers, request.body)
+
+    def rewritten(
+        self,
+        _client: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        url: str | None,
+        body: Mapping[str, Any] | None,
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Send a copy with another URL or body; None: as it was."""
+        made = args[0] if args else kwargs["request"]
+        request = copy(made)
+        request.headers = made.headers.copy()
+        if url is not None:
+            request.url = url
+        if body is not None:
+            request.body = json.dumps(body).encode()
+            request.headers["Content-Length"] = str(len(request.body))
+        return ((request, *args[1:]), kwargs) if args else (args, {**kwargs, "request": request})
+
+    def drop(self, answer: Any) -> None:
+        """Let go of an answer that nobody gets."""
+        answer.close()
 
     def status(self, answer: Any) -> int:
         """Return the status of an answer."""

@@ -11,6 +11,7 @@ from otel_llmcost.errors import ProviderStatusError, RefusedError
 from otel_llmcost.instrumentation.contain import contained, guard
 from otel_llmcost.instrumentation.driver import Driver
 from otel_llmcost.instrumentation.errands import held
+from otel_llmcost.instrumentation.shaping import Shaped
 from otel_llmcost.instrumentation.turn import Turn
 from otel_llmcost.telemetry.spans import CallMark
 
@@ -57,13 +58,14 @@ async def areserve(driver: Driver, turn: Turn) -> None:
 class Sent:
     """A paid request below an SDK, between its being sent and its answer being read."""
 
-    __slots__ = ("found", "mark", "turn")
+    __slots__ = ("found", "mark", "shaped", "turn")
 
     def __init__(self, found: Found, turn: Turn | None, mark: object) -> None:
         self.found = found
         self.turn = turn
         """None: a call around it accounts for it."""
         self.mark = mark
+        self.shaped: Shaped | None = None
 
     def failed(self, error: BaseException) -> None:
         """Settle a request that brought no answer, or note an attempt of a call around it."""
@@ -84,6 +86,8 @@ class Sent:
             elif status >= ERROR_STATUS:
                 turn.fail(ProviderStatusError(status), may_be_billed=status in TIMED_OUT)
             else:
+                if self.shaped is not None:
+                    self.shaped.answered()
                 read(turn)
         except Exception as error:  # noqa: BLE001 -- ours; the host gets its answer
             guard("read an answer", error)

@@ -8,11 +8,14 @@ from urllib.parse import urlsplit
 
 from opentelemetry import context as otel_context
 
-from otel_llmcost.instrumentation.bodies import body_of
+from otel_llmcost.adapters.changes import Applied, Asked
+from otel_llmcost.adapters.directory import Found
+from otel_llmcost.instrumentation.bodies import body_of, is_rewritable
 from otel_llmcost.instrumentation.contain import guard
 from otel_llmcost.instrumentation.driver import Driver
 from otel_llmcost.instrumentation.http import begin, find
 from otel_llmcost.instrumentation.sending import Sent, areserve, reserve
+from otel_llmcost.instrumentation.shaping import is_signed, shape, with_path
 from otel_llmcost.instrumentation.turn import Turn
 from otel_llmcost.telemetry.spans import call_under_way
 
@@ -25,6 +28,8 @@ class Posted(NamedTuple):
     """By names in lower case."""
     content: object
     """Bytes, text, the fields of an object of JSON, or a form; whatever else it is, it is not looked into."""
+    is_object: bool = False
+    """Its fields are those of an object of JSON."""
 
 
 class Transport(Protocol):
@@ -36,8 +41,24 @@ class Transport(Protocol):
         """Say what is asked, by the arguments of the client's method."""
         ...
 
+    def rewritten(
+        self,
+        client: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        url: str | None,
+        body: Mapping[str, Any] | None,
+        /,
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the arguments of the same request to another URL, or with another object of JSON; None: as it was."""
+        ...
+
     def status(self, answer: Any) -> int:
         """Return the status of an answer."""
+        ...
+
+    def drop(self, answer: Any) -> None:
+        """Let go of an answer that nobody gets."""
         ...
 
     def read(self, answer: Any, turn: Turn) -> None:
@@ -58,7 +79,7 @@ class TransportWrapper:
     ) -> Any:
         """Account for a request, if it is a paid one."""
         driver = self._driver()
-        sent: Sent | None = None
+        sent: _Sent | None = None
         if driver is not None:
             try:
                 sent = self._begin(driver, self._transport.posted(instance, args, kwargs))
@@ -66,28 +87,37 @@ class TransportWrapper:
                 guard("begin a call", error)
         if driver is None or sent is None:
             return wrapped(*args, **kwargs)
-        send = _Send(wrapped, args, kwargs)
+        send = _Send(wrapped, instance, args, kwargs)
         return self._acall(driver, sent, send) if self._transport.is_async else self._call(driver, sent, send)
 
-    def _begin(self, driver: Driver, posted: Posted) -> Sent | None:
+    def _begin(self, driver: Driver, posted: Posted) -> _Sent | None:
         url = urlsplit(posted.url)
         found = find("POST", url.netloc, url.path, posted.headers)
         if found is None:
             return None
         mark = call_under_way()
         if mark is not None:
-            return Sent(found, None, mark)
+            return _Sent(found, None, mark, posted, {})
         body = body_of(posted.content, posted.headers.get("content-type", ""))
         turn = begin(driver, found, body, is_async=self._transport.is_async)
-        return None if turn is None else Sent(found, turn, turn.mark)
+        return None if turn is None else _Sent(found, turn, turn.mark, posted, body)
 
-    def _call(self, driver: Driver, sent: Sent, send: _Send) -> Any:
+    def _call(self, driver: Driver, sent: _Sent, send: _Send) -> Any:
         turn = sent.turn
         if turn is not None:
             reserve(driver, turn)
+            sent.change(turn, send, self._transport)
         token = otel_context.attach(otel_context.get_current() if turn is None else turn.ctx)
         try:
-            answer = send()
+            while True:
+                try:
+                    answer = send()
+                except Exception as error:
+                    if not sent.takes_back(_status_in(error), send):
+                        raise
+                    continue
+                if sent.shaped is None or not self._takes_back(sent, send, answer):
+                    break
         except BaseException as error:
             self._failed(sent, error)
             raise
@@ -96,13 +126,22 @@ class TransportWrapper:
         sent.answered(self._transport.status(answer), lambda turn: self._transport.read(answer, turn))
         return answer
 
-    async def _acall(self, driver: Driver, sent: Sent, send: _Send) -> Any:
+    async def _acall(self, driver: Driver, sent: _Sent, send: _Send) -> Any:
         turn = sent.turn
         if turn is not None:
             await areserve(driver, turn)
+            sent.change(turn, send, self._transport)
         token = otel_context.attach(otel_context.get_current() if turn is None else turn.ctx)
         try:
-            answer = await send()
+            while True:
+                try:
+                    answer = await send()
+                except Exception as error:
+                    if not sent.takes_back(_status_in(error), send):
+                        raise
+                    continue
+                if sent.shaped is None or not self._takes_back(sent, send, answer):
+                    break
         except BaseException as error:
             self._failed(sent, error)
             raise
@@ -111,10 +150,15 @@ class TransportWrapper:
         sent.answered(self._transport.status(answer), lambda turn: self._transport.read(answer, turn))
         return answer
 
-    def _failed(self, sent: Sent, error: BaseException) -> None:
-        status = getattr(error, "status", None)
-        if status is None:
-            status = getattr(getattr(error, "response", None), "status_code", None)
+    def _takes_back(self, sent: _Sent, send: _Send, answer: Any) -> bool:
+        """Tell whether the server may have rejected what we changed; its answer is let go of then."""
+        is_rejected = sent.takes_back(self._transport.status(answer), send)
+        if is_rejected:
+            self._transport.drop(answer)
+        return is_rejected
+
+    def _failed(self, sent: _Sent, error: BaseException) -> None:
+        status = _status_in(error)
         if isinstance(status, int) and status >= _ERROR_STATUS:  # the client was asked to raise about an answer
             sent.answered(status, _nothing)
         else:
@@ -124,6 +168,49 @@ class TransportWrapper:
 _ERROR_STATUS = 400
 
 
+class _Sent(Sent):
+    """A paid request as a client was asked for it."""
+
+    __slots__ = ("_body", "_posted")
+
+    def __init__(self, found: Found, turn: Turn | None, mark: object, posted: Posted, body: Mapping[str, Any]) -> None:
+        super().__init__(found, turn, mark)
+        self._posted = posted
+        self._body = body
+
+    def change(self, turn: Turn, send: _Send, transport: Transport) -> None:
+        """Change it as budgets want it."""
+        if turn.change is None:
+            return
+        posted = self._posted
+
+        def asked() -> Asked | None:
+            if is_signed(posted.headers, posted.url):
+                return None
+            content_type = posted.headers.get("content-type", "")
+            is_json = posted.is_object or is_rewritable(posted.content, content_type)
+            url, body = urlsplit(posted.url), self._body if is_json and self._body else None
+            return Asked(url.netloc, turn.endpoint, url.path, turn.call.model, body, self.found.api.place)
+
+        def write(applied: Applied) -> None:
+            url = None if applied.path is None else with_path(posted.url, applied.path)
+            send.rewrite(transport, url, applied.body)
+
+        self.shaped = shape(turn, asked, write)
+
+    def takes_back(self, status: int | None, send: _Send) -> bool:
+        """Tell whether the request is to be sent once more, as it was made."""
+        if self.shaped is None or not self.shaped.takes_back(status):
+            return False
+        send.as_it_was()
+        return True
+
+
+def _status_in(error: BaseException) -> int | None:
+    status = getattr(error, "status", None)
+    return getattr(getattr(error, "response", None), "status_code", None) if status is None else status
+
+
 def _nothing(_turn: Turn) -> None:
     """Read nothing: errors are not paid."""
 
@@ -131,10 +218,19 @@ def _nothing(_turn: Turn) -> None:
 class _Send:
     """The client's own call."""
 
-    __slots__ = ("_args", "_kwargs", "_wrapped")
+    __slots__ = ("_args", "_client", "_given", "_kwargs", "_wrapped")
 
-    def __init__(self, wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self._wrapped, self._args, self._kwargs = wrapped, args, kwargs
+    def __init__(self, wrapped: Callable[..., Any], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._wrapped, self._client = wrapped, client
+        self._args, self._kwargs = self._given = args, kwargs
 
     def __call__(self) -> Any:
         return self._wrapped(*self._args, **self._kwargs)
+
+    def rewrite(self, transport: Transport, url: str | None, body: Mapping[str, Any] | None) -> None:
+        """Send it to another URL, or with another body."""
+        self._args, self._kwargs = transport.rewritten(self._client, *self._given, url, body)
+
+    def as_it_was(self) -> None:
+        """Send it as it was made."""
+        self._args, self._kwargs = self._given

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from copy import copy
 from functools import lru_cache
 from typing import Any
 
@@ -10,6 +11,7 @@ from opentelemetry import context as otel_context
 
 from otel_llmcost.adapters import DIRECTORY
 from otel_llmcost.adapters.base import ClientSdk
+from otel_llmcost.adapters.changes import Applied, Asked
 from otel_llmcost.adapters.directory import known_at
 from otel_llmcost.adapters.endpoint import Place
 from otel_llmcost.adapters.getters import getter
@@ -20,6 +22,7 @@ from otel_llmcost.instrumentation.driver import Driver, new_ask
 from otel_llmcost.instrumentation.errands import provider_meant
 from otel_llmcost.instrumentation.later import LookUp
 from otel_llmcost.instrumentation.sending import BAD_REQUEST, areserve, may_be_billed, reserve
+from otel_llmcost.instrumentation.shaping import Shaped, shape, with_path
 from otel_llmcost.instrumentation.turn import Turn
 
 _MOST_PLACES = 1000
@@ -59,14 +62,16 @@ class ClientWrapper:
 
     def _call(self, driver: Driver, paid: _Paid, send: _Send) -> Any:
         reserve(driver, paid.turn)
+        paid.change(send)
         token = otel_context.attach(paid.turn.ctx)
         try:
-            try:
-                answer = send()
-            except Exception as error:
-                if not paid.takes_back_usage(error, self._without_usage):
-                    raise
-                answer = send()
+            while True:
+                try:
+                    answer = send()
+                    break
+                except Exception as error:
+                    if not paid.takes_back(error, send, self._without_usage):
+                        raise
         except BaseException as error:
             self._failed(paid.turn, error)
             raise
@@ -77,14 +82,16 @@ class ClientWrapper:
 
     async def _acall(self, driver: Driver, paid: _Paid, send: _Send) -> Any:
         await areserve(driver, paid.turn)
+        paid.change(send)
         token = otel_context.attach(paid.turn.ctx)
         try:
-            try:
-                answer = await send()
-            except Exception as error:
-                if not paid.takes_back_usage(error, self._without_usage):
-                    raise
-                answer = await send()
+            while True:
+                try:
+                    answer = await send()
+                    break
+                except Exception as error:
+                    if not paid.takes_back(error, send, self._without_usage):
+                        raise
         except BaseException as error:
             self._failed(paid.turn, error)
             raise
@@ -136,7 +143,7 @@ class ClientWrapper:
         turn = driver.begin(ask)
         if turn is None:
             return None
-        paid = _Paid(turn, options, host, is_stream=is_stream)
+        paid = _Paid(turn, options, instance, self._place, is_stream=is_stream)
         if is_stream and endpoint.chunk is not None and endpoint.chunk.asks_usage and host not in self._without_usage:
             paid.ask_usage(body)
         return paid
@@ -173,6 +180,8 @@ class ClientWrapper:
 
     def _deliver(self, paid: _Paid, answer: Any) -> None:
         """Read the usage of an answer, now or as its reader takes it in."""
+        if paid.shaped is not None:
+            paid.shaped.answered()
         self._read(paid.turn, answer, is_stream=paid.is_stream)
 
     def _read(self, turn: Turn | LookUp, answer: Any, *, is_stream: bool) -> None:
@@ -199,17 +208,34 @@ class _Send:
     def __call__(self) -> Any | Awaitable[Any]:
         return self._wrapped(*self._args, **self._kwargs)
 
+    def take(self, options: Any) -> None:
+        """Send other options."""
+        if "options" in self._kwargs:
+            self._kwargs = {**self._kwargs, "options": options}
+        else:
+            self._args = (self._args[0], options, *self._args[2:])
+
 
 class _Paid:
     """A paid call and what we changed of its request."""
 
-    __slots__ = ("_body", "_host", "_options", "is_stream", "turn")
+    __slots__ = ("_body", "_client", "_options", "_place", "is_stream", "shaped", "turn")
 
-    def __init__(self, turn: Turn, options: Any, host: str, *, is_stream: bool) -> None:
+    def __init__(
+        self,
+        turn: Turn,
+        options: Any,
+        client: Any,
+        place: Callable[[str, str, str], tuple[Place | None, str]],
+        *,
+        is_stream: bool,
+    ) -> None:
         self.turn = turn
         self.is_stream = is_stream
+        self.shaped: Shaped | None = None
         self._options = options
-        self._host = host
+        self._client = client
+        self._place = place
         self._body: Any = None
 
     def ask_usage(self, body: Mapping[str, Any]) -> None:
@@ -222,12 +248,52 @@ class _Paid:
         self._options.json_data = {**body, "stream_options": {**known, "include_usage": True}}
         self.turn.hides_usage = True
 
-    def takes_back_usage(self, error: Exception, hosts: set[str]) -> bool:
-        """Undo it where the server rejects the request for that very option; the call is then sent as it was."""
+    def change(self, send: _Send) -> None:
+        """Change a copy of the options as budgets want it: the SDK's own may be sent again, or be the caller's."""
+        if self.turn.change is None:
+            return
+        send.take(self._options)
+
+        def asked() -> Asked:
+            url, netloc = self._url, self._client.base_url.netloc.decode("ascii", "replace")
+            body: Mapping[str, Any] = {**self._options.json_data, **(self._options.extra_json or {})}
+            path: str = url.raw_path.decode("ascii").partition("?")[0]
+
+            def place(path: str) -> Place | None:
+                return self._place("post", path, netloc)[0]
+
+            return Asked(url.host, self.turn.endpoint, path, self.turn.call.model, body, place)
+
+        def write(applied: Applied) -> None:
+            options = copy(self._options)
+            if applied.path is not None:
+                options.url = with_path(str(self._url), applied.path)
+            if applied.body is not None:
+                options.json_data, options.extra_json = applied.body, None
+            send.take(options)
+
+        self.shaped = shape(self.turn, asked, write)
+
+    @property
+    def _url(self) -> Any:
+        """Return where the SDK will send it, which with Azure can be another place than the client's base URL says."""
+        return self._client._prepare_url(self._options.url)  # noqa: SLF001
+
+    def takes_back(self, error: Exception, send: _Send, hosts: set[str]) -> bool:
+        """Undo what the server rejects the request for; the call is then sent as it was made."""
+        if self._takes_back_usage(error, hosts):
+            self.change(send)
+            return True
+        if self.shaped is None or not self.shaped.takes_back(getattr(error, "status_code", None)):
+            return False
+        send.take(self._options)
+        return True
+
+    def _takes_back_usage(self, error: Exception, hosts: set[str]) -> bool:
         is_ours = self.turn.hides_usage and getattr(error, "status_code", None) in BAD_REQUEST
         if not is_ours or "stream_options" not in str(error):
             return False
-        hosts.add(self._host)
+        hosts.add(self._client.base_url.host)
         self._options.json_data = self._body
         self.turn.hides_usage = False
         return True

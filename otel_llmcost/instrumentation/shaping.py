@@ -1,0 +1,94 @@
+"""Changing a request before it is sent, as a budget's mark wants it: whatever goes wrong, it is sent as it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from otel_llmcost.adapters.changes import Applied, Asked, apply
+from otel_llmcost.core.change import NO_CHANGE, Change
+from otel_llmcost.instrumentation.contain import contained, logger
+from otel_llmcost.instrumentation.turn import Turn
+
+REJECTED = frozenset({400, 403, 404, 422})
+"""What servers say to a model that is not there or not for this caller, or a cap they do not know."""
+_SIGNED = frozenset({"content-md5", "digest", "content-digest", "signature", "x-amz-content-sha256"})
+_MOST_REFUSED = 1000
+
+_refused: set[tuple[str, str, str, Change]] = set()
+"""Host, endpoint, model and change of requests that were rejected only because of the change."""
+
+
+class Shaped:
+    """A change that was made, until its request is answered."""
+
+    __slots__ = ("_asked", "_change", "applied", "turn")
+
+    def __init__(self, turn: Turn, change: Change, asked: Asked, applied: Applied) -> None:
+        self.turn = turn
+        self.applied: Applied | None = applied
+        """None: it was taken back."""
+        self._change = change
+        self._asked = asked
+
+    def takes_back(self, status: int | None) -> bool:
+        """Tell whether the server may have rejected the change: then the request is to be sent as it was made."""
+        if self.applied is None or status not in REJECTED:
+            return False
+        self.applied = None
+        self.turn.applied, self.turn.unapplied = NO_CHANGE, self._change
+        self.turn.endpoint = self._asked.endpoint
+        return True
+
+    def answered(self) -> None:
+        """Hear that the request was accepted: if only without the change, such a change is not tried again."""
+        if self.applied is None and len(_refused) < _MOST_REFUSED:
+            _refused.add(_key(self._asked, self._change))
+            logger.warning(
+                "%s accepts %s only without the change to model %s and at most %s output tokens: sent as it is made",
+                *(self._asked.host, self._asked.model, self._change.model, self._change.max_output_tokens),
+            )
+
+
+def shape(turn: Turn, asked: Callable[[], Asked | None], write: Callable[[Applied], None]) -> Shaped | None:
+    """Change a request.
+
+    Args:
+        turn: of its call; is told what was changed and what was not.
+        asked: reads the request; None: it must not be touched.
+        write: puts the changed request in its place.
+
+    Returns:
+        None: it is sent as it was made.
+    """
+    change = turn.change
+    if change is None:
+        return None
+    turn.unapplied = change
+    with contained("change a request"):
+        request = asked()
+        if request is None or _key(request, change) in _refused:
+            return None
+        applied = apply(change, request)
+        if applied.done != NO_CHANGE:
+            write(applied)
+        turn.applied, turn.unapplied, turn.endpoint = applied.done, applied.left, applied.endpoint
+        if applied.done != NO_CHANGE:
+            return Shaped(turn, change, request, applied)
+    return None
+
+
+def is_signed(headers: Mapping[str, Any], url: str) -> bool:
+    """Tell whether whoever made a request signed what is in it."""
+    says_so = any(name.lower() in _SIGNED for name in headers)
+    return says_so or "AWS4-" in str(headers.get("authorization")) or "X-Amz-Signature=" in url
+
+
+def with_path(url: str, path: str | None) -> str:
+    """Return a URL with another path; None: as it is."""
+    return url if path is None else urlsplit(url)._replace(path=path).geturl()
+
+
+def _key(asked: Asked, change: Change) -> tuple[str, str, str, Change]:
+    return asked.host, asked.endpoint.path, asked.model, change
