@@ -88,9 +88,10 @@ def net(amount: str, taken_back: str) -> str:
     """What was counted, and negative what was taken back since: one list, to be summed up.
 
     The two have the same labels, so one of them needs a label more, lest `or` takes them for one. A call that was
-    estimated counts when it was made; what the truth takes back and adds counts when the truth came.
+    estimated counts when it was made; what the truth takes back and adds counts when the truth came. `-1 *` and not
+    `-` alone, which finds a series twice in a chart if it had a name at some points and none at others.
     """
-    return f'({amount} or label_replace(-{taken_back}, "taken", "back", "", ""))'
+    return f'({amount} or label_replace(-1 * {taken_back}, "taken", "back", "", ""))'
 
 
 def total(amount: str, *by: str) -> str:

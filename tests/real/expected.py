@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from math import floor, isclose
+from typing import Any, TypeVar
 
 from tests.real.grafana import Answer, Labels
-from tests.real.truth import DAY, Amount, Balance, Call, Truth, cost_of, group
+from tests.real.truth import DAY, Action, Alert, Amount, Balance, Call, Held, Refusal, Truth, Wait, cost_of, group
+
+Event = Alert | Wait | Action
+Timed = TypeVar("Timed", Call, Refusal)
+Number = TypeVar("Number", Decimal, float)
 
 Check = Callable[[Answer, Truth], None]
 Sums = Mapping[Labels, Decimal | float]
@@ -15,8 +20,8 @@ DIGITS = 1e-6
 """Money agrees to six digits."""
 
 
-def one(_: Call) -> int:
-    return 1
+def one(call: Call) -> int:
+    return int(not call.is_correction)
 
 
 def tokens_of(*classes: str) -> Amount:
@@ -104,17 +109,39 @@ def adds_up(amount: Amount, by: str, per_seconds: int, only: Callable[[Call], bo
     """The area of a speed is what happened, whatever the steps."""
 
     def check(answer: Answer, truth: Truth) -> None:
-        first = min(points[0][0] for points in answer.series.values())
-        last = max(points[-1][0] for points in answer.series.values())
-        calls = list(truth.between(min(first, answer.view.start // answer.step * answer.step) - answer.step, last))
-        areas = {
-            labels: sum(value for _, value in points) * answer.step / per_seconds
-            for labels, points in answer.series.items()
-        }
-        happened = {labels: value for labels, value in group(calls, amount, by, only=only).items() if value}
-        same({labels: area for labels, area in areas.items() if area}, happened, answer.panel)
+        calls, areas = _under(answer, truth.calls, per_seconds)
+        same(areas, _not_0(group(calls, amount, by, only=only)), answer.panel)
 
     return check
+
+
+def tokens_add_up(answer: Answer, truth: Truth) -> None:
+    """As above, by class."""
+    calls, areas = _under(answer, truth.calls, 60)
+    classes = {kind for call in calls for kind in call.tokens}
+    same(areas, _not_0({(kind,): group(calls, tokens_of(kind))[()] for kind in classes}), answer.panel)
+
+
+def refusals_add_up(answer: Answer, truth: Truth) -> None:
+    """As above, by what refused."""
+    refused, areas = _under(answer, truth.refusals, 60)
+    same(areas, _counts([(each.budget,) for each in refused]), answer.panel)
+
+
+def _under(answer: Answer, events: Sequence[Timed], per_seconds: int) -> tuple[list[Timed], dict[Labels, float]]:
+    """Return what happened in the steps of a chart, and the areas of its series that are not 0."""
+    first = min((points[0][0] for points in answer.series.values()), default=answer.view.end)
+    last = max((points[-1][0] for points in answer.series.values()), default=answer.view.end)
+    begin = min(first, answer.view.start // answer.step * answer.step) - answer.step
+    areas = {
+        labels: sum(value for _, value in points) * answer.step / per_seconds
+        for labels, points in answer.series.items()
+    }
+    return [each for each in events if begin < each.at <= last], _not_0(areas)
+
+
+def _not_0(sums: Mapping[Labels, Number]) -> dict[Labels, Number]:
+    return {labels: value for labels, value in sums.items() if value}
 
 
 def each_day(by: str = "", *, keep: Callable[[float], bool] = lambda _: True, full: bool = False) -> Check:
@@ -202,6 +229,53 @@ def course_of_projection(answer: Answer, truth: Truth) -> None:
         shows_something(answer, truth)
 
 
+def gained(balance: Balance, truth: Truth, at: float, seconds: int) -> float:
+    """What was spent of a balance lately: more than the least it stood at, or all of it if its window is young."""
+    if at - balance.start < seconds:
+        return float(balance.spent)
+    then = (each for back in range(0, seconds + 1, 60) for each in truth.balances_at(at - back))
+    spent = [each.spent for each in then if (each.budget, each.subject) == (balance.budget, balance.subject)]
+    return float(balance.spent - min(spent))
+
+
+Pace = Callable[[Balance, float, float], float | None]
+"""(balance, what it gained lately, now) -> what is shown; None: nothing."""
+
+
+def pace(value: Pace, seconds: int = 3600, *, chosen: bool = True) -> Check:
+    """What the last hour, or day, says of a balance."""
+
+    def check(answer: Answer, truth: Truth) -> None:
+        end = answer.view.end
+        balances = [the_balance(answer, truth, end)] if chosen else truth.balances_at(end)
+        expected: dict[Labels, float] = {}
+        for balance in balances:
+            most, found = float(balance.spent), gained(balance, truth, end, seconds)
+            shown, highest = value(balance, found, end), value(balance, most, end)
+            labels = (balance.budget, balance.subject or "", balance.window)
+            if not truth.knows_the_past and labels in answer.values and highest is not None:
+                least, most = sorted((answer.values[labels], highest))
+                assert least >= 0, f"{answer.panel}: {least} {most}"
+            elif truth.knows_the_past and shown is not None:
+                expected[labels] = shown
+        if truth.knows_the_past:
+            same(answer.values, expected, f"{answer.panel} {answer.ref_id}")
+
+    return check
+
+
+def burn(seconds: int) -> Pace:
+    return lambda balance, amount, _: amount / float(balance.limit) * (balance.end - balance.start) / seconds
+
+
+def gone(balance: Balance, amount: float, now: float) -> float | None:
+    """In ms; only before the window's end."""
+    if amount <= 0 or balance.spent >= balance.limit:
+        return None
+    at = now + float(balance.limit - balance.spent) * 3600 / amount
+    return 1000 * at if at < balance.end else None
+
+
 def the_balance(answer: Answer, truth: Truth, at: float) -> Balance:
     """The balance that the board's variables choose."""
     budget, subject = answer.variables["budget"], answer.variables["subject"] or None
@@ -241,12 +315,12 @@ def alerts(*by: str, chosen: bool = False) -> Check:
     return check
 
 
-def refusals(*by: str) -> Check:
-    """How often the chosen budget refused in the time range."""
+def refusals(*by: str, chosen: bool = True) -> Check:
+    """How often the chosen budget, or all of them, refused in the time range."""
 
     def check(answer: Answer, truth: Truth) -> None:
         inside = [refusal for refusal in truth.refusals if answer.view.start < refusal.at <= answer.view.end]
-        mine = [refusal for refusal in inside if refusal.budget == answer.variables["budget"]]
+        mine = [refusal for refusal in inside if not chosen or refusal.budget == answer.variables["budget"]]
         counts = _counts([tuple(getattr(refusal, name) or "unattributed" for name in by) for refusal in mine])
         same(answer.values, counts or ({} if by else {(): 0.0}), answer.panel)
 
@@ -255,6 +329,58 @@ def refusals(*by: str) -> Check:
 
 def _counts(keys: list[Labels]) -> dict[Labels, float]:
     return {key: float(keys.count(key)) for key in keys}
+
+
+# --- what holds spending back --------------------------------------------------------------------------------------
+
+
+def held(value: Callable[[Held], Mapping[Labels, Decimal | float]]) -> Check:
+    """How it stands at the end of the time range."""
+
+    def check(answer: Answer, truth: Truth) -> None:
+        same(answer.values, value(truth.held), f"{answer.panel} {answer.ref_id}")
+
+    return check
+
+
+def happened(
+    events: Callable[[Truth], Sequence[Event]], *by: str, amount: Callable[[Any], float] = lambda _: 1.0
+) -> Check:
+    """Events of the time range, added up."""
+
+    def check(answer: Answer, truth: Truth) -> None:
+        sums: dict[Labels, float] = {} if by else {(): 0.0}
+        for event in events(truth):
+            if answer.view.start < event.at <= answer.view.end:
+                key = tuple(getattr(event, name) for name in by)
+                sums[key] = sums.get(key, 0.0) + amount(event)
+        same(answer.values, sums, f"{answer.panel} {answer.ref_id}")
+
+    return check
+
+
+def fixed(part: int) -> Check:
+    """Today's fixed cost, so far or whole."""
+    return held(lambda now: {labels: amounts[part] for labels, amounts in now.fixed.items()})
+
+
+def all_fixed(part: int) -> Check:
+    return held(lambda now: {(): sum(amounts[part] for amounts in now.fixed.values())} if now.fixed else {})
+
+
+def shows_quantiles(answer: Answer, truth: Truth) -> None:
+    """Where somebody waited."""
+    assert bool(answer.series) == any(answer.view.start < each.at <= answer.view.end for each in truth.waits)
+
+
+def ends_held(value: Callable[[Held], float]) -> Check:
+    """A course that ends where it stands."""
+
+    def check(answer: Answer, truth: Truth) -> None:
+        found = {points[-1][1] for points in answer.series.values()}
+        assert found <= {value(truth.held)}, answer.panel
+
+    return check
 
 
 # --- the table -----------------------------------------------------------------------------------------------------
@@ -266,6 +392,12 @@ _BUDGET_TABLE: tuple[Check, ...] = (
     every_balance(lambda balance, _: balance.limit),
     projections(chosen=False),
     every_balance(status),
+)
+_BUDGET_TABLE_WITH_PACE = (
+    *_BUDGET_TABLE[:-1],
+    pace(burn(3600), chosen=False),
+    pace(gone, chosen=False),
+    _BUDGET_TABLE[-1],
 )
 
 EXPECTED: dict[tuple[str, str], tuple[Check, ...]] = {
@@ -280,7 +412,7 @@ EXPECTED: dict[tuple[str, str], tuple[Check, ...]] = {
     ("llmcost-overview", "Top agents"): (total(cost_of, "agent", only=is_priced, largest=10),),
     ("llmcost-overview", "Budgets"): _BUDGET_TABLE,
     ("llmcost-overview", "Top models"): (total(cost_of, "model", only=is_priced, largest=10),),
-    ("llmcost-overview", "Tokens per minute, by class"): (shows_something,),
+    ("llmcost-overview", "Tokens per minute, by class"): (tokens_add_up,),
     ("llmcost-overview", "Calls per minute, by outcome"): (adds_up(one, "outcome", 60),),
     ("llmcost-overview", "Alerts"): (alerts("budget", "level"),),
     ("llmcost-daily-trend", "Today so far"): (total(cost_of),),
@@ -298,6 +430,9 @@ EXPECTED: dict[tuple[str, str], tuple[Check, ...]] = {
     ),
     ("llmcost-daily-trend", "Daily cost, by model"): (each_day("model"),),
     ("llmcost-daily-trend", "Daily cost, by agent"): (each_day("agent"),),
+    ("llmcost-daily-trend", "Fixed cost so far"): (all_fixed(0),),
+    ("llmcost-daily-trend", "Fixed cost of the day"): (all_fixed(1),),
+    ("llmcost-daily-trend", "Fixed cost, today"): (fixed(0), fixed(1)),
     ("llmcost-by-agent", "Highest cost"): (total(cost_of, "agent", largest=1),),
     ("llmcost-by-agent", "Its share"): (calls_show(top_share),),
     ("llmcost-by-agent", "Total"): (total(cost_of),),
@@ -332,7 +467,7 @@ EXPECTED: dict[tuple[str, str], tuple[Check, ...]] = {
         shows_something,
     ),
     ("llmcost-by-model", "Cost per hour, by model"): (adds_up(cost_of, "model", 3600),),
-    ("llmcost-budget-status", "All budgets"): _BUDGET_TABLE,
+    ("llmcost-budget-status", "All budgets"): _BUDGET_TABLE_WITH_PACE,
     ("llmcost-budget-status", "Budget"): (chosen_balance(lambda balance, _: balance.limit),),
     ("llmcost-budget-status", "Spent so far"): (chosen_balance(lambda balance, _: balance.spent),),
     ("llmcost-budget-status", "Remaining"): (chosen_balance(lambda balance, _: balance.remaining),),
@@ -347,6 +482,11 @@ EXPECTED: dict[tuple[str, str], tuple[Check, ...]] = {
     ("llmcost-budget-status", "Reserved"): (chosen_balance(lambda balance, _: balance.reserved),),
     ("llmcost-budget-status", "Stated bound"): (chosen_balance(lambda balance, _: balance.bound),),
     ("llmcost-budget-status", "Refused calls"): (refusals(),),
+    ("llmcost-budget-status", "Burn, last hour"): (pace(burn(3600)),),
+    ("llmcost-budget-status", "Burn, last 24 hours"): (pace(burn(DAY), DAY),),
+    ("llmcost-budget-status", "Spent, last hour"): (pace(lambda _balance, amount, _now: amount),),
+    ("llmcost-budget-status", "Gone at this pace"): (pace(gone),),
+    ("llmcost-budget-status", "Window ends"): (chosen_balance(lambda balance, _: 1000 * balance.end),),
     ("llmcost-budget-status", "Spent against the budget"): (
         ends_at(lambda balance, _: balance.spent),
         course_of_projection,
@@ -356,5 +496,27 @@ EXPECTED: dict[tuple[str, str], tuple[Check, ...]] = {
     ),
     ("llmcost-budget-status", "Alerts of this budget"): (alerts("level", chosen=True),),
     ("llmcost-budget-status", "Refused, by agent"): (refusals("agent"),),
+    ("llmcost-limits", "Stops in force"): (held(lambda now: {(): now.stops}),),
+    ("llmcost-limits", "Refused calls"): (refusals(chosen=False),),
+    ("llmcost-limits", "Waited for limits"): (
+        happened(lambda truth: truth.waits, amount=lambda wait: wait.wait_seconds),
+    ),
+    ("llmcost-limits", "Actions"): (happened(lambda truth: truth.actions),),
+    ("llmcost-limits", "Alerts fired"): (happened(lambda truth: truth.alerts),),
+    ("llmcost-limits", "Alerts pending"): (held(lambda now: {(): now.pending}),),
+    ("llmcost-limits", "Refused calls per minute, by reason"): (refusals_add_up,),
+    ("llmcost-limits", "Refused, by reason and agent"): (refusals("budget", "agent", chosen=False),),
+    ("llmcost-limits", "Rate limits"): (held(lambda now: now.limits),),
+    ("llmcost-limits", "Waiting, by limit"): (
+        happened(lambda truth: truth.waits, "budget"),
+        happened(lambda truth: truth.waits, "budget", amount=lambda wait: wait.wait_seconds),
+        shows_quantiles,
+    ),
+    ("llmcost-limits", "Alerts fired, by budget"): (alerts("budget", "level"),),
+    ("llmcost-limits", "Actions, by budget"): (happened(lambda truth: truth.actions, "budget", "action"),),
+    ("llmcost-limits", "Stops in force, alerts pending"): (
+        ends_held(lambda now: now.stops),
+        ends_held(lambda now: now.pending),
+    ),
 }
 """(uid of the board, title of the panel) -> a check for each of its targets."""

@@ -6,6 +6,7 @@ forty minutes a night, one starts within the last day, and one is not scraped fo
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,12 +15,14 @@ from itertools import count, pairwise
 from math import cos, pi
 from random import Random
 
-from tests.real.truth import DAY, Alert, Balance, Call, Refusal, Truth, cost_of
+from tests.real.truth import DAY, Action, Alert, Balance, Call, Held, Refusal, Truth, Wait, cost_of
 
 TICK = 240
 """Seconds between two scrapes."""
 BEGIN = datetime(2026, 4, 7, tzinfo=UTC).timestamp()
 NOW = datetime(2026, 4, 22, 15, tzinfo=UTC).timestamp()
+ACTIONS = {"warning": "cap", "critical": "route", "exceeded": "pause"}
+"""What is done at each mark."""
 MARKS = {"warning": Decimal("0.75"), "critical": Decimal("0.95"), "exceeded": Decimal(1)}
 
 _PER_MILLION = {  # USD: input, output, cache read, cache write
@@ -151,18 +154,43 @@ def history() -> History:
     random = Random(20260422)
     processes = [process for agent in AGENTS for process in _runs(agent)]
     wanted = sorted((call for process in processes for call in _calls(process, random)), key=lambda call: call.at)
-    books = Books()
+    books, later = Books(), Random(20260423)
+    scrapes = {process.instance: process.scrapes for process in processes}
     for at in _ticks(BEGIN, NOW):
         while wanted and wanted[0].at <= at:
-            books.take(wanted.pop(0))
+            call = wanted.pop(0)
+            if books.take(call):
+                for entry in _correction(call, scrapes[call.instance], later):
+                    insort(wanted, entry, key=lambda each: each.at)
         books.close(at)
     truth = Truth(
         calls=books.calls,
         balances_at=lambda at: books.balances[at // TICK * TICK],
         refusals=books.refusals,
         alerts=books.alerts,
+        waits=[_wait(call) for call in books.calls[::50]],
+        actions=[_action(alert) for alert in books.alerts],
+        held=held_at(NOW),
     )
     return History(processes=processes, truth=truth, balances=books.balances)
+
+
+def held_at(at: float) -> Held:
+    """How limits, stops and fixed costs stand: all processes of the store report the same."""
+    today = Decimal(int(at % DAY)) / DAY
+    return Held(
+        stops=int(at >= NOW - DAY),
+        pending=int(at // TICK % 7 == NOW // TICK % 7) * 2,
+        limits={
+            ("per-agent-rpm", "agent=qa-agent", "1m"): Decimal("0.85"),
+            ("per-agent-rpm", "agent=planner-agent", "1m"): Decimal("0.3"),
+            ("company-tokens", "", "1h"): Decimal(1),
+        },
+        fixed={
+            ("rtx-4090", "gpu"): (Decimal("2.4") * today, Decimal("2.4")),
+            ("vectors", "storage"): (Decimal("0.6") * today, Decimal("0.6")),
+        },
+    )
 
 
 @dataclass(slots=True)
@@ -175,18 +203,20 @@ class Books:
     balances: dict[float, Sequence[Balance]] = field(default_factory=dict[float, Sequence[Balance]])
     spent: dict[tuple[BudgetPlan, float], Decimal] = field(default_factory=dict[tuple[BudgetPlan, float], Decimal])
 
-    def take(self, call: Call) -> None:
+    def take(self, call: Call) -> bool:
+        """Tell whether the call was let out; a correction always is."""
         counting = [plan for plan in BUDGETS if plan.counts(call)]
-        for plan in counting:
+        for plan in counting if not call.is_correction else ():
             if plan.refuses and self._spent(plan, call.at) + cost_of(call) > plan.limit:
                 self.calls.append(replace(call, outcome="refused", cost=None, tokens={}))
                 self.refusals.append(
                     Refusal(at=call.at, instance=call.instance, budget=plan.name, agent=call.agent, team=call.team)
                 )
-                return
+                return False
         self.calls.append(call)
         for plan in counting:
             self._spend(plan, call)
+        return True
 
     def close(self, at: float) -> None:
         """Write down how every budget stands at a scrape."""
@@ -215,7 +245,7 @@ class Books:
         self.alerts.extend(
             Alert(at=call.at, instance=call.instance, budget=plan.name, level=level)
             for level, share in MARKS.items()
-            if before < share * plan.limit <= after
+            if before < share * plan.limit <= after and not call.is_correction
         )
 
 
@@ -260,6 +290,29 @@ def _bustle(agent: Agent, at: float) -> float:
     by_day = 1 - 0.85 * (1 + cos((when.hour + when.minute / 60 - 2) / 24 * 2 * pi)) / 2
     by_week = 0.45 if when.weekday() >= 5 else 1
     return by_day * by_week * agent.spikes.get(int((at - BEGIN) // DAY), 1)
+
+
+def _correction(call: Call, scrapes: Sequence[float], random: Random) -> Sequence[Call]:
+    """Let the truth of some uncertain calls come within hours of the same day."""
+    later = [at for at in scrapes if call.at < at < call.at // DAY * DAY + DAY][:40]
+    if call.outcome not in {"estimated", "suspected"} or call.is_correction or not later or random.random() < 0.3:
+        return ()
+    at, share = random.choice(later), Decimal(round(random.uniform(0.4, 1.3), 3))
+    back = {kind: -number for kind, number in call.tokens.items()}
+    known = {kind: int(number * share) for kind, number in call.tokens.items()}
+    cost = (cost_of(call) * share).quantize(Decimal("1e-9"))
+    return (
+        replace(call, at=at, cost=-cost_of(call), tokens=back, is_correction=True),
+        replace(call, at=at, outcome="confirmed", cost=cost, tokens=known, is_correction=True),
+    )
+
+
+def _wait(call: Call) -> Wait:
+    return Wait(at=call.at, instance=call.instance, budget="per-agent-rpm", wait_seconds=0.5 + int(call.at) // TICK % 7)
+
+
+def _action(alert: Alert) -> Action:
+    return Action(at=alert.at, instance=alert.instance, budget=alert.budget, action=ACTIONS[alert.level])
 
 
 def _poisson(mean: float, random: Random) -> int:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from tests.real.fleet import REPORTERS, History, Process
-from tests.real.truth import Alert, Balance, Call, Refusal
+from tests.real.fleet import REPORTERS, History, Process, held_at
+from tests.real.truth import Action, Alert, Balance, Call, Held, Refusal, Wait, cost_of
 
 Value = Decimal | int | float
 Families = dict[str, list[str]]
@@ -16,11 +16,15 @@ _COST_BUCKETS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1)
 _SECOND_BUCKETS = (1, 2, 5, 10, 20, 40)
 _TYPES = {
     "llmcost_cost_USD": "counter",
+    "llmcost_cost_reversed_USD": "counter",
     "llmcost_tokens": "counter",
+    "llmcost_tokens_reversed": "counter",
     "llmcost_calls": "counter",
     "llmcost_requests_refused": "counter",
     "llmcost_alerts": "counter",
+    "llmcost_actions": "counter",
     "llmcost_store_errors": "counter",
+    "llmcost_limit_waited_seconds": "histogram",
     "llmcost_cost_per_call_USD": "histogram",
     "gen_ai_client_operation_duration_seconds": "histogram",
 }
@@ -64,13 +68,18 @@ def record_call(registry: Registry, call: Call) -> None:
         "deployment_environment_name": call.environment,
     }
     model = {name: who[name] for name in ("gen_ai_provider_name", "gen_ai_request_model")}
-    registry.add("llmcost_calls", 1, **who, llmcost_call_outcome=call.outcome)
+    if call.takes_back:
+        for kind, number in call.tokens.items():
+            registry.add("llmcost_tokens_reversed", -number, **who, llmcost_token_class=kind)
+        registry.add("llmcost_cost_reversed_USD", -cost_of(call), **who, llmcost_cost_status=call.status)
+        return
+    registry.add("llmcost_calls", int(not call.is_correction), **who, llmcost_call_outcome=call.outcome)
     for kind, number in call.tokens.items():
         registry.add("llmcost_tokens", number, **who, llmcost_token_class=kind)
     if call.cost is not None:
         registry.add("llmcost_cost_USD", call.cost, **who, llmcost_cost_status=call.status)
         registry.observe("llmcost_cost_per_call_USD", call.cost, _COST_BUCKETS, **model, gen_ai_agent_name=call.agent)
-    if call.outcome != "refused":
+    if call.outcome != "refused" and not call.is_correction:
         error = {"error_type": "APIStatusError" if call.outcome == "failed" else None}
         registry.observe(
             "gen_ai_client_operation_duration_seconds",
@@ -94,6 +103,35 @@ def record_refusal(registry: Registry, refusal: Refusal) -> None:
 
 def record_alert(registry: Registry, alert: Alert) -> None:
     registry.add("llmcost_alerts", 1, llmcost_budget_name=alert.budget, llmcost_alert_level=alert.level)
+
+
+def record_wait(registry: Registry, wait: Wait) -> None:
+    registry.observe(
+        "llmcost_limit_waited_seconds", wait.wait_seconds, _SECOND_BUCKETS, llmcost_budget_name=wait.budget
+    )
+
+
+def record_action(registry: Registry, action: Action) -> None:
+    registry.add("llmcost_actions", 1, llmcost_budget_name=action.budget, llmcost_action_kind=action.action)
+
+
+def held_lines(held: Held, instance: str, at: float) -> Iterator[tuple[str, str]]:
+    """Write what a process reports of stops, limits and fixed costs."""
+    own = {"service_instance_id": instance}
+    gauges: list[tuple[str, Mapping[str, str], Value]] = [
+        ("llmcost_stops", own, held.stops),
+        ("llmcost_alerts_pending", own, held.pending),
+    ]
+    for (limit, subject, window), used in held.limits.items():
+        names = {"llmcost_budget_name": limit, "llmcost_budget_subject": subject, "llmcost_budget_window": window}
+        gauges.append(("llmcost_limit_utilization_ratio", {**names, **own}, used))
+    for (name, kind), amounts in held.fixed.items():
+        names = {"llmcost_fixed_cost_name": name, "llmcost_fixed_cost_kind": kind}
+        for part, amount in zip(("", "_per_day"), amounts, strict=True):
+            gauges.append((f"llmcost_fixed_cost{part}_USD", {**names, **own}, amount))
+    for family, labels, value in gauges:
+        text = ",".join(f'{name}="{label}"' for name, label in labels.items())
+        yield family, f"{family}{{{text}}} {float(value)!r} {at:.0f}\n"
 
 
 def balance_values(balance: Balance, now: float) -> Mapping[str, Value]:
@@ -139,11 +177,15 @@ def _scrapes(process: Process, history: History) -> Iterator[tuple[str, str]]:
     truth, own = history.truth, process.instance
     registry = Registry(own)
     registry.add("llmcost_store_errors", 0)
-    events = sorted(
-        (event for event in (*truth.calls, *truth.refusals, *truth.alerts) if event.instance == own),
-        key=lambda event: event.at,
-    )
-    record = {Call: record_call, Refusal: record_refusal, Alert: record_alert}
+    happened = (*truth.calls, *truth.refusals, *truth.alerts, *truth.waits, *truth.actions)
+    events = sorted((event for event in happened if event.instance == own), key=lambda event: event.at)
+    record = {
+        Call: record_call,
+        Refusal: record_refusal,
+        Alert: record_alert,
+        Wait: record_wait,
+        Action: record_action,
+    }
     for at in process.scrapes:
         while events and events[0].at <= at:
             event = events.pop(0)
@@ -151,3 +193,4 @@ def _scrapes(process: Process, history: History) -> Iterator[tuple[str, str]]:
         yield from registry.lines(at)
         if process.agent.name in REPORTERS:
             yield from balance_lines(history.balances[at], own, at)
+            yield from held_lines(held_at(at), own, at)

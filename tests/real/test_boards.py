@@ -48,7 +48,7 @@ def test_any_time_range_adds_up(name: str, seconds: int, fleet: History, fleet_p
 
 @pytest.mark.parametrize("range_", ["$__range", "1d"])
 def test_the_fleet_is_hard_enough_to_tell_right_from_wrong(range_: str, fleet: History, fleet_prometheus: str) -> None:
-    """`increase()`, and a look-back of five minutes, get this fleet's money wrong; else it would prove nothing."""
+    """`increase()`, a look-back of five minutes, and no eye for corrections get this fleet's money wrong."""
     midnight_gap = datetime(2026, 4, 21, tzinfo=UTC).timestamp() + DAY
     end, seconds = (NOW, 14 * DAY) if range_ == "$__range" else (midnight_gap, DAY)
     money = "llmcost_cost_USD_total"
@@ -62,10 +62,12 @@ def test_the_fleet_is_hard_enough_to_tell_right_from_wrong(range_: str, fleet: H
         found = get_json(f"{fleet_prometheus}/api/v1/query", query=query, time=str(end))
         return float(found["data"]["result"][0]["value"][1])
 
-    assert isclose(asked(promql.added(money, range_)), happened, rel_tol=1e-9)
-    assert not isclose(asked(f"increase({money}[{range_}])"), happened, rel_tol=1e-4)
+    back = promql.added("llmcost_cost_reversed_USD_total", range_)
+    assert isclose(asked(promql.net(promql.added(money, range_), back)), happened, rel_tol=1e-9)
+    assert not isclose(asked(promql.added(money, range_)), happened, rel_tol=1e-4)
+    assert not isclose(asked(promql.net(f"increase({money}[{range_}])", back)), happened, rel_tol=1e-4)
     if range_ == "1d":
-        assert not isclose(asked(short_sighted), happened, rel_tol=1e-4)
+        assert not isclose(asked(promql.net(f"({short_sighted})", back)), happened, rel_tol=1e-4)
 
 
 def test_the_days_of_a_month_add_up_to_it(fleet: History, fleet_prometheus: str) -> None:

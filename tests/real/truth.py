@@ -25,6 +25,13 @@ class Call:
     cost: Decimal | None = None
     tokens: Mapping[str, int] = field(default_factory=dict[str, int])
     seconds: float = 1.0
+    is_correction: bool = False
+    """An entry that takes an estimate back, with negative amounts, or stands in its place: no call of its own."""
+
+    @property
+    def takes_back(self) -> bool:
+        """Whether it is the first of the two entries of a correction."""
+        return self.is_correction and cost_of(self) < 0
 
     @property
     def status(self) -> str | None:
@@ -51,6 +58,40 @@ class Alert:
     instance: str
     budget: str
     level: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """A call that waited for room in a limit."""
+
+    at: float
+    instance: str
+    budget: str
+    wait_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """A call that a budget past one of its marks changed."""
+
+    at: float
+    instance: str
+    budget: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What else the processes on a store report alike, at an instant."""
+
+    stops: int = 0
+    pending: int = 0
+    limits: Mapping[tuple[str, str, str], Decimal] = field(default_factory=dict[tuple[str, str, str], Decimal])
+    """(limit, subject, window) -> share used"""
+    fixed: Mapping[tuple[str, str], tuple[Decimal, Decimal]] = field(
+        default_factory=dict[tuple[str, str], tuple[Decimal, Decimal]]
+    )
+    """(name, kind) -> USD of today so far, of the whole day"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +130,11 @@ class Truth:
     """How every budget stood as Prometheus knew at an instant."""
     refusals: Sequence[Refusal] = ()
     alerts: Sequence[Alert] = ()
+    waits: Sequence[Wait] = ()
+    actions: Sequence[Action] = ()
+    held: Held = field(default_factory=Held)
+    knows_the_past: bool = True
+    """False: how budgets stood before is not known; of their pace only the bounds can be checked."""
 
     def between(self, start: float, end: float) -> Sequence[Call]:
         """Calls after `start`, up to `end`: as a window of Prometheus counts them."""
