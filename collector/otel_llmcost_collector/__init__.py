@@ -1,0 +1,1 @@
+"""Services that agents talk to: for now, the budget API that an `https://` store speaks."""
