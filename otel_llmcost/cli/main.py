@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from otel_llmcost.cli.alerts import alerts
+from otel_llmcost.cli.anomalies import anomalies
 from otel_llmcost.cli.budgets import budgets
 from otel_llmcost.cli.config import config
 from otel_llmcost.cli.demo import demo
@@ -93,5 +94,5 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-for _command in (doctor, config, report, budgets, prices, estimate, alerts, demo):
+for _command in (doctor, config, report, budgets, prices, estimate, alerts, anomalies, demo):
     cli.add_command(_command)

@@ -19,11 +19,12 @@ from otel_llmcost.core.overrides import PriceOverride
 from otel_llmcost.errors import ConfigError
 
 if TYPE_CHECKING:
+    from otel_llmcost.core.anomaly import Anomalies
     from otel_llmcost.core.fixed import FixedCost
 
 T = TypeVar("T")
 
-_SECTIONS = ("attribution", "budget", "limit", "tiers", "alert", "price", "fixed_cost")
+_SECTIONS = ("attribution", "budget", "limit", "tiers", "alert", "price", "fixed_cost", "anomalies")
 _KEYS = (*(setting.key for setting in table.SETTINGS if setting.key and not setting.section), *_SECTIONS)
 _NO_EFFECT = "it has no effect"
 
@@ -42,10 +43,12 @@ class Settings:
     attribution: Tags = field(default_factory=dict[Dimension, str])
     """Who calls of this process are for, unless code or baggage says otherwise."""
     budgets: tuple[Budget, ...] = ()
-    """Those of `[[budget]]`, then those of `[tiers.…]`."""
+    """Those of `[[budget]]`, then the limits of `[[limit]]`, then both of `[tiers.…]`."""
     channels: tuple[Channel, ...] = ()
     prices: tuple[PriceOverride, ...] = ()
     fixed_costs: tuple[FixedCost, ...] = ()
+    anomalies: Anomalies | None = None
+    """None: nothing was said, and the defaults hold."""
     problems: tuple[ConfigError, ...] = ()
     notices: tuple[str, ...] = ()
     """What was read and is right, but has no effect in this version."""
@@ -146,6 +149,7 @@ def _settings(values: _Values, found: file.File, environ: Mapping[str, str], hom
         channels=sections.channels(found.document, notes, environ, levels),
         prices=sections.prices(found.document, notes),
         fixed_costs=_fixed_costs(found.document, notes),
+        anomalies=_anomalies(found.document, notes),
         problems=tuple(sorted(notes.problems, key=lambda each: each.line or 0)),
         notices=tuple(text for _, text in sorted(notes.notices)),
         refuse_all_reason=notes.refuse_all_reason,
@@ -160,6 +164,14 @@ def _fixed_costs(document: Document, notes: Notes) -> tuple[FixedCost, ...]:
     from otel_llmcost.config.fixed_costs import fixed_costs  # noqa: PLC0415 -- agents without any start without it
 
     return fixed_costs(document, notes)
+
+
+def _anomalies(document: Document, notes: Notes) -> Anomalies | None:
+    if "anomalies" not in document:
+        return None
+    from otel_llmcost.config.anomalies import anomalies  # noqa: PLC0415 -- agents without any start without it
+
+    return anomalies(document, notes)
 
 
 def _default_store(folder: Path) -> str:

@@ -19,7 +19,7 @@ BUDGET_KEYS = (
 )
 TOP_KEYS = (
     '"store", "spans", "count", "summary", "strict", "disabled", "log_level", "attribution", "budget", "limit", '
-    '"tiers", "alert", "price" or "fixed_cost"'
+    '"tiers", "alert", "price", "fixed_cost" or "anomalies"'
 )
 USD = "USD from 0 to 1,000,000,000, such as 10.00"
 WINDOW = (
@@ -539,7 +539,8 @@ def _dump(value: object) -> str:
 
 @given(
     document=st.dictionaries(
-        st.sampled_from(["budget", "limit", "tiers", "alert", "price", "attribution", "fixed_cost"]), _toml(9)
+        st.sampled_from(["budget", "limit", "tiers", "alert", "price", "attribution", "fixed_cost", "anomalies"]),
+        _toml(9),
     )
 )
 def test_no_content_of_a_file_makes_loading_fail(tmp_path_factory, document):
