@@ -27,6 +27,7 @@ _MOST_USD = Decimal(1_000_000_000)
 _MOST_SHARE = Decimal(10)
 """Whoever writes more means a percentage."""
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_NOT_ON_A_CALENDAR = {"second": "1s", "minute": "1m"}
 _SWITCH_WORDS = {
     "1": True,
     "true": True,
@@ -149,8 +150,12 @@ def _zone(value: object) -> str:
 
 
 def _window(value: object) -> str:
-    parse_window(_text(value))
-    return _text(value)
+    text = _text(value)
+    if text in _NOT_ON_A_CALENDAR:
+        problem = f'there is no "{text}" of the calendar; "{_NOT_ON_A_CALENDAR[text]}" is the last {text}, at any time'
+        raise WrongValueError(value, problem=problem)
+    parse_window(text)
+    return text
 
 
 def _duration(value: object) -> timedelta:

@@ -12,6 +12,7 @@ from otel_llmcost.config import kinds
 from otel_llmcost.config.actions import actions
 from otel_llmcost.config.file import NAME
 from otel_llmcost.config.kinds import Kind, Place, listed, one_of, unknown
+from otel_llmcost.config.limits import QUOTA, limits, quota
 from otel_llmcost.config.reader import Notes, Table, inner_tables, rows
 from otel_llmcost.core.alert import Channel
 from otel_llmcost.core.attribution import Dimension, Scope
@@ -25,16 +26,12 @@ Document = Mapping[str, object]
 _ON_LIMIT: Kind[OnLimit] = one_of(("refuse", "alert"))
 _RESERVE: Kind[Reserve] = one_of(get_args(Reserve))
 _ON_STORE_ERROR: Kind[OnStoreError] = one_of(get_args(OnStoreError))
-_WAIT = one_of(("wait", "refuse"))
 
 _NO_BUDGET = "this budget is not enforced"
 _NO_TIER = "this tier is not enforced"
-_NO_LIMIT = "this limit is of no use"
 _NO_CHANNEL = "no alerts go there"
 _NO_PRICE = "this price is not used"
-_LATER = "is read, but not enforced by this version: limits on requests and tokens are to come"
 
-_MEASURES: Mapping[str, Kind[object]] = {"requests": kinds.COUNT, "tokens": kinds.COUNT, "cost": kinds.USD}
 _PERIODS: Mapping[str, CalendarUnit] = {"daily": "day", "monthly": "month"}
 _PER_USER: tuple[Dimension, ...] = ("user",)
 _ANOMALY = "anomaly"
@@ -47,34 +44,15 @@ _PATTERN = re.compile(r"[*?[]")
 
 
 def budgets(document: Document, notes: Notes) -> tuple[Budget, ...]:
-    """Read `[[budget]]` and `[tiers.…]`; a budget that cannot be read is noted and left out."""
+    """Read `[[budget]]`, `[[limit]]` and `[tiers.…]`; what cannot be read is noted and left out."""
     found: dict[str, Budget] = {}
-    for place, budget in (*_budgets(document, notes), *_tiers(document, notes)):
+    for place, budget in (*_budgets(document, notes), *limits(document, notes), *_tiers(document, notes)):
         if budget.name in found:
-            expected = "a name of its own for each budget"
+            expected = "a name of its own for each budget and limit"
             notes.place(place, f'"{budget.name}" is taken', loss=_NO_BUDGET, expected=expected, guards=True)
         else:
             found[budget.name] = budget
     return tuple(found.values())
-
-
-def limits(document: Document, notes: Notes) -> None:
-    """Check `[[limit]]`, and say that nothing is done with it yet."""
-    for row in rows(notes, document, "limit", loss=_NO_LIMIT):
-        name = row.require("name", kinds.TEXT)
-        named = " and ".join(measure for measure in _MEASURES if measure in row)
-        for measure, kind in _MEASURES.items():
-            row.choose(measure, kind, None)
-        if named not in _MEASURES:
-            row.fault((), f"limits {named or 'nothing'}", "exactly one of requests, tokens, cost")
-        row.require("window", kinds.WINDOW)
-        row.choose("timezone", kinds.TIMEZONE, "UTC")
-        row.choose("scope", kinds.SCOPE, Scope())
-        row.choose("per", kinds.PER, ())
-        row.choose("on_limit", _WAIT, "refuse")
-        row.choose("max_wait", kinds.DURATION, None)
-        if row.finish():
-            row.notice((), f'"{name}" {_LATER}')
 
 
 def channels(
@@ -152,16 +130,16 @@ def _tiers(document: Document, notes: Notes) -> Iterator[tuple[Place, Budget]]:
     for row in inner_tables(notes, document, "tiers", loss=_NO_TIER, guards=True):
         tier = str(row.place[-1])
         amounts = {period: row.choose(period, kinds.USD, None) for period in _PERIODS}
-        has_quota = row.choose("requests_per_day", kinds.COUNT, None) is not None
+        requests = row.choose("requests_per_day", QUOTA, None)
         if _PATTERN.search(tier):
             row.fault((), "has a name that reads as a pattern", "a plain name such as [tiers.free]")
         if not row.finish():
             continue
-        if has_quota:
-            row.notice(("requests_per_day",), _LATER)
         for period, limit in amounts.items():
             if limit is not None:
                 yield (*row.place, period), _tier_budget(tier, period, limit)
+        if requests is not None:
+            yield (*row.place, "requests_per_day"), quota(tier, requests)
 
 
 def _tier_budget(tier: str, period: str, limit: Decimal) -> Budget:

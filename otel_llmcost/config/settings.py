@@ -134,7 +134,6 @@ def _settings(values: _Values, found: file.File, environ: Mapping[str, str], hom
     notes = values.notes
     state = file.user_folder(environ, "XDG_STATE_HOME", home / ".local" / "state")
     budgets = sections.budgets(found.document, notes)
-    sections.limits(found.document, notes)
     levels = frozenset(mark.level for marks in (DEFAULT_MARKS, *(each.marks for each in budgets)) for mark in marks)
     return Settings(
         store=values.of(table.STORE) or _default_store(state),

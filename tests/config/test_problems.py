@@ -200,7 +200,7 @@ def test_a_fault_of_a_budget_says_key_line_and_what_it_means(tmp_path, line, pro
             [
                 (
                     f'llmcost.toml:6: budget[1].name: "b" is taken; {NOT_ENFORCED} '
-                    "(expected a name of its own for each budget)"
+                    "(expected a name of its own for each budget and limit)"
                 )
             ],
             id="same-name-twice",
@@ -239,7 +239,7 @@ def test_a_fault_of_a_budget_says_key_line_and_what_it_means(tmp_path, line, pro
             '[[limit]]\nname = "l"\nwindow = "1m"',
             [
                 (
-                    "llmcost.toml:1: limit[0]: limits nothing; this limit is of no use "
+                    "llmcost.toml:1: limit[0]: limits nothing; this limit is not enforced "
                     "(expected exactly one of requests, tokens, cost)"
                 )
             ],
@@ -249,11 +249,11 @@ def test_a_fault_of_a_budget_says_key_line_and_what_it_means(tmp_path, line, pro
             '[[limit]]\nname = "l"\nwindow = "1m"\nrequests = 1\ncost = 2\nmax_wait = "soon"',
             [
                 (
-                    "llmcost.toml:1: limit[0]: limits requests and cost; this limit is of no use "
+                    "llmcost.toml:1: limit[0]: limits requests and cost; this limit is not enforced "
                     "(expected exactly one of requests, tokens, cost)"
                 ),
                 (
-                    'llmcost.toml:6: limit[0].max_wait: found "soon"; this limit is of no use '
+                    'llmcost.toml:6: limit[0].max_wait: found "soon"; this limit is not enforced '
                     '(expected a time such as "30s" or "5m")'
                 ),
             ],
@@ -261,7 +261,12 @@ def test_a_fault_of_a_budget_says_key_line_and_what_it_means(tmp_path, line, pro
         ),
         pytest.param(
             '[[limit]]\nname = "l"\nwindow = "1m"\nrequests = 0',
-            ["llmcost.toml:4: limit[0].requests: found 0; this limit is of no use (expected a whole number above 0)"],
+            [
+                (
+                    "llmcost.toml:4: limit[0].requests: found 0; this limit is not enforced "
+                    "(expected a whole number above 0)"
+                )
+            ],
             id="limit-of-zero-requests",
         ),
         pytest.param(
