@@ -101,6 +101,13 @@ class Dispatcher:
         self._life = _Life()
         self._watch_forks()
 
+    def use(self, channels: Sequence[Channel]) -> None:
+        """Deliver to other channels from now on; what waits for one that is gone stays in the outbox."""
+        with _loading:
+            self._channels = tuple(channels)
+            self._courier = None
+        self.resume()
+
     def poke(self) -> None:
         """Say that there may be something to deliver. Cheap; never waits for a delivery, never raises."""
         life = self._life

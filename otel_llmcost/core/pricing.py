@@ -66,6 +66,10 @@ class Pricing:
         self._highs: dict[str, int] = {}
         self._well_known: set[str] = set()
 
+    def use(self, book: PriceBook) -> None:
+        """Go on with other rates."""
+        self._book = book
+
     def factor(self, model: str) -> float:
         """Return by how much the cheap rule is off for a model's tokeniser."""
         factor = self._factors.get(model)

@@ -28,6 +28,7 @@ from otel_llmcost.core.uuid7 import uuid7
 from otel_llmcost.core.value import maker, value
 from otel_llmcost.errors import BudgetExceededError, RefusedError, StoreBusyError, StoreError
 from otel_llmcost.instrumentation.afterwards import Owed, beside, correct, lost_attempts
+from otel_llmcost.instrumentation.chores import Chores
 from otel_llmcost.instrumentation.counting import by_rule
 from otel_llmcost.instrumentation.errands import spanned_by_its_broker
 from otel_llmcost.instrumentation.outage import Outage
@@ -85,6 +86,8 @@ class Driver:
     """Response id → its charge, if that is estimated or suspected, be it another process's."""
     owed: Owed = field(default_factory=Owed)
     """What is paid before it is known."""
+    chores: Chores = field(default_factory=lambda: Chores(()))
+    """What the process does beside its calls."""
     count_text: Callable[[str], CountText] = by_rule
     """Model → what counts its texts."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -210,6 +213,8 @@ class Driver:
 
     def _check_all(self, turn: Turn) -> None:
         """Refuse what may not be sent whatever its balances are."""
+        if not self.chores.is_running:
+            self.chores.start()
         if self.refuse_all_reason is not None:
             raise BudgetExceededError.misconfigured(self.refuse_all_reason)
         if self.policy.controls.stops:
@@ -262,6 +267,8 @@ class Driver:
         charge = step.charge
         if charge is not None:
             self.events.append(charge)
+        for done in step.done:
+            self.meters.acted(done)
         self.spans.settled(turn.mark, charge)
         self.meters.ended(turn.call, charge, step.error, is_foreign=turn.is_foreign)
         if turn.span is not None:

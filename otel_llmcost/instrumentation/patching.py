@@ -11,7 +11,7 @@ from typing import Any
 import wrapt
 
 from otel_llmcost.adapters import SDKS
-from otel_llmcost.config import Settings, load
+from otel_llmcost.config import Settings
 from otel_llmcost.instrumentation import state
 from otel_llmcost.instrumentation.contain import contained, logger
 from otel_llmcost.instrumentation.http import HttpxWrapper
@@ -19,6 +19,7 @@ from otel_llmcost.instrumentation.over_aiohttp import AiohttpTransport
 from otel_llmcost.instrumentation.over_botocore import AiobotocoreTransport, BotocoreSession, BotocoreTransport
 from otel_llmcost.instrumentation.over_requests import RequestsTransport
 from otel_llmcost.instrumentation.runtime import Runtime, driver, wrapper
+from otel_llmcost.instrumentation.source import Source
 from otel_llmcost.instrumentation.tracing import Tracing
 from otel_llmcost.instrumentation.transports import Transport, TransportWrapper
 
@@ -58,13 +59,16 @@ def start() -> bool:
     """Read the settings and build what they ask for, if nobody has; False: to do nothing."""
     if state.runtime is not None or state.is_disabled:
         return state.runtime is not None
-    settings = state.given or load(os.environ, cwd=Path.cwd(), home=Path.home())
+    settings, source = state.given, None
+    if settings is None:
+        source = Source.of(os.environ, cwd=Path.cwd(), home=Path.home())
+        settings = source.read()
     _tell(settings)
     if settings.disabled:
         state.is_disabled = True
         return False
     state.tracing = Tracing.start(settings)
-    state.runtime = Runtime.start(settings, state.tracing)
+    state.runtime = Runtime.start(settings, state.tracing, source)
     return True
 
 

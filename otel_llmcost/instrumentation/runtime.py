@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,16 +17,20 @@ from otel_llmcost.alerting.channels import log_channel
 from otel_llmcost.alerting.dispatcher import Dispatcher
 from otel_llmcost.alerting.top import top_agents
 from otel_llmcost.config import Settings
-from otel_llmcost.core.alert import Alert
+from otel_llmcost.core.alert import Alert, Channel
+from otel_llmcost.core.budget import Budget
 from otel_llmcost.core.policy import Policy
 from otel_llmcost.core.prices import PriceBook
 from otel_llmcost.core.pricing import Pricing
 from otel_llmcost.errors import ConfigError, StoreError
 from otel_llmcost.instrumentation import state
+from otel_llmcost.instrumentation.chores import Chores
 from otel_llmcost.instrumentation.contain import contained, logger
 from otel_llmcost.instrumentation.counting import ExactCounting, by_rule
 from otel_llmcost.instrumentation.driver import Driver
 from otel_llmcost.instrumentation.outage import Outage
+from otel_llmcost.instrumentation.oversight import Oversight
+from otel_llmcost.instrumentation.source import Source
 from otel_llmcost.instrumentation.tracing import Tracing
 from otel_llmcost.instrumentation.workers import at_end, not_at_end
 from otel_llmcost.instrumentation.wrap import ClientWrapper
@@ -39,6 +43,8 @@ from otel_llmcost.telemetry.metrics import StoreState, public
 from otel_llmcost.telemetry.summary import KEPT_EVENTS, as_text, summarise
 
 _EXIT_SECONDS = 2.0
+_WATCHED_LEVELS = ("fast", "slow", "anomaly", "first_seen", "stop", "resume")
+"""Levels of alerts that are no mark of a budget."""
 _PRIVATE = frozenset({"user", "task", "session", "trace"})
 """Dimensions with too many values to be labels of metrics."""
 
@@ -53,19 +59,25 @@ class Runtime:
     dispatcher: Dispatcher
     driver: Driver
     tracing: Tracing
+    oversight: Oversight = field(init=False)
 
     @classmethod
-    def start(cls, settings: Settings, tracing: Tracing) -> Runtime:
-        """Open the store and build what a call needs."""
+    def start(cls, settings: Settings, tracing: Tracing, source: Source | None = None) -> Runtime:
+        """Open the store and build what a call needs.
+
+        Args:
+            settings: what the process is told.
+            tracing: shows its figures.
+            source: where the settings are from, to be read again when it changes; None: they stay.
+        """
         now, is_exact = _now(), settings.count == "exact"
         store = _open(settings)
         meters = tracing.meters
-        levels = {mark.level for budget in settings.budgets for mark in budget.marks}
         dispatcher = Dispatcher(
             store,
-            (log_channel(levels), *settings.channels),
+            _channels(settings),
             clock=_now,
-            top=lambda alert: top_agents(alert, settings.budgets, store),
+            top=lambda alert: top_agents(alert, parts.policy.budgets, store),
             around=_around_deliveries,
         )
 
@@ -96,6 +108,9 @@ class Runtime:
             uncertain=store.uncertain,
         )
         runtime = cls(settings, store, writer, dispatcher, parts, tracing)
+        runtime.oversight = Oversight(store, parts, source, runtime.apply, duties=(runtime.watch,))
+        runtime.oversight.begin()
+        parts.chores = Chores(runtime.oversight.chores())
         dispatcher.resume()
         at_end(runtime.at_exit)
         fork.watch(runtime)
@@ -104,16 +119,34 @@ class Runtime:
     def store_state(self) -> StoreState:
         """Read what the metrics show of the store."""
         now = _now()
-        spans = self.driver.policy.spans(now)
+        policy = self.driver.policy
+        spans = policy.spans(now)
         windows = {budget.name: str(budget.window) for budget, _ in spans}
-        balances = [(windows[balance.budget], balance) for balance in self.store.balances(spans)]
+        limits = {budget.name for budget, _ in spans if budget.is_rate_limit}
+        found = [(windows[balance.budget], balance) for balance in self.store.balances(spans)]
         return StoreState(
-            balances=public(balances, _PRIVATE),
+            balances=public((each for each in found if each[1].budget not in limits), _PRIVATE),
+            limits=public((each for each in found if each[1].budget in limits), _PRIVATE),
+            stops=len(policy.controls.stops),
             open_reservations=self.store.open_reservations(),
             pending_alerts=self.store.pending_deliveries(),
             fixed_costs=self.settings.fixed_costs,
             now=now,
         )
+
+    def apply(self, settings: Settings) -> None:
+        """Put in force what of changed settings can be while the process runs, beside its budgets."""
+        self.settings = settings
+        self.dispatcher.use(_channels(settings))
+        self.driver.pricing.use(_prices(settings))
+
+    def watch(self, budgets: Sequence[Budget], now: datetime) -> None:
+        """Look over the whole ledger, as one process of all does."""
+        from otel_llmcost.instrumentation.watching import watch  # noqa: PLC0415 -- see there
+
+        for alert in watch(self.store, budgets, now):
+            self.tracing.meters.alerted(alert.key.budget, alert.level)
+        self.dispatcher.poke()
 
     def summary(self) -> dict[str, Any]:
         """Sum up what this process has spent."""
@@ -121,6 +154,7 @@ class Runtime:
 
     def at_exit(self) -> None:
         """Write and tell what is left, within a bound; the store stays open for a last collection of metrics."""
+        self.driver.chores.close()
         with contained("finish at exit"):
             self.driver.end_all()
             self.writer.flush(_EXIT_SECONDS)
@@ -166,6 +200,11 @@ def _around_deliveries() -> Generator[None]:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _channels(settings: Settings) -> tuple[Channel, ...]:
+    levels = {mark.level for budget in settings.budgets for mark in budget.marks}
+    return log_channel({*levels, *_WATCHED_LEVELS}), *settings.channels
 
 
 def _open(settings: Settings) -> Store:

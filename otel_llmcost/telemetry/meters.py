@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from otel_llmcost.core.actions import Done
 from otel_llmcost.core.money import NANO_PER_USD
 from otel_llmcost.core.usage import Usage
 from otel_llmcost.errors import error_type as error_name
@@ -111,6 +112,8 @@ class Meters:
     """(budget, level) → alerts fired by this process."""
     reversed: dict[CellKey, Cell] = field(default_factory=dict[CellKey, Cell])
     """Attributes of charges that were taken back → their cost and tokens: a counter never goes back itself."""
+    actions: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    """(budget, kind of action) → calls that it was taken on."""
     store_errors: int = 0
     overflow: int = 0
     """Calls that found no cell of their own."""
@@ -190,6 +193,11 @@ class Meters:
             if len(self.refusals) < MOST_CELLS or key in self.refusals:
                 self.refusals[key] = self.refusals.get(key, 0) + 1
 
+    def acted(self, done: Done) -> None:
+        """Add an action that a budget had taken on a call."""
+        with self.lock:
+            self.actions[done.budget, done.kind] = self.actions.get((done.budget, done.kind), 0) + 1
+
     def alerted(self, budget: str, level: str) -> None:
         """Add an alert."""
         with self.lock:
@@ -201,6 +209,7 @@ class Meters:
         self.cells.clear()
         self.refusals.clear()
         self.alerts.clear()
+        self.actions.clear()
         self.reversed.clear()
         self.store_errors = self.overflow = 0
 

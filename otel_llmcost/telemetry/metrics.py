@@ -43,6 +43,10 @@ class StoreState:
 
     balances: Sequence[tuple[str, Balance]] = ()
     """(kind of window, balance)"""
+    limits: Sequence[tuple[str, Balance]] = ()
+    """The same of rate limits, whose amounts may be calls or tokens."""
+    stops: int = 0
+    """Emergency stops in force."""
     open_reservations: int = 0
     pending_alerts: int = 0
     fixed_costs: Sequence[FixedCost] = ()
@@ -54,7 +58,7 @@ def read(meters: Meters, state: StoreState | None) -> list[Reading]:
     with meters.lock:
         readings = [*_calls(meters), *_reversed(meters), *_standard(meters), *_incidents(meters)]
     if state is not None:
-        readings += [*_budgets(state), *_fixed(state), *_store(state)]
+        readings += [*_budgets(state), *_limits(state), *_fixed(state), *_store(state)]
     return [reading for reading in readings if reading.points]
 
 
@@ -193,6 +197,15 @@ def _incidents(meters: Meters) -> list[Reading]:
                 for (budget, level), count in meters.alerts.items()
             ),
         ),
+        _counter(
+            semconv.ACTIONS,
+            _CALL,
+            "Calls that budgets had changed before they were sent.",
+            (
+                (((semconv.BUDGET_NAME, budget), (semconv.ACTION_KIND, kind)), count)
+                for (budget, kind), count in meters.actions.items()
+            ),
+        ),
         _counter(semconv.STORE_ERRORS, "{error}", "Failures of the store.", [((), meters.store_errors)]),
         _counter(semconv.METRICS_OVERFLOW, _CALL, "Calls without a series of their own.", [((), meters.overflow)]),
     ]
@@ -238,6 +251,17 @@ def _budgets(state: StoreState) -> list[Reading]:
     ]
 
 
+def _limits(state: StoreState) -> list[Reading]:
+    return [
+        _gauge(
+            semconv.LIMIT_UTILIZATION,
+            "1",
+            "Taken as a share of a rate limit.",
+            ((_of(window, balance), float(balance.share)) for window, balance in state.limits),
+        )
+    ]
+
+
 def _in_usd(nano: Callable[[Balance], int]) -> Callable[[Balance], float]:
     return lambda balance: nano(balance) / NANO_PER_USD
 
@@ -275,6 +299,7 @@ def _fixed(state: StoreState) -> list[Reading]:
 def _store(state: StoreState) -> list[Reading]:
     return [
         _gauge(semconv.RESERVATIONS_OPEN, _CALL, "Calls under way.", [((), state.open_reservations)]),
+        _gauge(semconv.STOPS, "{stop}", "Emergency stops in force.", [((), state.stops)]),
         _gauge(semconv.ALERTS_PENDING, "{alert}", "Alerts not delivered yet.", [((), state.pending_alerts)]),
     ]
 

@@ -43,6 +43,8 @@ BUDGET_NAME: Final = "llmcost.budget.name"
 BUDGET_SUBJECT: Final = "llmcost.budget.subject"
 BUDGET_WINDOW: Final = "llmcost.budget.window"
 BUDGET_DECISION: Final = "llmcost.budget.decision"
+ACTIONS_TAKEN: Final = "llmcost.actions"
+"""What budgets had changed in the request before it was sent, in words."""
 
 # Read on spans of openinference
 OPENINFERENCE_KIND: Final = "openinference.span.kind"

@@ -143,6 +143,8 @@ def cost_attributes(charge: Charge) -> dict[str, Any]:
         attributes[semconv.COST_STATUS] = charge.status
     if charge.method != "reported":
         attributes[semconv.TOKENS_METHOD] = charge.method
+    if charge.actions:
+        attributes[semconv.ACTIONS_TAKEN] = charge.actions
     return attributes
 
 

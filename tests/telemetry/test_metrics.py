@@ -261,7 +261,14 @@ def test_only_what_can_go_down_is_a_gauge():
     meters = meters_with(({"agent": "planner"}, {}))
     gauges = {reading.name for reading in read(meters, of(BALANCE, fixed_costs=[GPU])) if reading.is_gauge}
 
-    may_go_down = ("llmcost.budget.", "llmcost.fixed_cost", "llmcost.reservations.", "llmcost.alerts.p")
+    may_go_down = (
+        "llmcost.budget.",
+        "llmcost.limit.u",
+        "llmcost.stops",
+        "llmcost.fixed_cost",
+        "llmcost.reservations.",
+        "llmcost.alerts.p",
+    )
     assert all(name.startswith(may_go_down) for name in gauges)
     assert not any(
         isinstance(value, Histogram)

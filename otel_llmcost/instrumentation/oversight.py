@@ -1,0 +1,120 @@
+"""Keeps a running process at what its owner wants by now: stops and raises, a changed file, duties of the fleet."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from otel_llmcost.config import Settings
+from otel_llmcost.core.acts import NO_CONTROLS, in_force
+from otel_llmcost.core.budget import Budget
+from otel_llmcost.core.policy import Policy
+from otel_llmcost.errors import StoreError
+from otel_llmcost.instrumentation.chores import Chore
+from otel_llmcost.instrumentation.contain import contained, logger
+from otel_llmcost.instrumentation.driver import Driver
+from otel_llmcost.instrumentation.source import Source
+from otel_llmcost.storage.base import Store
+
+ACTS_SECONDS = 0.5
+"""A stop holds in every process within a second: this, and the time a look takes."""
+FILE_SECONDS = 2.0
+DUTIES_SECONDS = 60.0
+AGAIN_AFTER = timedelta(seconds=30)
+"""By then every process has read a changed file; until then some book calls without knowing of a new budget."""
+_DUTY = "watch"
+_GUARDS = ("budget", "limit", "tiers")
+"""Sections of the file that hold calls back."""
+_LEASE = timedelta(seconds=DUTIES_SECONDS * 2.5)
+
+Duty = Callable[[Sequence[Budget], datetime], object]
+"""Looks at the whole ledger and tells of what it finds; done by one process of all."""
+
+
+@dataclass(slots=True)
+class Oversight:
+    """Looks after one process."""
+
+    store: Store
+    driver: Driver
+    source: Source | None
+    """None: the settings were handed over, and stay."""
+    apply: Callable[[Settings], None]
+    """Puts in force what of changed settings is not a budget: channels, prices."""
+    duties: Sequence[Duty] = ()
+    holder: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
+    _count_again_at: datetime | None = None
+    _out_of_reach: bool = False
+
+    def chores(self) -> list[Chore]:
+        """List what is to be done, and how often."""
+        chores = [
+            Chore("look for stops and raises", ACTS_SECONDS, self.look_at_acts),
+            Chore("watch the ledger", DUTIES_SECONDS, self.do_duties),
+        ]
+        if self.source is not None:
+            chores.append(Chore("read the changed settings", FILE_SECONDS, self.look_at_file))
+        return chores
+
+    def begin(self) -> None:
+        """Take up what holds as the process starts."""
+        with contained("look for stops and raises"):
+            self.look_at_acts()
+        with contained("count what was spent before"):
+            self._adopt()
+
+    def look_at_acts(self) -> None:
+        """Put in force what people decided by now; while the store is out of reach, what they had decided stays."""
+        now = self.driver.now()
+        try:
+            acts = self.store.acts_in_force(now)
+        except StoreError as error:
+            if not self._out_of_reach:
+                logger.warning("stops and raises cannot be read, those known stay in force: %s", error)
+            self._out_of_reach = True
+            return
+        self._out_of_reach = False
+        controls = in_force(acts, now) if acts else NO_CONTROLS
+        policy = self.driver.policy
+        if controls != policy.controls:
+            self.driver.policy = Policy(policy.budgets, now, controls)
+            logger.warning("in force now: %d stops, %d raises", len(controls.stops), len(controls.raises))
+
+    def look_at_file(self) -> None:
+        """Put changed settings in force; if they cannot be used, say so and go on with those that are."""
+        now = self.driver.now()
+        settings = None if self.source is None else self.source.changed()
+        if settings is not None:
+            self._change(settings, now)
+        elif self._count_again_at is not None and now >= self._count_again_at:
+            self._count_again_at = None
+            self.store.adopt(self.driver.policy.budgets, now, again=True)
+
+    def do_duties(self) -> None:
+        """Do what one process of the fleet does, if it is this one."""
+        now = self.driver.now()
+        if self.duties and self.store.lead(_DUTY, self.holder, now, now + _LEASE):
+            for duty in self.duties:
+                with contained("watch the ledger"):
+                    duty(self.driver.policy.budgets, now)
+
+    def _change(self, settings: Settings, now: datetime) -> None:
+        for problem in settings.problems:
+            logger.error("the changed settings: %s", problem)
+        if any(problem.key.startswith(_GUARDS) or not problem.key for problem in settings.problems):
+            logger.error("the changed settings are not put in force: a budget or limit in them cannot be read")
+            return
+        self.driver.policy = Policy(settings.budgets, now, self.driver.policy.controls)
+        self.driver.refuse_all_reason = settings.refuse_all_reason
+        self.apply(settings)
+        self._adopt()
+        self._count_again_at = now + AGAIN_AFTER
+        logger.warning("the settings have changed: %d budgets and limits are in force", len(settings.budgets))
+
+    def _adopt(self) -> None:
+        now = self.driver.now()
+        for name in self.store.adopt(self.driver.policy.budgets, now):
+            logger.info("budget %r is new here and counts what was spent in its window already", name)
