@@ -139,6 +139,13 @@ def cost_attributes(charge: Charge) -> dict[str, Any]:
         attributes[semconv.PRICE_ID] = charge.rate_id
         if charge.tier != "standard":
             attributes[semconv.PRICE_TIER] = charge.tier
+    attributes.update(_circumstances(charge))
+    return attributes
+
+
+def _circumstances(charge: Charge) -> dict[str, Any]:
+    """Say what is out of the ordinary with a cost."""
+    attributes: dict[str, Any] = {}
     if charge.status != "confirmed":
         attributes[semconv.COST_STATUS] = charge.status
     if charge.method != "reported":

@@ -13,6 +13,7 @@ from opentelemetry.sdk.metrics import Histogram as HistogramInstrument
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader, MetricReader
 from prometheus_client import CollectorRegistry, generate_latest
 
+from otel_llmcost.core.actions import Done
 from otel_llmcost.core.budget import Balance
 from otel_llmcost.telemetry.meters import Histogram, Meters
 from otel_llmcost.telemetry.metrics import Reading, StoreState, read
@@ -87,7 +88,8 @@ CONTRACT = {
     *(f"llmcost_budget_{name}_USD" for name in BUDGETS),
     *("llmcost_budget_utilization_ratio", "llmcost_budget_window_start_seconds", "llmcost_budget_window_end_seconds"),
     *("llmcost_requests_refused_total", "llmcost_alerts_total", "llmcost_alerts_pending"),
-    *("llmcost_reservations_open", *NOTHING_WENT_WRONG),
+    *("llmcost_reservations_open", "llmcost_stops", "llmcost_limit_utilization_ratio", "llmcost_actions_total"),
+    *NOTHING_WENT_WRONG,
 }
 """What dashboards, rules and users' own queries name: changing one breaks them."""
 
@@ -99,6 +101,7 @@ def busy() -> Meters:
         meters.ended(call(tags=tags), charge(cost_nano=123_456_789), None, is_foreign=False)
     meters.refused(call(), "daily")
     meters.alerted("daily", "warning")
+    meters.acted(Done("daily", "cap", "cap 5: daily at warning"))
     return meters
 
 
@@ -107,7 +110,8 @@ def state() -> StoreState:
         Balance(budget="daily", subject=subject, limit_nano=10, window_start=NOW, window_end=NOW + timedelta(days=1))
         for subject in ("", "team=red")
     ]
-    return StoreState(balances=[("day", each) for each in balances], now=NOW)
+    shown = [("day", each) for each in balances]
+    return StoreState(balances=shown, limits=shown[:1], stops=1, now=NOW)
 
 
 def test_prometheus_shows_exactly_the_names_of_the_contract() -> None:
