@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from otel_llmcost.core.acts import Controls
 from otel_llmcost.core.alert import Alert
 from otel_llmcost.core.attribution import Dimension, Tags
 from otel_llmcost.core.budget import Balance, BalanceKey, Budget
 from otel_llmcost.core.burn import LOOKBACKS, Burn, Burning, burn
 from otel_llmcost.core.money import format_usd, from_nano
-from otel_llmcost.core.policy import micros
+from otel_llmcost.core.policy import Policy, micros
 from otel_llmcost.core.window import Calendar, Span
 
 KIND = "burn_rate"
@@ -47,21 +48,21 @@ class Books(Protocol):
         ...
 
 
-def watch_burns(books: Books, budgets: Sequence[Budget], now: datetime) -> list[Alert]:
+def watch_burns(books: Books, policy: Policy, now: datetime) -> list[Alert]:
     """Fire an alert for each balance that burns too fast, once per window and speed; return those that were new.
 
     Only budgets of cost on a calendar have a window's end to be gone before.
     """
     fired: list[Alert] = []
-    for budget in budgets:
+    for budget in policy.budgets:
         if budget.measure == "cost" and not budget.is_rate_limit and isinstance(budget.window, Calendar):
-            fired += [alert for alert in _burns(books, budget, now) if books.fire(alert)]
+            fired += [alert for alert in _burns(books, budget, policy.controls, now) if books.fire(alert)]
     return fired
 
 
-def _burns(books: Books, budget: Budget, now: datetime) -> list[Alert]:
+def _burns(books: Books, budget: Budget, controls: Controls, now: datetime) -> list[Alert]:
     span = budget.window.at(now)
-    balances = [each for each in books.balances([(budget, span)]) if each.spent_nano > 0]
+    balances = [controls.lifted(each, now) for each in books.balances([(budget, span)]) if each.spent_nano > 0]
     if not balances or span.end is None:
         return []
     gained = {back: _gained(books, budget, max(span.start, now - back), now) for back in LOOKBACKS}

@@ -14,6 +14,7 @@ from otel_llmcost.cli.output import Column, as_json, moment, percent, print_json
 from otel_llmcost.cli.tools import Tools
 from otel_llmcost.config import Settings
 from otel_llmcost.config.kinds import unknown
+from otel_llmcost.core.acts import in_force
 from otel_llmcost.core.alert import level_at
 from otel_llmcost.core.budget import Balance, Budget, Status, projection, status
 from otel_llmcost.core.money import format_usd, from_nano
@@ -122,8 +123,9 @@ def drawn(found: Sequence[Standing]) -> Table:
 def standings(store: Store, wanted: Sequence[Budget], now: datetime) -> list[Standing]:
     """Read the balances of budgets, fullest first."""
     by_name = {budget.name: budget for budget in wanted}
+    controls = in_force(store.acts_in_force(now), now)
     balances = store.balances([(budget, budget.window.at(now)) for budget in wanted])
-    return [Standing(by_name[balance.budget], balance, now) for balance in balances]
+    return [Standing(by_name[balance.budget], controls.lifted(balance, now), now) for balance in balances]
 
 
 def named(settings: Settings, name: str) -> Budget:

@@ -19,7 +19,9 @@ from otel_llmcost.cli.demo import demo
 from otel_llmcost.cli.doctor import doctor
 from otel_llmcost.cli.estimate import estimate
 from otel_llmcost.cli.prices import prices
+from otel_llmcost.cli.raises import lower, raise_
 from otel_llmcost.cli.report import report
+from otel_llmcost.cli.stops import resume, stop, stops
 from otel_llmcost.cli.tools import Tools
 from otel_llmcost.config import load
 from otel_llmcost.core.prices import PriceBook
@@ -94,5 +96,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-for _command in (doctor, config, report, budgets, prices, estimate, alerts, anomalies, demo):
+for _command in (doctor, config, report, budgets, prices, estimate, alerts, anomalies, stop, resume, stops, demo):
     cli.add_command(_command)
+for _command in (raise_, lower):
+    budgets.add_command(_command)

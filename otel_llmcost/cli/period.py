@@ -31,6 +31,25 @@ def instant(text: str, now: datetime, option: str) -> datetime:
     raise _wrong(text, option)
 
 
+def end(text: str, now: datetime, option: str) -> datetime:
+    """Read an instant to come: a length from now, the end of the present day or month, or a date.
+
+    Raises:
+        BadParameter: it cannot be read, or is over.
+    """
+    try:
+        window = parse_window("day" if text == "today" else text)
+    except ValueError:
+        until: datetime | None = _date(text, option)
+    else:
+        until = now + window.length if isinstance(window, Rolling) else window.at(now).end
+    if until is None:
+        raise _wrong(text, option)
+    if until <= now:
+        raise click.BadParameter(f"{text!r} is over already.", param_hint=option)
+    return until
+
+
 def _date(text: str, option: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from otel_llmcost.core.attribution import Scope, Tags
-from otel_llmcost.core.budget import Budget, from_units
+from otel_llmcost.core.budget import Balance
 
 ActKind = Literal["stop", "resume", "raise", "lower", "reset", "acknowledge"]
 """`resume` ends a stop, `lower` ends a raise before its time."""
@@ -61,10 +61,11 @@ class Controls:
                 found[act.subject] = found.get(act.subject, 0) + (act.amount_nano or 0)
         return found
 
-    def raised(self, budget: Budget, now: datetime) -> Budget:
-        """Return a budget with the limit that it has now for everybody."""
-        more = self.raised_nano(budget.name, now)
-        return replace(budget, limit=budget.limit + from_units(more, budget.measure)) if more else budget
+    def lifted(self, balance: Balance, now: datetime) -> Balance:
+        """Return a balance with the limit that it has now."""
+        more = self.raised_nano(balance.budget, now)
+        more += self.raised_subjects(balance.budget, now).get(balance.subject, 0)
+        return replace(balance, limit_nano=balance.limit_nano + more) if more else balance
 
     def ends_after(self, now: datetime) -> list[datetime]:
         """List when raises end."""

@@ -154,8 +154,12 @@ class Policy:
         self.controls = controls
         self.planner = Planner(self.budgets) if any(budget.actions for budget in budgets) else None
         """Says what is done to a call; None: no budget has actions."""
+        self.waits: Mapping[str, timedelta] = {
+            budget.name: budget.max_wait for budget in budgets if budget.on_limit == "wait"
+        }
+        """Name of each limit that calls wait for → for how long at most."""
         self._by_name = {budget.name: budget for budget in budgets}
-        dimensions = [dimension for budget in budgets for dimension in budget.scope.patterns]
+        dimensions: list[Dimension] = [dimension for budget in budgets for dimension in budget.scope.patterns]
         self._looked_at: tuple[Dimension, ...] = tuple(dict.fromkeys(dimensions))
         """The dimensions that tell which budgets a call is for; calls alike in them share the answer."""
         self._in_force = self._at(now)
@@ -208,8 +212,8 @@ class Policy:
         return self._by_name[name]
 
     def spans(self, now: datetime) -> list[tuple[Budget, Span]]:
-        """List every budget with its window of now, its limit raised as far as it is for everybody."""
-        return [(self.controls.raised(budget, now), budget.window.at(now)) for budget in self.budgets]
+        """List every budget with its window of now."""
+        return [(budget, budget.window.at(now)) for budget in self.budgets]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 
 from otel_llmcost.config import Settings
 from otel_llmcost.core.acts import NO_CONTROLS, in_force
-from otel_llmcost.core.budget import Budget
 from otel_llmcost.core.policy import Policy
 from otel_llmcost.errors import StoreError
 from otel_llmcost.instrumentation.chores import Chore
@@ -30,7 +29,7 @@ _GUARDS = ("budget", "limit", "tiers")
 """Sections of the file that hold calls back."""
 _LEASE = timedelta(seconds=DUTIES_SECONDS * 2.5)
 
-Duty = Callable[[Sequence[Budget], datetime], object]
+Duty = Callable[[Policy, datetime], object]
 """Looks at the whole ledger and tells of what it finds; done by one process of all."""
 
 
@@ -99,7 +98,7 @@ class Oversight:
         if self.duties and self.store.lead(_DUTY, self.holder, now, now + _LEASE):
             for duty in self.duties:
                 with contained("watch the ledger"):
-                    duty(self.driver.policy.budgets, now)
+                    duty(self.driver.policy, now)
 
     def _change(self, settings: Settings, now: datetime) -> None:
         for problem in settings.problems:

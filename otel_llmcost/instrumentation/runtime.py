@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,7 +18,6 @@ from otel_llmcost.alerting.dispatcher import Dispatcher
 from otel_llmcost.alerting.top import top_agents
 from otel_llmcost.config import Settings
 from otel_llmcost.core.alert import Alert, Channel
-from otel_llmcost.core.budget import Budget
 from otel_llmcost.core.policy import Policy
 from otel_llmcost.core.prices import PriceBook
 from otel_llmcost.core.pricing import Pricing
@@ -123,7 +122,8 @@ class Runtime:
         spans = policy.spans(now)
         windows = {budget.name: str(budget.window) for budget, _ in spans}
         limits = {budget.name for budget, _ in spans if budget.is_rate_limit}
-        found = [(windows[balance.budget], balance) for balance in self.store.balances(spans)]
+        lifted = [policy.controls.lifted(balance, now) for balance in self.store.balances(spans)]
+        found = [(windows[balance.budget], balance) for balance in lifted]
         return StoreState(
             balances=public((each for each in found if each[1].budget not in limits), _PRIVATE),
             limits=public((each for each in found if each[1].budget in limits), _PRIVATE),
@@ -140,11 +140,11 @@ class Runtime:
         self.dispatcher.use(_channels(settings))
         self.driver.pricing.use(_prices(settings))
 
-    def watch(self, budgets: Sequence[Budget], now: datetime) -> None:
+    def watch(self, policy: Policy, now: datetime) -> None:
         """Look over the whole ledger, as one process of all does."""
         from otel_llmcost.instrumentation.watching import watch  # noqa: PLC0415 -- see there
 
-        for alert in watch(self.store, budgets, now):
+        for alert in watch(self.store, policy, now):
             self.tracing.meters.alerted(alert.key.budget, alert.level)
         self.dispatcher.poke()
 

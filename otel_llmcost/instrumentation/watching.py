@@ -5,19 +5,18 @@ Loaded by the process that does this, in its thread, so that no agent starts slo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from otel_llmcost.alerting.burning import watch_burns
 from otel_llmcost.core.alert import Alert
-from otel_llmcost.core.budget import Budget
+from otel_llmcost.core.policy import Policy
 from otel_llmcost.storage.base import Store
 
 
-def watch(store: Store, budgets: Sequence[Budget], now: datetime) -> list[Alert]:
+def watch(store: Store, policy: Policy, now: datetime) -> list[Alert]:
     """Look at everything; return the alerts that were fired, which are in the outbox.
 
     Raises:
         StoreError: the ledger cannot be read, or the outbox not be written.
     """
-    return watch_burns(store, budgets, now)
+    return watch_burns(store, policy, now)
