@@ -62,11 +62,11 @@ def _action(value: object) -> _Raw:
     table = cast("Mapping[str, object]", value)
     for key in table:
         if key not in {"at", *_WHAT}:
-            raise WrongValueError(value, at=(key,), problem=unknown("key", key, ("at", *_WHAT)), expected=_EXPECTED)
+            raise WrongValueError(table, at=(key,), problem=unknown("key", key, ("at", *_WHAT)), expected=_EXPECTED)
     said = [key for key in _WHAT if key in table]
     if "at" not in table or len(said) != 1:
         problem = "`at` is missing" if "at" not in table else f"says {' and '.join(said) or 'nothing to do'}"
-        raise WrongValueError(value, problem=problem, expected=_EXPECTED)
+        raise WrongValueError(table, problem=problem, expected=_EXPECTED)
     (what,) = said
     at = part("at", _at, table["at"])
     return _Raw(
@@ -86,7 +86,7 @@ def _at(value: object) -> str | Decimal:
 
 
 def _route(value: object) -> Mapping[str, str]:
-    table = cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
+    table: Mapping[str, object] = cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
     if not table:
         raise WrongValueError(value, expected='models by pattern, such as { "claude-opus-*" = "claude-haiku-4-5" }')
     return {pattern: part(pattern, kinds.TEXT.read, model) for pattern, model in table.items()}
