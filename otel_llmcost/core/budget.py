@@ -233,11 +233,13 @@ class Refusal:
     claim: Claim
     held_nano: int
     spent_nano: int = 0
-    """The part of it that is settled or suspected; told with the marks."""
+    """The part of it that is settled or suspected."""
     told: tuple[str, ...] = ()
     """Marks that this refusal was the first to reach in the window; their alerts are in the outbox."""
     watched: Mapping[BalanceKey, int] = field(default_factory=dict[BalanceKey, int])
     """What was spent on the watched balances up to and with the one that refused."""
+    room_us: int | None = None
+    """When so much of a rolling balance counts no more that the claim fits, in µs since 1970; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from opentelemetry import context as otel_context
@@ -32,6 +33,7 @@ from otel_llmcost.instrumentation.chores import Chores
 from otel_llmcost.instrumentation.counting import by_rule
 from otel_llmcost.instrumentation.errands import spanned_by_its_broker
 from otel_llmcost.instrumentation.outage import Outage
+from otel_llmcost.instrumentation.rooms import Rooms, Wait
 from otel_llmcost.instrumentation.turn import Flow, Turn
 from otel_llmcost.storage.base import Hold, Posting
 from otel_llmcost.storage.writer import Writer
@@ -88,6 +90,8 @@ class Driver:
     """What is paid before it is known."""
     chores: Chores = field(default_factory=lambda: Chores(()))
     """What the process does beside its calls."""
+    rooms: Rooms = field(default_factory=Rooms)
+    """Where calls wait for room in limits."""
     count_text: Callable[[str], CountText] = by_rule
     """Model → what counts its texts."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -157,16 +161,20 @@ class Driver:
         Raises:
             RefusedError: it does not fit; nothing was taken and nothing may be sent.
         """
+        wait = Wait(self.rooms, self.policy.waits, None) if self.policy.waits else None
         try:
             self._check_all(turn)
             step = turn.start()
             while not isinstance(step, Send):
-                answer = self._take(step) if isinstance(step, Reserve) else None
+                answer = self._take(step, turn, wait) if isinstance(step, Reserve) else None
                 self._release(step)
                 step = turn.go_on(answer)
         except RefusedError as error:
             self._refused(turn, error)
             raise
+        finally:
+            if wait is not None:
+                self._waited(turn, wait)
         turn.change = step.change
 
     async def areserve(self, turn: Turn) -> None:
@@ -175,31 +183,69 @@ class Driver:
         Raises:
             RefusedError: it does not fit; nothing was taken and nothing may be sent.
         """
+        wait = Wait(self.rooms, self.policy.waits, asyncio.get_running_loop()) if self.policy.waits else None
         try:
             self._check_all(turn)
             step = turn.start()
             while not isinstance(step, Send):
-                answer = await self._atake(step) if isinstance(step, Reserve) else None
+                answer = await self._atake(step, turn, wait) if isinstance(step, Reserve) else None
                 self._release(step)
                 step = turn.go_on(answer)
         except RefusedError as error:
             self._refused(turn, error)
             raise
+        finally:
+            if wait is not None:
+                self._waited(turn, wait)
         turn.change = step.change
 
-    def _take(self, step: Reserve) -> Refusal | Grant | Later | None:
+    def _take(self, step: Reserve, turn: Turn, wait: Wait | None) -> Refusal | Grant | Later | None:
         hold = self._hold(step)
+        if wait is None:
+            return self._reserved(hold, tell=True)
+        seconds = wait.before(hold.claims, self.now())
+        if seconds is None:
+            answer = self._reserved(hold, tell=wait.is_over)
+            seconds = wait.after(answer, self.now())
+            if seconds is None:
+                return answer
+        wait.pause(seconds)
+        self._check_all(turn)
+        return Later(self.now())
+
+    async def _atake(self, step: Reserve, turn: Turn, wait: Wait | None) -> Refusal | Grant | Later | None:
+        hold = self._hold(step)
+        if wait is None:
+            return await self._areserved(hold, tell=True)
+        seconds = wait.before(hold.claims, self.now())
+        if seconds is None:
+            answer = await self._areserved(hold, tell=wait.is_over)
+            seconds = wait.after(answer, self.now())
+            if seconds is None:
+                return answer
+        await wait.apause(seconds)
+        self._check_all(turn)
+        return Later(self.now())
+
+    def _reserved(self, hold: Hold, *, tell: bool) -> Refusal | Grant | None:
         try:
-            return self.writer.reserve(hold)
+            return self.writer.reserve(hold, tell=tell)
         except StoreError as error:
             return self.outage.reserve(hold, self.policy, error)
 
-    async def _atake(self, step: Reserve) -> Refusal | Grant | Later | None:
-        hold = self._hold(step)
+    async def _areserved(self, hold: Hold, *, tell: bool) -> Refusal | Grant | None:
         try:
-            return await self._areserve(hold)
+            return await self._areserve(hold, tell=tell)
         except StoreError as error:
             return self.outage.reserve(hold, self.policy, error)
+
+    def _waited(self, turn: Turn, wait: Wait) -> None:
+        """Let the next one in, and tell how long it took."""
+        budget = wait.budget
+        wait.leave()
+        if budget is not None and wait.since is not None:
+            turn.waited()
+            self.meters.waited(budget, (self.now() - wait.since).total_seconds())
 
     def _release(self, step: Step) -> None:
         """Give back what a call took that is not sent, or not so, if that is the step."""
@@ -207,9 +253,12 @@ class Driver:
             self._give_back(step.call.charge_id, step.claims)
 
     def _give_back(self, reservation_id: str, claims: tuple[Claim, ...]) -> None:
-        self.writer.settle(
-            Posting(reservation_id=reservation_id, claims=claims, charge=None, assumed={}, is_sent=False)
-        )
+        self._book(Posting(reservation_id=reservation_id, claims=claims, charge=None, assumed={}, is_sent=False))
+
+    def _book(self, posting: Posting) -> None:
+        self.writer.settle(posting)
+        if self.rooms.queues:
+            self.rooms.freed(posting)
 
     def _check_all(self, turn: Turn) -> None:
         """Refuse what may not be sent whatever its balances are."""
@@ -222,14 +271,17 @@ class Driver:
             if stop is not None:
                 raise RefusedError.stopped(scope=str(stop.scope), by=stop.by, reason=stop.reason)
 
-    async def _areserve(self, hold: Hold) -> Refusal | Grant | None:
+    async def _areserve(self, hold: Hold, *, tell: bool) -> Refusal | Grant | None:
         if self.writer.is_async:
-            waiting: asyncio.Future[Refusal | Grant | None] = asyncio.ensure_future(self.writer.areserve(hold))
+            waiting: asyncio.Future[Refusal | Grant | None] = asyncio.ensure_future(
+                self.writer.areserve(hold, tell=tell)
+            )
         else:
             try:
-                return self.writer.reserve(hold, wait=False)
+                return self.writer.reserve(hold, wait=False, tell=tell)
             except StoreBusyError:
-                waiting = asyncio.get_running_loop().run_in_executor(None, self.writer.reserve, hold)
+                reserve = partial(self.writer.reserve, hold, tell=tell)
+                waiting = asyncio.get_running_loop().run_in_executor(None, reserve)
         try:
             return await asyncio.shield(waiting)
         except asyncio.CancelledError:
@@ -301,6 +353,7 @@ class Driver:
         """Leave the parent's calls to the parent, and do not make its ids again."""
         self.flows.clear()
         self.events.clear()
+        self.rooms.forked()
         _RANDOM.seed()
 
     def end_all(self) -> None:
@@ -313,7 +366,7 @@ class Driver:
 
     def _post(self, step: Settle) -> None:
         if step.claims or step.charge is not None:
-            self.writer.settle(
+            self._book(
                 _posting(
                     reservation_id=step.call.charge_id,
                     claims=step.claims,

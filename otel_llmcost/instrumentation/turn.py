@@ -118,6 +118,10 @@ class Turn(Reading):
         """
         return self._performer.flows[self.call.charge_id].send(answer)
 
+    def waited(self) -> None:
+        """Take the time anew: what a call waited for room is none of its duration."""
+        self._started = perf_counter()
+
     def start_unasked(self) -> None:
         """Start the flow of an answer that came without being asked for: nothing can be held for it any more.
 

@@ -31,6 +31,7 @@ from otel_llmcost.storage.shared import (
     empty_balance,
     highest_share_first,
     is_spent_anyway,
+    room_us,
 )
 
 
@@ -54,7 +55,7 @@ class MemoryStore:
         self._lock: threading.RLock | _Closed = threading.RLock()
         self._cells: dict[BalanceKey, Cell] = {}
         self._buckets: dict[tuple[str, str], dict[int, Cell]] = {}
-        """(budget, subject) → its cells by bucket, for windows that roll."""
+        """(budget, subject) → its cells by bucket in order of time, for windows that roll."""
         self._held: dict[str, Hold] = {}
         self._expired: dict[str, Hold] = {}
         """Reservations that nobody ended in time."""
@@ -84,8 +85,8 @@ class MemoryStore:
                 wanted = with_carried(claim, cell.carried) if cell.carried else claim
                 if not wanted.fits(held):
                     self._give_back(hold.claims[: hold.claims.index(claim)])
-                    refusal = self._told_refusal(wanted, held, cell, hold) if tell else Refusal(wanted, held)
-                    return replace(refusal, watched=watched) if watched else refusal
+                    told = self._told(wanted, cell, hold) if tell else ()
+                    return self._refusal(wanted, held, told, watched or {})
                 cell.reserved += claim.amount_nano
                 cell.exposure += claim.exposure_nano
             if hold.claims:
@@ -344,19 +345,30 @@ class MemoryStore:
             cell.exposure -= sign * claim.exposure_nano
             cell.suspected += sign * claim.amount_nano
 
-    def _told_refusal(self, claim: Claim, held: int, cell: Cell, hold: Hold) -> Refusal:
+    def _told(self, claim: Claim, cell: Cell, hold: Hold) -> tuple[str, ...]:
+        """Count a refusal, and fire its marks; return those that were not told yet."""
         cell.refused += 1
         spent = self._since(claim, _spent)
         alerts = [alert_of_refusal(claim, level, spent, hold) for level in marks_of_refusal(claim)]
-        told = tuple(alert.level for alert in alerts if self._outbox.fire(alert))
-        return Refusal(claim, held, spent, told)
+        return tuple(alert.level for alert in alerts if self._outbox.fire(alert))
+
+    def _refusal(self, claim: Claim, held: int, told: tuple[str, ...], watched: Mapping[BalanceKey, int]) -> Refusal:
+        room = None
+        if claim.is_rolling:
+            by_bucket = [(bucket_us, _held(cell)) for bucket_us, cell in self._counted(claim)]
+            room = room_us(claim, held, reversed(by_bucket))
+        return Refusal(claim, held, self._since(claim, _spent), told, watched, room)
 
     def _new_cell(self, claim: Claim, at: datetime) -> Cell:
         return self._put_cell(claim.key, Cell(drop_us(claim.window, at), self._carried(claim)))
 
     def _put_cell(self, key: BalanceKey, cell: Cell) -> Cell:
         self._cells[key] = cell
-        self._buckets.setdefault((key.budget, key.subject), {})[key.bucket_us] = cell
+        buckets = self._buckets.setdefault((key.budget, key.subject), {})
+        is_newest = not buckets or key.bucket_us > next(reversed(buckets))
+        buckets[key.bucket_us] = cell
+        if not is_newest:
+            self._buckets[key.budget, key.subject] = dict(sorted(buckets.items()))
         return cell
 
     def _carried(self, claim: Claim) -> int:
@@ -371,8 +383,14 @@ class MemoryStore:
         key = claim.key
         if not claim.is_rolling:
             return amount(self._cells[key])
-        buckets = self._buckets[key.budget, key.subject]
-        return sum(amount(cell) for bucket_us, cell in buckets.items() if bucket_us >= claim.from_us)
+        return sum([amount(cell) for _, cell in self._counted(claim)])
+
+    def _counted(self, claim: Claim) -> Iterator[tuple[int, Cell]]:
+        """Give the buckets that count into a rolling balance, newest first: the older ones are many and of no use."""
+        for bucket_us, cell in reversed(self._buckets[claim.key.budget, claim.key.subject].items()):
+            if bucket_us < claim.from_us:
+                return
+            yield bucket_us, cell
 
     def _read(self, budget: Budget, span: Span) -> list[Balance]:
         from_us, is_rolling = micros(span.start), span.start != span.bucket_start

@@ -64,6 +64,24 @@ def alert_of_refusal(claim: Claim, level: str, spent_nano: int, hold: Hold) -> A
     )
 
 
+def room_us(claim: Claim, held_nano: int, by_bucket: Iterable[tuple[int, int]]) -> int | None:
+    """Say when so much of a rolling balance counts no more that a claim fits, in µs since 1970; None: never.
+
+    Args:
+        claim: what was refused.
+        held_nano: what is settled, suspected and reserved.
+        by_bucket: the same by bucket, oldest first.
+    """
+    assert claim.window.end is not None  # noqa: S101 -- it rolls
+    lasts_us = micros(claim.window.end) - claim.key.bucket_us
+    excess = held_nano + claim.amount_nano - claim.limit_nano
+    for bucket_us, amount in by_bucket:
+        excess -= amount
+        if excess <= 0:
+            return bucket_us + lasts_us
+    return None
+
+
 def counted_from_us(alert: Alert) -> int:
     """Say from which bucket on a mark told already is not told again."""
     return alert.key.bucket_us if alert.window_start is None else micros(alert.window_start)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from operator import attrgetter
 from sqlite3 import Cursor
 
@@ -13,7 +12,7 @@ from otel_llmcost.core.policy import micros
 from otel_llmcost.core.window import Span
 from otel_llmcost.storage import sqlite_outbox as outbox
 from otel_llmcost.storage.base import Hold
-from otel_llmcost.storage.shared import KEPT_DAYS, Cell, alert_of_refusal, drop_us, empty_balance
+from otel_llmcost.storage.shared import KEPT_DAYS, Cell, alert_of_refusal, drop_us, empty_balance, room_us
 
 _PRUNED_AT_ONCE = 1000
 _UNLIMITED = 2**62  # what is carried over is added to it
@@ -25,6 +24,8 @@ _amounts = attrgetter("drop_us", *_NAMES)
 _KEY = "budget = ? AND subject = ? AND bucket_us"
 _HELD_IN_BUCKET = f"SELECT settled + suspected + reserved FROM balances WHERE {_KEY} = ?"
 _HELD_SINCE = f"SELECT sum(settled + suspected + reserved) FROM balances WHERE {_KEY} >= ?"
+_HELD_BY_BUCKET = f"""SELECT bucket_us, settled + suspected + reserved FROM balances
+    WHERE {_KEY} >= ? ORDER BY bucket_us"""
 _SPENT_IN_BUCKET = f"SELECT settled + suspected FROM balances WHERE {_KEY} = ?"
 _STANDING = f"SELECT settled, suspected, calls FROM balances WHERE {_KEY} = ?"
 _CARRIED = f"SELECT carried FROM balances WHERE {_KEY} = ?"
@@ -91,8 +92,8 @@ def take(cursor: Cursor, hold: Hold, *, tell: bool) -> Refusal | Grant | None:
             watched[claim.key] = spent(cursor, claim)
         wanted = carrying(cursor, claim)
         if not wanted.fits(held):
-            refusal = _told_refusal(cursor, wanted, held, hold) if tell else Refusal(wanted, held)
-            return replace(refusal, watched=watched)
+            told = _told(cursor, wanted, hold) if tell else ()
+            return Refusal(wanted, held, spent(cursor, wanted), told, watched, _room_us(cursor, wanted, held))
     for claim in hold.claims:
         cell = Cell(drop_us(claim.window, hold.at))
         cell.reserved, cell.exposure = claim.amount_nano, claim.exposure_nano
@@ -239,14 +240,21 @@ def _suspect(cursor: Cursor, rows: Sequence[tuple[str, str, int, int, int]], sig
     add(cursor, cells)
 
 
-def _told_refusal(cursor: Cursor, claim: Claim, held: int, hold: Hold) -> Refusal:
+def _told(cursor: Cursor, claim: Claim, hold: Hold) -> tuple[str, ...]:
+    """Count a refusal, and fire its marks; return those that were not told yet."""
     cell = Cell(drop_us(claim.window, hold.at))
     cell.refused = 1
     add(cursor, {claim.key: cell})
     spent_nano = spent(cursor, claim)
     alerts = [alert_of_refusal(claim, level, spent_nano, hold) for level in marks_of_refusal(claim)]
-    told = tuple(alert.level for alert in alerts if outbox.fire(cursor, alert))
-    return Refusal(claim, held, spent_nano, told)
+    return tuple(alert.level for alert in alerts if outbox.fire(cursor, alert))
+
+
+def _room_us(cursor: Cursor, claim: Claim, held: int) -> int | None:
+    if not claim.is_rolling:
+        return None
+    values = (claim.key.budget, claim.key.subject, claim.from_us)
+    return room_us(claim, held, cursor.execute(_HELD_BY_BUCKET, values).fetchall())
 
 
 def _prune(cursor: Cursor, now_us: int) -> None:

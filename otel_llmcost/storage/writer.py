@@ -96,12 +96,13 @@ class Writer:
         """Whether reservations can be waited for on an event loop."""
         return self._astore is not None
 
-    def reserve(self, hold: Hold, *, wait: bool = True) -> Refusal | Grant | None:
+    def reserve(self, hold: Hold, *, wait: bool = True, tell: bool = True) -> Refusal | Grant | None:
         """Take a call's claims, durably, before it is sent.
 
         Args:
             hold: what the call wants.
             wait: False, on an event loop: raise `StoreBusyError` instead of waiting; ask again from a thread.
+            tell: False: see `Store.reserve`.
 
         Raises:
             StoreError: the store does not answer.
@@ -110,28 +111,28 @@ class Writer:
             if hold.at >= self._next_upkeep:
                 self._next_upkeep = hold.at + _UPKEEP
                 self.keep_up()
-            return self._noted(hold, self.store.reserve(hold))
+            return self._noted(hold, self.store.reserve(hold, tell=tell))
         if self._thread is None:
             self._start()
-        return self._noted(hold, self._reserve(hold, wait=wait))
+        return self._noted(hold, self._reserve(hold, wait=wait, tell=tell))
 
-    async def areserve(self, hold: Hold) -> Refusal | Grant | None:
+    async def areserve(self, hold: Hold, *, tell: bool = True) -> Refusal | Grant | None:
         """Take a call's claims as `reserve` does, waiting on the event loop; to be asked where `is_async`.
 
         Raises:
             StoreError: the store does not answer.
         """
         if self._astore is None:
-            return self.reserve(hold, wait=False)
+            return self.reserve(hold, wait=False, tell=tell)
         if self._thread is None:
             self._start()
         is_settled = not self._waiting
-        answer = await self._astore.areserve(hold, tell=is_settled)
+        answer = await self._astore.areserve(hold, tell=tell and is_settled)
         if isinstance(answer, Refusal) and not is_settled:
             import asyncio  # noqa: PLC0415 -- there is one, as this is awaited; agents without start without it
 
             await asyncio.get_running_loop().run_in_executor(None, self._write_all, _PATIENCE_SECONDS)
-            answer = await self._astore.areserve(hold)
+            answer = await self._astore.areserve(hold, tell=tell)
         return self._noted(hold, answer)
 
     def _noted(self, hold: Hold, answer: Refusal | Grant | None) -> Refusal | Grant | None:
@@ -143,9 +144,9 @@ class Writer:
             self._on_alerts([alert_of_refusal(answer.claim, level, answer.spent_nano, hold) for level in answer.told])
         return answer
 
-    def _reserve(self, hold: Hold, *, wait: bool) -> Refusal | Grant | None:
+    def _reserve(self, hold: Hold, *, wait: bool, tell: bool) -> Refusal | Grant | None:
         if not self._waiting:
-            return self.store.reserve(hold, wait=wait)
+            return self.store.reserve(hold, wait=wait, tell=tell)
         answer = self.store.reserve(hold, wait=wait, tell=False)
         if not isinstance(answer, Refusal):
             return answer
@@ -154,7 +155,7 @@ class Writer:
             msg = "settlements of this process are to be written first"
             raise StoreBusyError(msg)
         self._write_all(_PATIENCE_SECONDS)
-        return self.store.reserve(hold, wait=wait)
+        return self.store.reserve(hold, wait=wait, tell=tell)
 
     def settle(self, posting: Posting) -> None:
         """Book the end of a call; returns at once, never raises, may be called from a destructor."""

@@ -114,6 +114,8 @@ class Meters:
     """Attributes of charges that were taken back → their cost and tokens: a counter never goes back itself."""
     actions: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
     """(budget, kind of action) → calls that it was taken on."""
+    waits: dict[str, Histogram] = field(default_factory=dict[str, Histogram])
+    """Limit → how many seconds calls waited for room in it."""
     store_errors: int = 0
     overflow: int = 0
     """Calls that found no cell of their own."""
@@ -198,6 +200,11 @@ class Meters:
         with self.lock:
             self.actions[done.budget, done.kind] = self.actions.get((done.budget, done.kind), 0) + 1
 
+    def waited(self, limit: str, seconds: float) -> None:
+        """Add a call that waited for room in a limit, whether or not it got it."""
+        with self.lock:
+            self.waits.setdefault(limit, Histogram(DURATION_BOUNDS)).add(seconds)
+
     def alerted(self, budget: str, level: str) -> None:
         """Add an alert."""
         with self.lock:
@@ -210,6 +217,7 @@ class Meters:
         self.refusals.clear()
         self.alerts.clear()
         self.actions.clear()
+        self.waits.clear()
         self.reversed.clear()
         self.store_errors = self.overflow = 0
 

@@ -206,6 +206,12 @@ def _incidents(meters: Meters) -> list[Reading]:
                 for (budget, kind), count in meters.actions.items()
             ),
         ),
+        _counter(
+            semconv.LIMIT_WAIT,
+            "s",
+            "How long calls waited for room in a rate limit.",
+            (((((semconv.BUDGET_NAME, limit),), histogram.copy()) for limit, histogram in meters.waits.items())),
+        ),
         _counter(semconv.STORE_ERRORS, "{error}", "Failures of the store.", [((), meters.store_errors)]),
         _counter(semconv.METRICS_OVERFLOW, _CALL, "Calls without a series of their own.", [((), meters.overflow)]),
     ]
