@@ -123,7 +123,7 @@ _FIXED = [
         },
         {},
         sort="Whole day",
-        width=16,
+        width=20,
         height=8,
         empty="None is set",
     ),

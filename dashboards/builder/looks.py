@@ -24,7 +24,7 @@ COUNT = Style(unit="locale", decimals=0)
 TOKENS = Style(unit="short", decimals=1)
 SHARE = Style(unit="percentunit", decimals=1)
 SECONDS = Style(unit="s", decimals=1)
-INSTANT = Style(unit="dateTimeAsIsoNoDateIfToday")
+INSTANT = Style(unit="time:YYYY-MM-DD HH:mm")
 """In ms since 1970."""
 DAYS = Style(unit="suffix: days", decimals=1)
 

@@ -359,13 +359,31 @@ def happened(
     return check
 
 
-def fixed(part: int) -> Check:
-    """Today's fixed cost, so far or whole."""
-    return held(lambda now: {labels: amounts[part] for labels, amounts in now.fixed.items()})
+def each_fixed(now: Held) -> Mapping[Labels, tuple[Decimal, Decimal]]:
+    return now.fixed
 
 
-def all_fixed(part: int) -> Check:
-    return held(lambda now: {(): sum(amounts[part] for amounts in now.fixed.values())} if now.fixed else {})
+def all_fixed(now: Held) -> Mapping[Labels, tuple[Decimal, Decimal]]:
+    sums = [sum(amounts, Decimal(0)) for amounts in zip(*now.fixed.values(), strict=True)]
+    return {(): (sums[0], sums[1])} if sums else {}
+
+
+def whole_day(amounts: Callable[[Held], Mapping[Labels, tuple[Decimal, Decimal]]]) -> Check:
+    """Fixed cost of the whole of today."""
+    return held(lambda now: {labels: day for labels, (_, day) in amounts(now).items()})
+
+
+def so_far(amounts: Callable[[Held], Mapping[Labels, tuple[Decimal, Decimal]]]) -> Check:
+    """Fixed cost since midnight, which grows from a report to the next."""
+
+    def check(answer: Answer, truth: Truth) -> None:
+        expected = amounts(truth.held)
+        assert answer.values.keys() == expected.keys(), answer.panel
+        for labels, (until_now, day) in expected.items():
+            late = float(day) * _REPORT_AGE_SECONDS / DAY
+            assert abs(answer.values[labels] - float(until_now)) <= late, answer.panel
+
+    return check
 
 
 def shows_quantiles(answer: Answer, truth: Truth) -> None:
@@ -430,9 +448,9 @@ EXPECTED: dict[tuple[str, str], tuple[Check, ...]] = {
     ),
     ("llmcost-daily-trend", "Daily cost, by model"): (each_day("model"),),
     ("llmcost-daily-trend", "Daily cost, by agent"): (each_day("agent"),),
-    ("llmcost-daily-trend", "Fixed cost so far"): (all_fixed(0),),
-    ("llmcost-daily-trend", "Fixed cost of the day"): (all_fixed(1),),
-    ("llmcost-daily-trend", "Fixed cost, today"): (fixed(0), fixed(1)),
+    ("llmcost-daily-trend", "Fixed cost so far"): (so_far(all_fixed),),
+    ("llmcost-daily-trend", "Fixed cost of the day"): (whole_day(all_fixed),),
+    ("llmcost-daily-trend", "Fixed cost, today"): (so_far(each_fixed), whole_day(each_fixed)),
     ("llmcost-by-agent", "Highest cost"): (total(cost_of, "agent", largest=1),),
     ("llmcost-by-agent", "Its share"): (calls_show(top_share),),
     ("llmcost-by-agent", "Total"): (total(cost_of),),

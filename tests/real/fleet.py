@@ -179,8 +179,8 @@ def held_at(at: float) -> Held:
     """How limits, stops and fixed costs stand: all processes of the store report the same."""
     today = Decimal(int(at % DAY)) / DAY
     return Held(
-        stops=int(at >= NOW - DAY),
-        pending=int(at // TICK % 7 == NOW // TICK % 7) * 2,
+        stops=int(at >= NOW - 7200),
+        pending=2 * int(at >= NOW - 3600),
         limits={
             ("per-agent-rpm", "agent=qa-agent", "1m"): Decimal("0.85"),
             ("per-agent-rpm", "agent=planner-agent", "1m"): Decimal("0.3"),

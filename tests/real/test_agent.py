@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from math import ceil
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from examples.provider_server import ProviderServer
 from examples.webhook_receiver import WebhookReceiver
-from otel_llmcost.core.ledger import Charge
-from otel_llmcost.core.usage import Usage
-from otel_llmcost.storage import open_store
 from tests.real.boards import check_board, load_boards
 from tests.real.drawing import build, draw
+from tests.real.ledger import ROOT, Ledger
 from tests.real.servers import free_port, get_json, prometheus, wait_until
-from tests.real.truth import Alert, Balance, Call, Refusal, Truth
+from tests.real.truth import DAY, Call, Held
 
 pytestmark = pytest.mark.real
 
-ROOT = Path(__file__).parents[2]
 BOARDS = load_boards()
 SECRET = "whsec_c2VjcmV0IG9mIHRoZSByZWFsIHRlc3Rz"
 SCRAPE_SECONDS = 1
+REFUSED = Call(
+    at=0,
+    instance="",
+    provider="anthropic",
+    model="claude-haiku-5-5",
+    agent="writer",
+    team="research",
+    feature="reports",
+    environment="test",
+    outcome="refused",
+)
+"""What is refused here is always a call of the writer."""
 
 BUDGETS = """
 [attribution]
@@ -54,6 +60,11 @@ window = "day"
 per = ["agent"]
 scope = { agent = "writer", model = "claude-*" }
 
+[[fixed_cost]]
+name = "rtx-4090"
+kind = "gpu"
+per_day = 2.40
+
 [[alert]]
 name = "receiver"
 url = "env:LLMCOST_WEBHOOK_URL"
@@ -65,24 +76,9 @@ secret = "env:LLMCOST_WEBHOOK_SECRET"
 class Stack:
     """What runs, and where its store is."""
 
-    environment: Mapping[str, str]
-    store: str
+    ledger: Ledger
     prometheus: str
     receiver: WebhookReceiver
-
-    def charges(self) -> list[Charge]:
-        """Read the ledger."""
-        store, now = open_store(self.store), datetime.now(UTC)
-        try:
-            return list(store.charges(now - timedelta(days=1), now + timedelta(days=1)))
-        finally:
-            store.close()
-
-    def balances(self) -> list[dict[str, Any]]:
-        """Ask the command line how the budgets stand."""
-        command = [Path(sys.executable).with_name("otel-llmcost"), "budgets", "list", "--json"]
-        told = subprocess.run(command, env=self.environment, capture_output=True, text=True, cwd=ROOT, check=False)
-        return json.loads(told.stdout)["balances"]
 
 
 @pytest.fixture
@@ -120,10 +116,9 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         running.callback(agents.wait)
         running.callback(agents.kill)
         running.callback(server.release)
-        made = Stack(
-            environment=environment, store=environment["OTEL_LLMCOST_STORE"], prometheus=url, receiver=receiver
-        )
-        wait_until(lambda: any(each["refused_calls"] for each in made.balances()), "a refused call", seconds=90)
+        ledger = Ledger(store=environment["OTEL_LLMCOST_STORE"], environment=environment)
+        made = Stack(ledger=ledger, prometheus=url, receiver=receiver)
+        wait_until(lambda: any(each["refused_calls"] for each in ledger.balances()), "a refused call", seconds=90)
         server.hold()
         server.wait_for(len(server.requests) + 1, 30)
         yield made
@@ -136,91 +131,13 @@ def all_told(url: str, since: float) -> bool:
     return bool(found) and float(found[0]["value"][1]) > since
 
 
-def truth_of(stack: Stack) -> Truth:
-    """Take the truth from the ledger, the balances in the store, and the webhooks that arrived."""
-    told = stack.balances()
-    refusals = [
-        Refusal(at=time.time(), instance="", budget=each["budget"], agent="writer", team="research")
-        for each in told
-        for _ in range(each["refused_calls"])
-    ]
-    refused = [
-        Call(
-            at=refusal.at,
-            instance="",
-            provider="anthropic",
-            model="claude-haiku-5-5",
-            agent="writer",
-            team="research",
-            feature="reports",
-            environment="test",
-            outcome="refused",
-        )
-        for refusal in refusals
-    ]
-    alerts = [
-        Alert(at=time.time(), instance="", budget=body["data"]["budget"], level=body["data"]["level"])
-        for body in stack.receiver.alerts
-    ]
-    balances = [balance_of(each) for each in told]
-    return Truth(
-        calls=[*map(call_of, stack.charges()), *refused],
-        refusals=refusals,
-        alerts=alerts,
-        balances_at=lambda _: balances,
-    )
-
-
-def call_of(charge: Charge) -> Call:
-    return Call(
-        at=charge.at.timestamp(),
-        instance="",
-        provider=charge.provider,
-        model=charge.requested_model,
-        agent=charge.tags["agent"],
-        team=charge.tags["team"],
-        feature=charge.tags["feature"],
-        environment=charge.tags["environment"],
-        outcome=charge.status,
-        cost=None if charge.cost_nano is None else Decimal(charge.cost_nano).scaleb(-9),
-        tokens=classes_of(charge.usage),
-        seconds=charge.duration_seconds,
-    )
-
-
-def classes_of(usage: Usage) -> dict[str, int]:
-    counts = usage.counts
-    read, written, reasoning = (
-        counts.get(unit, 0) for unit in ("cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
-    )
-    classes = {
-        "input": counts.get("input_tokens", 0) - read - written,
-        "output": counts.get("output_tokens", 0) - reasoning,
-        "cache_read": read,
-        "cache_write": written,
-        "reasoning": reasoning,
-    }
-    return {name: int(count) for name, count in classes.items() if count}
-
-
-def balance_of(told: Mapping[str, Any]) -> Balance:
-    amounts = {name: Decimal(str(told[f"{name}_usd"])) for name in ("limit", "spent", "reserved", "bound")}
-    start, end = (datetime.fromisoformat(told["window"][edge]).timestamp() for edge in ("start", "end"))
-    return Balance(
-        budget=told["budget"],
-        subject=told["subject"] or None,
-        window=told["window"]["kind"],
-        start=start,
-        end=end,
-        **amounts,
-    )
-
-
 def test_boards_of_real_agents_agree_with_their_ledger(stack: Stack) -> None:
     """Every query of every board, on what the plugin exported and Prometheus scraped, to six digits of the ledger."""
     still = time.time()
     wait_until(lambda: all_told(stack.prometheus, still), "a scrape of what stands still")
-    truth = truth_of(stack)
+    per_day, today = Decimal("2.40"), Decimal(int(still % DAY)) / DAY
+    gpu = Held(fixed={("rtx-4090", "gpu"): (per_day * today, per_day)})
+    truth = replace(stack.ledger.truth(stack.receiver.alerts, REFUSED), held=gpu)
     end_of_minute = ceil(time.time() / 60) * 60
 
     for name, board in BOARDS.items():

@@ -14,18 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from examples.webhook_receiver import WebhookReceiver
 from tests.real.boards import check_board, load_boards
 from tests.real.openmetrics import Registry, balance_lines, record_call, record_refusal
-from tests.real.servers import alertmanager, get_json, prometheus, wait_until
+from tests.real.servers import get_json, wait_until
 from tests.real.truth import Balance, Call, Refusal, Truth
+from tests.real.watch import SCRAPE_SECONDS, watched
 
 pytestmark = pytest.mark.real
-
-COLLECTOR = Path(__file__).parents[2] / "collector"
-SCRAPE_SECONDS = 1
 
 
 @dataclass
@@ -107,22 +104,13 @@ def serving(fleet: Fleet) -> Iterator[None]:
             server.shutdown()
 
 
-def configure(folder: Path, fleet: Fleet, webhook: str) -> tuple[Path, Path]:
-    """Take the project's own configuration, with other addresses and shorter times."""
-    routes = yaml.safe_load((COLLECTOR / "alertmanager" / "alertmanager.yml").read_text())
-    routes["route"] |= {"group_wait": "1s", "group_interval": "1s"}
-    routes["receivers"][0]["webhook_configs"][0]["url"] = webhook
-    scrapes = yaml.safe_load((COLLECTOR / "prometheus" / "prometheus.yml").read_text())
-    scrapes["global"] = {"scrape_interval": f"{SCRAPE_SECONDS}s", "evaluation_interval": "1s"}
-    scrapes["rule_files"] = [str(COLLECTOR / "prometheus" / "rules.yml")]
+def scrapes(fleet: Fleet) -> list[dict[str, Any]]:
+    """Tell Prometheus where each agent is."""
     target = f"127.0.0.1:{fleet.port}"
-    scrapes["scrape_configs"] = [
+    return [
         {"job_name": name, "metrics_path": f"/{name}/metrics", "static_configs": [{"targets": [target]}]}
         for name in fleet.agents
     ]
-    for name, config in (("alertmanager.yml", routes), ("prometheus.yml", scrapes)):
-        (folder / name).write_text(yaml.safe_dump(config))
-    return folder / "prometheus.yml", folder / "alertmanager.yml"
 
 
 def scraped(url: str, calls: int) -> bool:
@@ -140,12 +128,7 @@ def stack(tmp_path: Path) -> Iterator[tuple[Fleet, str, WebhookReceiver]]:
         receiver = running.enter_context(WebhookReceiver(None))
         running.enter_context(serving(fleet))
         webhook = receiver.url.replace("/llmcost", "/alertmanager")
-        prometheus_config, routes = configure(tmp_path, fleet, webhook)
-        address = running.enter_context(alertmanager(tmp_path, routes)).removeprefix("http://")
-        config = yaml.safe_load(prometheus_config.read_text())
-        config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [address]
-        prometheus_config.write_text(yaml.safe_dump(config))
-        yield fleet, running.enter_context(prometheus(tmp_path, prometheus_config)), receiver
+        yield fleet, running.enter_context(watched(tmp_path, scrapes(fleet), webhook)), receiver
 
 
 def test_boards_and_alerts_of_processes_that_are_really_scraped(stack: tuple[Fleet, str, WebhookReceiver]) -> None:

@@ -8,7 +8,7 @@ const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? 
 const bundled = (name) => new URL(`build/${name}`, import.meta.url).pathname;
 const results = [];
 for (const job of jobs) {
-  const page = await browser.newPage({ viewport: { width: 1480, height: 900 }, deviceScaleFactor: 1, timezoneId: 'UTC', locale: 'en-US' });
+  const page = await browser.newPage({ viewport: { width: 1480, height: 1600 }, deviceScaleFactor: 1, timezoneId: 'UTC', locale: 'en-US' });
   const complaints = [];
   page.on('pageerror', (error) => complaints.push(String(error)));
   const address = `${job.prometheus}/board.html`; // on Prometheus' own origin, so that the page may ask it
