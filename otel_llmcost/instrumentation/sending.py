@@ -35,6 +35,9 @@ def reserve(driver: Driver, turn: Turn) -> None:
     except Exception as error:  # noqa: BLE001 -- ours; the call goes on unaccounted, and the log says so
         driver.left(turn, error)
         guard("reserve for a call", error)
+    except BaseException as error:  # somebody interrupts a call that waits
+        driver.left(turn, error)
+        raise
 
 
 async def areserve(driver: Driver, turn: Turn) -> None:
@@ -47,12 +50,12 @@ async def areserve(driver: Driver, turn: Turn) -> None:
         await driver.areserve(turn)
     except RefusedError as error:
         raise held(error)  # noqa: B904 -- mostly the error itself
-    except CancelledError as error:
-        driver.left(turn, error)
-        raise
     except Exception as error:  # noqa: BLE001 -- ours; the call goes on unaccounted, and the log says so
         driver.left(turn, error)
         guard("reserve for a call", error)
+    except BaseException as error:  # its task is cancelled
+        driver.left(turn, error)
+        raise
 
 
 class Sent:
