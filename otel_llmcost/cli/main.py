@@ -18,6 +18,8 @@ from otel_llmcost.cli.config import config
 from otel_llmcost.cli.demo import demo
 from otel_llmcost.cli.doctor import doctor
 from otel_llmcost.cli.estimate import estimate
+from otel_llmcost.cli.explain import explain
+from otel_llmcost.cli.forecast import forecast
 from otel_llmcost.cli.prices import prices
 from otel_llmcost.cli.raises import lower, raise_
 from otel_llmcost.cli.report import report
@@ -96,7 +98,22 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-for _command in (doctor, config, report, budgets, prices, estimate, alerts, anomalies, stop, resume, stops, demo):
+for _command in (
+    doctor,
+    config,
+    report,
+    budgets,
+    prices,
+    estimate,
+    forecast,
+    explain,
+    alerts,
+    anomalies,
+    stop,
+    resume,
+    stops,
+    demo,
+):
     cli.add_command(_command)
 for _command in (raise_, lower):
     budgets.add_command(_command)

@@ -79,9 +79,13 @@ class Explanation:
         return {cause: parts for cause, parts in found.items() if parts}
 
     def that_matter(self, *, most: int = 3, share: float = 0.1) -> tuple[Part, ...]:
-        """Name the few largest parts, each at least that share of all that moved up or down."""
+        """Name the few largest parts, each at least that share of all that moved up or down.
+
+        If but one is left, it is named too.
+        """
         moved = sum(abs(part.change_nano) for part in self.parts)
-        return tuple(part for part in self.parts[:most] if abs(part.change_nano) >= share * moved)
+        few = tuple(part for part in self.parts[:most] if abs(part.change_nano) >= share * moved)
+        return self.parts if len(self.parts) == len(few) + 1 else few
 
 
 def explain(before: Iterable[Sums], after: Iterable[Sums], weights: Callable[[str, str], Weights]) -> Explanation:

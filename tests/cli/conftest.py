@@ -115,6 +115,7 @@ def _claim(budget: Budget, subject: str, at: datetime, amount_nano: int) -> Clai
         refuses=budget.on_limit == "refuse",
         amount_nano=amount_nano,
         marks=tuple((mark.level, int(mark.share * budget.limit_nano)) for mark in budget.marks),
+        measure=budget.measure,
     )
 
 
