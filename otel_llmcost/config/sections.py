@@ -163,8 +163,6 @@ def _channel(row: Table, environ: Mapping[str, str], marks: frozenset[str]) -> C
             row.mention(("levels", position), unknown("level", level, known), listed(known), "it is left out")
     if not row.finish() or name is None or url is None:
         return None
-    if "levels" in row and _ANOMALY in levels:
-        row.notice(("levels",), f'"{_ANOMALY}" is read, but this version does not look for anomalies yet')
     return Channel(name=name, url=url, secret=secret, levels=frozenset(levels) & frozenset(known))
 
 

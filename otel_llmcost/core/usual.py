@@ -93,7 +93,7 @@ def by_median(days: Sequence[int], cost: int, threshold: float, least: int = 0) 
     places = [place % _WEEK for place, _ in kept]
     usual = _weekdays(levels, places)
     flat = [level - usual[place] for level, place in zip(levels, places, strict=True)]
-    steps = [flat[at] - median(flat[max(0, at - _WEEK) : at]) for at in range(_FEWEST, len(flat))]
+    steps = _steps(flat)
     trend, spread = _trend(steps), _spread(steps)
     expected = median(flat[-_WEEK:]) + trend + usual[0]
     bounds = (expected + sigmas * spread for sigmas in (-threshold, 0, threshold))
@@ -103,7 +103,7 @@ def by_median(days: Sequence[int], cost: int, threshold: float, least: int = 0) 
 
 
 JUDGES: Mapping[Method, Judge] = {"window": by_window, "overall": by_sigma, "robust": by_median}
-THRESHOLDS: Mapping[Method, float] = {"window": 2.0, "overall": 2.0, "robust": 2.75}
+THRESHOLDS: Mapping[Method, float] = {"window": 2.0, "overall": 2.0, "robust": 2.5}
 
 
 def median(values: Sequence[float]) -> float:
@@ -135,9 +135,9 @@ def _weekdays(levels: Sequence[float], places: Sequence[int]) -> list[float]:
     """Say for each day of the week how far it usually lies from the week around it; 0 while that is not known."""
     apart: list[list[float]] = [[] for _ in range(_WEEK)]
     if len(levels) >= _FEWEST_FOR_WEEKDAYS:
+        around = _medians(levels)
         for at, (level, place) in enumerate(zip(levels, places, strict=True)):
-            first = max(0, min(at - _WEEK // 2, len(levels) - _WEEK))
-            apart[place].append(level - median(levels[first : first + _WEEK]))
+            apart[place].append(level - around[max(0, min(at - _WEEK // 2, len(around) - 1))])
     return [_agreed(each) for each in apart]
 
 
@@ -146,6 +146,17 @@ def _agreed(values: Sequence[float]) -> float:
     if len(values) >= _FEWEST:
         return median(values)
     return min(values, key=abs) if len(values) > 1 else 0.0
+
+
+def _steps(flat: Sequence[float]) -> list[float]:
+    """Say how far each day but the first lies from the median of those before it, of seven at most."""
+    early = [flat[at] - median(flat[:at]) for at in range(_FEWEST, min(_WEEK, len(flat)))]
+    return [*early, *(day - before for day, before in zip(flat[_WEEK:], _medians(flat), strict=False))]
+
+
+def _medians(values: Sequence[float]) -> list[float]:
+    """Return the medians of all seven values that follow one another."""
+    return [sorted(values[at : at + _WEEK])[_WEEK // 2] for at in range(len(values) - _WEEK + 1)]
 
 
 def _trend(steps: Sequence[float]) -> float:

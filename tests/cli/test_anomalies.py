@@ -33,11 +33,11 @@ def test_a_table_says_what_was_found(months):
         [
             "Anomalies between 2026-10-23 12:00 and 2026-11-22 12:00 UTC",
             "",
-            ' day                what                     cost  expected  usual up to  score  found',
-            ' ──────────────────────────────────────────────────────────────────────────────────────────',
-            ' 2026-11-17         model gpt-4o           $40.00    $11.00       $16.92    8.3  robust',
-            ' 2026-11-17         agent writer           $40.00    $11.00       $16.92    8.3  robust',
-            ' 2026-11-22 so far  model claude-opus-4-6   $2.50                                first seen',
+            " day                what                     cost  expected  usual up to  score  found",
+            " ──────────────────────────────────────────────────────────────────────────────────────────",
+            " 2026-11-17         model gpt-4o           $40.00    $11.00       $16.28    8.3  robust",
+            " 2026-11-17         agent writer           $40.00    $11.00       $16.28    8.3  robust",
+            " 2026-11-22 so far  model claude-opus-4-6   $2.50                                first seen",
             "",
         ]
     )
@@ -62,10 +62,10 @@ def test_json_holds_all_that_is_known(months):
                     "continued": False,
                     "cost_usd": 40.0,
                     "expected_usd": 11.0,
-                    "usual_up_to_usd": 16.920465368,
+                    "usual_up_to_usd": 16.275026505,
                     "score": 8.34,
                     "method": "robust",
-                    "text": "agent writer cost $40.00 on 2026-11-17: $11.00 was to be expected, up to $16.92 is usual",
+                    "text": "agent writer cost $40.00 on 2026-11-17: $11.00 was to be expected, up to $16.28 is usual",
                 }
             ],
             "alerts": [],
