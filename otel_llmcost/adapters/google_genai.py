@@ -59,6 +59,12 @@ def _generated(*once: Unit) -> UsageAt:
     )
 
 
+_CAPS = tuple(
+    f"{settings}.{cap}"
+    for settings in ("generationConfig", "generation_config")
+    for cap in ("maxOutputTokens", "max_output_tokens")
+)
+"""Google takes either spelling, and litellm mixes them."""
 _BEFORE_GEMINI_3 = ("gemini-1", "gemini-2", "gemini-pro")
 _USAGE_BEFORE_GEMINI_3 = _generated("web_searches", "maps_searches")
 """Grounded prompts are billed, with however many searches."""
@@ -75,7 +81,7 @@ def _content(verb: str, *, parent: str) -> tuple[Endpoint, ...]:
             operation="generate_content",
             dialect="gemini.contents",
             usage=usage,
-            caps=("generationConfig.maxOutputTokens", "generation_config.max_output_tokens"),
+            caps=_CAPS,
             choices="generationConfig.candidateCount",
             tier=("usageMetadata.trafficType", "usageMetadata.serviceTier"),
             tier_headers=_TIER_HEADERS,

@@ -79,7 +79,7 @@ class HttpxWrapper:
         token = otel_context.attach(turn.ctx)
         try:
             answer = wrapped(sent.request, *args, **kwargs)
-            while answer.status_code in REJECTED and sent.is_changed:
+            while sent.may_take_back(answer.status_code):
                 answer.read()
                 if not sent.takes_back(answer, self._without_usage):
                     break
@@ -101,7 +101,7 @@ class HttpxWrapper:
         token = otel_context.attach(turn.ctx)
         try:
             answer = await wrapped(sent.request, *args, **kwargs)
-            while answer.status_code in REJECTED and sent.is_changed:
+            while sent.may_take_back(answer.status_code):
                 await answer.aread()
                 if not sent.takes_back(answer, self._without_usage):
                     break
@@ -212,10 +212,10 @@ class _Sent(Sent):
         self._usage: Mapping[str, Any] | None = None
         """How a stream's usage is asked for where the caller did not."""
 
-    @property
-    def is_changed(self) -> bool:
-        """Tell whether the server may reject what the caller did not ask for."""
-        return self.request is not self._asked
+    def may_take_back(self, status: int) -> bool:
+        """Tell whether the server may reject what the caller did not ask for: then its answer is read."""
+        is_shaped = self.shaped is not None and self.shaped.applied is not None
+        return (is_shaped and status in REJECTED) or (self._usage is not None and status in BAD_REQUEST)
 
     def ask_usage(self, hosts: set[str]) -> None:
         """Ask for a stream's usage where the caller did not; then its event is ours, and hidden."""
@@ -238,7 +238,7 @@ class _Sent(Sent):
             is_json = is_rewritable(getattr(self._asked, "_content", None), headers.get("content-type", ""))
             body = self._body if is_json and self._body else None
             path = url.raw_path.decode("ascii").partition("?")[0]
-            return Asked(url.host, turn.endpoint, path, turn.call.model, body, self.found.api.place)
+            return Asked(url.netloc.decode("ascii"), turn.endpoint, path, turn.call.model, body, self.found.api.place)
 
         self.shaped = shape(turn, asked, self._write)
 

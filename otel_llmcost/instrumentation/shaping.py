@@ -46,8 +46,8 @@ class Shaped:
         if self.applied is None and len(_refused) < _MOST_REFUSED:
             _refused.add(_key(self._asked, self._change))
             logger.warning(
-                "%s accepts %s only without the change to model %s and at most %s output tokens: sent as it is made",
-                *(self._asked.host, self._asked.model, self._change.model, self._change.max_output_tokens),
+                "%s does not take %s in place of what is asked of %s: such requests are sent as they are made",
+                *(self._asked.host, _said(self._change), self._asked.model),
             )
 
 
@@ -65,7 +65,7 @@ def shape(turn: Turn, asked: Callable[[], Asked | None], write: Callable[[Applie
     change = turn.change
     if change is None:
         return None
-    turn.unapplied = change
+    turn.applied, turn.unapplied = NO_CHANGE, change
     with contained("change a request"):
         request = asked()
         if request is None or _key(request, change) in _refused:
@@ -88,6 +88,12 @@ def is_signed(headers: Mapping[str, Any], url: str) -> bool:
 def with_path(url: str, path: str | None) -> str:
     """Return a URL with another path; None: as it is."""
     return url if path is None else urlsplit(url)._replace(path=path).geturl()
+
+
+def _said(change: Change) -> str:
+    cap = change.max_output_tokens
+    parts = (change.model, None if cap is None else f"a cap of {cap} output tokens")
+    return " with ".join(part for part in parts if part is not None)
 
 
 def _key(asked: Asked, change: Change) -> tuple[str, str, str, Change]:

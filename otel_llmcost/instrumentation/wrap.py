@@ -262,7 +262,7 @@ class _Paid:
             def place(path: str) -> Place | None:
                 return self._place("post", path, netloc)[0]
 
-            return Asked(url.host, self.turn.endpoint, path, self.turn.call.model, body, place)
+            return Asked(url.netloc.decode("ascii"), self.turn.endpoint, path, self.turn.call.model, body, place)
 
         def write(applied: Applied) -> None:
             options = copy(self._options)

@@ -12,9 +12,12 @@ from zlib import crc32
 
 import boto3
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 
-from tests.replay.server import Reply, as_json
+from tests.replay.server import Received, Reply, as_json
 
 REQUEST_ID = "5a4c1f0e-8a5d-4b41-9a56-5ff3e6d0c111"
 ASKED = (("x-amzn-RequestId", REQUEST_ID),)
@@ -46,6 +49,19 @@ def client(url: str, *, attempts: int = 1, service: str = "bedrock-runtime", **o
         yield made
     finally:
         made.close()
+
+
+def is_rightly_signed(url: str, received: Received) -> bool:
+    """Tell whether a request's signature is that of what came."""
+    told = received.headers["authorization"]
+    signed = told.partition("SignedHeaders=")[2].partition(",")[0].split(";")
+    request = AWSRequest(received.method, url + received.path, data=received.body)
+    for name in signed:
+        request.headers[name] = received.headers[name]
+    request.context["timestamp"] = received.headers["x-amz-date"]
+    auth = SigV4Auth(Credentials("AKIDEXAMPLE", "secret"), "bedrock", "us-east-1")
+    text = auth.string_to_sign(request, auth.canonical_request(request))
+    return bool(told.endswith("Signature=" + auth.signature(text, request)))
 
 
 def answered(value: object, *, headers: Mapping[str, str] | None = None) -> Reply:

@@ -15,6 +15,7 @@ import otel_llmcost
 from otel_llmcost import BudgetExceededError
 from otel_llmcost.config import load
 from tests.instrumentation.conftest import EXPORTER, Process, Start
+from tests.replay.changing import changing, the_charge
 from tests.replay.exchange import check, told
 from tests.replay.server import ReplayServer, as_json, as_sse
 from tests.replay.test_requests import ANSWER, BODY, BUDGET, EVENTS, STREAM, WHOLE, ZIPPED
@@ -243,3 +244,61 @@ async def test_after_uninstrument_nothing_is_accounted(replay: ReplayServer, tmp
         assert await answer.json() == ANSWER
     assert not hasattr(aiohttp.ClientSession._request, "__wrapped__")
     assert EXPORTER.get_finished_spans() == ()
+
+
+TEXT_BODY = '{"model": "gpt-4o", "messages": []}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"json": {"model": "gpt-4o", "messages": []}}, id="json"),
+        pytest.param({"data": TEXT_BODY.encode()}, id="bytes"),
+        pytest.param({"data": TEXT_BODY, "headers": {"Content-Length": str(len(TEXT_BODY)), "x-mine": "1"}}, id="text"),
+        pytest.param({"data": bytearray(TEXT_BODY.encode()), "headers": [("x-mine", "1")]}, id="bytearray"),
+    ],
+)
+async def test_another_model_and_a_cap_arrive_with_their_length(start: Start, replay: ReplayServer, body: Any):
+    process = changing(start, cap=50, route={"gpt-4o": "gpt-4o-mini"})
+    replay.replies = [as_json(ANSWER)]
+
+    async with aiohttp.ClientSession() as session, session.post(replay.url + PATH, **body) as answer:
+        assert await answer.json() == ANSWER
+
+    (received,) = replay.received
+    assert received.json == {"model": "gpt-4o-mini", "messages": [], "max_tokens": 50}
+    assert len(received.body) == int(received.headers["content-length"])
+    assert received.headers.get("x-mine") == ("1" if "headers" in body else None)
+    assert len(the_charge(process).actions) == 2
+
+
+@pytest.mark.parametrize("raise_for_status", [False, True])
+@pytest.mark.parametrize("has_base", [False, True])
+async def test_a_change_that_is_rejected_is_taken_back(
+    start: Start, replay: ReplayServer, raise_for_status: bool, has_base: bool
+):
+    """Be it that the client was asked to raise about it, or knows the host already."""
+    process = changing(start, route={"gemini-2.5-pro": "gemini-none"})
+    replay.replies = [as_json({"error": "no"}, status=404), as_json({"usageMetadata": {"promptTokenCount": 9}})]
+    path = "/v1beta/models/gemini-2.5-pro:generateContent?a=b"
+    options = {"raise_for_status": raise_for_status, "base_url": replay.url if has_base else None}
+
+    async with aiohttp.ClientSession(**options) as session:
+        url = path if has_base else replay.url + path
+        answer = await session._request("POST", str_or_url=url, json={"contents": []})
+        assert await answer.json() == {"usageMetadata": {"promptTokenCount": 9}}
+
+    assert [each.path for each in replay.received] == [path.replace("2.5-pro", "none"), path]
+    assert the_charge(process).actions == ("route gemini-2.5-pro to gemini-none: b at 50% (not possible)",)
+
+
+async def test_a_form_is_left_as_it_is(start: Start, replay: ReplayServer):
+    process = changing(start, cap=50)
+    replay.replies = [as_json(ANSWER)]
+
+    form = {"model": "gpt-4o", "messages": "[]"}
+    async with aiohttp.ClientSession() as session, session.post(replay.url + PATH, data=form) as answer:
+        assert await answer.json() == ANSWER
+
+    assert replay.received[0].body == b"model=gpt-4o&messages=%5B%5D"
+    assert the_charge(process).actions == ("cap 50: b at 50% (not possible)",)

@@ -14,6 +14,7 @@ from otel_llmcost import BudgetExceededError
 from tests.instrumentation.conftest import Process, Start
 from tests.replay import amazon
 from tests.replay.amazon import answered, exception, streamed
+from tests.replay.changing import changing, the_charge
 from tests.replay.exchange import Expected, check, told
 from tests.replay.server import ReplayServer
 from tests.replay.test_bedrock_converse import ANSWER, ASK, HAIKU, stream_of
@@ -130,3 +131,14 @@ async def test_a_refused_call_is_not_sent(start: Start, replay: ReplayServer, be
         await bedrock.converse_stream(**ASK)
 
     assert replay.received == []
+
+
+async def test_another_model_and_a_cap_arrive(start: Start, replay: ReplayServer, bedrock: Any):
+    process = changing(start, cap=50, route={"*.anthropic.*": "us.amazon.nova-lite-v1:0"})
+    replay.replies = [answered(ANSWER)]
+
+    await bedrock.converse(**ASK)
+
+    assert replay.received[0].path == "/model/us.amazon.nova-lite-v1%3A0/converse"
+    assert replay.received[0].json["inferenceConfig"] == {"maxTokens": 50}
+    assert len(the_charge(process).actions) == 2

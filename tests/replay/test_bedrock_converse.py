@@ -23,6 +23,7 @@ from otel_llmcost import BudgetExceededError
 from tests.instrumentation.conftest import Process, Start
 from tests.replay import amazon
 from tests.replay.amazon import answered, event, exception, streamed
+from tests.replay.changing import changing, the_charge
 from tests.replay.exchange import Expected, check, told
 from tests.replay.server import ReplayServer, Reply
 
@@ -488,3 +489,35 @@ def test_whom_a_call_is_for_is_known_here_and_stays_here(process: Process, repla
 
     assert (process.charge.tags["agent"], process.charge.tags["user"]) == ("geographer", "u-7")
     assert "baggage" not in replay.received[0].headers
+
+
+@pytest.mark.parametrize(
+    ("call", "reply"), [(converse, answered(ANSWER)), (converse_stream, streamed(stream_of("Os", "lo.")))]
+)
+def test_another_model_and_a_cap_are_signed_as_they_are_sent(
+    start: Start, replay: ReplayServer, bedrock: Any, call: Any, reply: Reply
+):
+    """Nova Lite, 100 x 0.06 + 20 x 0.24 per million."""
+    process = changing(start, cap=50, route={"*.anthropic.*": "us.amazon.nova-lite-v1:0"})
+    replay.replies = [reply]
+
+    call(bedrock)
+
+    (received,) = replay.received
+    assert received.path.startswith("/model/us.amazon.nova-lite-v1%3A0/converse")
+    assert received.json == {"messages": ASK["messages"], "inferenceConfig": {"maxTokens": 50}}
+    assert amazon.is_rightly_signed(replay.url, received)
+    assert len(the_charge(process).actions) == 2
+    assert the_charge(process).cost_nano == 10_800
+
+
+def test_a_repeated_attempt_is_changed_too_and_what_is_rejected_is_sent_as_it_was(start: Start, replay: ReplayServer):
+    process = changing(start, cap=50)
+    denied = amazon.failed(403, "AccessDeniedException")
+    replay.replies = [amazon.failed(503, "ServiceUnavailableException"), denied, answered(ANSWER)]
+
+    with amazon.client(replay.url, attempts=2) as client:
+        client.converse(**ASK)
+
+    assert [each.json["inferenceConfig"]["maxTokens"] for each in replay.received] == [50, 50, 400]
+    assert the_charge(process).actions == ("cap 50: b at 50% (not possible)",)

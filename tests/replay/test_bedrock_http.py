@@ -18,6 +18,7 @@ from otel_llmcost import BudgetExceededError
 from tests.instrumentation.conftest import EXPORTER, Process, Start
 from tests.replay import amazon
 from tests.replay.amazon import answered, event, exception, streamed
+from tests.replay.changing import changing, the_charge
 from tests.replay.exchange import Expected, check
 from tests.replay.server import ReplayServer
 from tests.replay.test_bedrock_converse import ANSWER, ASK, HAIKU, stream_of
@@ -177,3 +178,33 @@ def test_a_refusal_passes_the_anthropic_sdk(start: Start, replay: ReplayServer, 
         claude.messages.create(**MESSAGE)
 
     assert replay.received == []
+
+
+def test_the_anthropic_sdk_signs_what_was_changed(start: Start, replay: ReplayServer, claude: Any):
+    process = changing(start, cap=50, route={"*claude*": "anthropic.claude-haiku-4-5-v1:0"})
+    replay.replies = [answered(CLAUDE_ANSWER)]
+
+    claude.messages.create(**MESSAGE)
+
+    (received,) = replay.received
+    assert received.path == "/model/anthropic.claude-haiku-4-5-v1:0/invoke"
+    assert received.json["max_tokens"] == 50
+    assert amazon.is_rightly_signed(replay.url, received)
+    assert len(the_charge(process).actions) == 2
+
+
+@pytest.mark.parametrize("authorization", ["AWS4-HMAC-SHA256 Credential=AKID", "Bearer key"])
+def test_what_somebody_signed_himself_is_sent_as_it_is(start: Start, replay: ReplayServer, authorization: str):
+    """A key of Amazon's that is no signature holds for anything."""
+    process = changing(start, cap=50)
+    replay.replies = [answered(ANSWER)]
+    request = AWSRequest("POST", f"{replay.url}/model/{HAIKU}/converse", data=json.dumps({"messages": ASK["messages"]}))
+    request.headers["authorization"] = authorization
+
+    URLLib3Session().send(request.prepare())
+
+    (received,) = replay.received
+    is_changed = authorization.startswith("Bearer")
+    assert ("inferenceConfig" in received.json) is is_changed
+    assert len(received.body) == int(received.headers["content-length"])
+    assert the_charge(process).actions == ("cap 50: b at 50%" + ("" if is_changed else " (not possible)"),)

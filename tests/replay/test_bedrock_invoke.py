@@ -19,6 +19,7 @@ from urllib3 import HTTPResponse
 from tests.instrumentation.conftest import Process, Start
 from tests.replay import amazon
 from tests.replay.amazon import answered, counted, exception, piece, streamed
+from tests.replay.changing import changing, the_charge
 from tests.replay.exchange import Expected, check, told
 from tests.replay.server import ReplayServer
 
@@ -647,3 +648,31 @@ def test_a_response_that_cannot_be_looked_at_is_estimated(process: Process, repl
     assert invoke(bedrock, CLAUDE, CLAUDE_ASK) == CLAUDE_ANSWER
 
     assert process.charge.status == "estimated"
+
+
+@pytest.mark.parametrize("body", [json.dumps(CLAUDE_ASK), json.dumps(CLAUDE_ASK).encode(), io.BytesIO])
+def test_another_model_of_the_same_maker_and_a_cap_are_signed_as_they_are_sent(
+    start: Start, replay: ReplayServer, bedrock: Any, body: Any
+):
+    """A file too, as it is not read further than it was."""
+    process = changing(start, cap=50, route={"*claude*": HAIKU})
+    replay.replies = [answered(CLAUDE_ANSWER)]
+    given = body(json.dumps(CLAUDE_ASK).encode()) if body is io.BytesIO else body
+
+    bedrock.invoke_model(modelId="anthropic.claude-opus-4-5-20251101-v1:0", body=given)["body"].read()
+
+    (received,) = replay.received
+    assert received.path == f"/model/{HAIKU.replace(':', '%3A')}/invoke"
+    assert received.json == {**CLAUDE_ASK, "max_tokens": 50}
+    assert amazon.is_rightly_signed(replay.url, received)
+    assert len(the_charge(process).actions) == 2
+
+
+def test_a_body_in_one_maker_s_form_is_sent_to_no_other(start: Start, replay: ReplayServer, bedrock: Any):
+    process = changing(start, route={"*claude*": "us.amazon.nova-lite-v1:0"})
+    replay.replies = [answered(CLAUDE_ANSWER)]
+
+    invoke(bedrock, CLAUDE, CLAUDE_ASK)
+
+    assert replay.received[0].path == f"/model/{CLAUDE.replace(':', '%3A')}/invoke"
+    assert the_charge(process).actions == (f"route {CLAUDE} to us.amazon.nova-lite-v1:0: b at 50% (not possible)",)

@@ -11,6 +11,7 @@ import pytest
 
 from otel_llmcost import BudgetExceededError
 from tests.instrumentation.conftest import Process, Start
+from tests.replay.changing import changing, the_charge
 from tests.replay.exchange import Expected, check, told
 from tests.replay.server import ReplayServer, Reply, as_json, as_lines, as_sse
 from tests.replay.twice import run, twice
@@ -389,3 +390,26 @@ def test_a_parsed_document_is_told_by_its_pages_and_sound_by_nothing(start: Star
     parsed, heard = process.charges
     assert (parsed.operation, dict(parsed.usage.counts), parsed.status) == ("ocr", {"pages": 3}, "unpriced")
     assert (heard.operation, heard.requested_model, heard.cost_nano) == ("transcription", "transcribe-v1", None)
+
+
+@pytest.mark.parametrize("case", STREAMS)
+def test_another_model_and_a_cap_arrive(start: Start, replay: ReplayServer, ask: Ask, case: str):
+    version, asked, reply, _ = STREAMS[case]
+    process = changing(start, cap=50, route={MODEL: "command-r7b-12-2024"})
+    replay.replies = [reply]
+
+    ask(replay, version, "chat_stream", **asked)
+
+    assert replay.received[0].json["model"] == "command-r7b-12-2024"
+    assert replay.received[0].json["max_tokens"] == 50
+    assert len(the_charge(process).actions) == 2
+
+
+def test_ranks_take_another_model_and_need_no_cap(start: Start, replay: ReplayServer, ask: Ask):
+    process = changing(start, cap=50, route={"rerank-*": "rerank-v3.5"})
+    replay.replies = [as_json({"id": "r-1", "results": [], "meta": {"billed_units": {"search_units": 1}}})]
+
+    ask(replay, 2, "rerank", model="rerank-v4.0-pro", query="?", documents=["a"])
+
+    assert replay.received[0].json["model"] == "rerank-v3.5"
+    assert the_charge(process).actions == ("route rerank-v4.0-pro to rerank-v3.5: b at 50%",)

@@ -13,6 +13,7 @@ import pytest
 
 from otel_llmcost import BudgetExceededError
 from tests.instrumentation.conftest import Start
+from tests.replay.changing import changing, the_charge
 from tests.replay.exchange import Expected, check, told
 from tests.replay.server import ReplayServer, Reply, as_json, as_sse
 from tests.replay.twice import run, twice
@@ -339,3 +340,16 @@ def test_openrouter_s_own_sdk_is_believed_what_it_costs(
     )
     check(process.charge, must)
     assert len(process.spans) == 1
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_another_model_and_a_cap_arrive(start: Start, replay: ReplayServer, ask: Ask, sdk: str, is_stream: bool):
+    process = changing(start, cap=50, route={SDKS[sdk].model: "llama-3.1-8b-instant"})
+    replay.replies = [as_sse(spoken(sdk, TEXT), done=True) if is_stream else as_json(answer("llama-3.1-8b-instant"))]
+    asked = {"model": SDKS[sdk].model, "messages": HELLO, "stream": is_stream}
+
+    ask(replay, sdk, "chat.completions.create", **asked)
+
+    assert replay.received[0].json["model"] == "llama-3.1-8b-instant"
+    assert replay.received[0].json["max_tokens"] == 50
+    assert len(the_charge(process).actions) == 2

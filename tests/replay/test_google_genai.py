@@ -16,6 +16,7 @@ from opentelemetry import trace
 
 from otel_llmcost import BudgetExceededError
 from tests.instrumentation.conftest import Process, Start
+from tests.replay.changing import changing, the_charge
 from tests.replay.exchange import Expected, check, told
 from tests.replay.google_bodies import CALL, CASES, MODEL, PLAIN, answer, expected, pieces
 from tests.replay.google_client import KNOWN, Ask, client, over_aiohttp, over_httpx, sync
@@ -418,3 +419,31 @@ def test_a_stream_s_span_of_others_is_found_by_the_answer_s_id(process: Process,
     theirs.end()
 
     assert told(theirs)["gen_ai.usage.cost"] == 0.0008
+
+
+@pytest.mark.parametrize("method", ["generate_content", "generate_content_stream"])
+def test_another_model_is_asked_by_its_path_and_a_cap_in_the_settings(
+    start: Start, replay: ReplayServer, ask: Ask, method: str
+):
+    """Flash Lite: 1,000 at 0.10 and 200 at 0.40 per million."""
+    process = changing(start, cap=50, route={MODEL: "gemini-2.5-flash-lite"})
+    said = answer(PLAIN, model="gemini-2.5-flash-lite")
+    replay.replies = [as_json(said) if method == "generate_content" else as_sse([said])]
+
+    ask(replay, method, **ASK, config=types.GenerateContentConfig(temperature=0.5, max_output_tokens=900))
+
+    (received,) = replay.received
+    assert "/models/gemini-2.5-flash-lite:" in received.path
+    assert received.json["generationConfig"] == {"temperature": 0.5, "maxOutputTokens": 50}
+    assert len(the_charge(process).actions) == 2
+    assert the_charge(process).cost_nano == 180_000
+
+
+def test_a_model_that_is_not_there_is_asked_for_once_and_then_the_other(start: Start, replay: ReplayServer, ask: Ask):
+    process = changing(start, route={MODEL: "gemini-none"})
+    replay.replies = [as_json({"error": {"code": 404, "message": "no"}}, status=404), as_json(answer(PLAIN))]
+
+    ask(replay, "generate_content", **ASK)
+
+    assert [each.path.rpartition("/")[2].partition(":")[0] for each in replay.received] == ["gemini-none", MODEL]
+    assert the_charge(process).actions == (f"route {MODEL} to gemini-none: b at 50% (not possible)",)

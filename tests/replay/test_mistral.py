@@ -16,6 +16,7 @@ except ImportError:  # before version 2
 
 from otel_llmcost import BudgetExceededError
 from tests.instrumentation.conftest import Process, Start
+from tests.replay.changing import changing, the_charge
 from tests.replay.exchange import Expected, check, told
 from tests.replay.server import ReplayServer, Reply, as_json, as_sse
 from tests.replay.twice import run, twice
@@ -483,3 +484,16 @@ def test_a_refusal_reaches_the_program_and_nothing_is_sent(start: Start, replay:
 
     assert replay.received == []
     assert process.charges == []
+
+
+@pytest.mark.parametrize("name", ["chat.complete", "chat.stream"])
+def test_another_model_and_a_cap_arrive(start: Start, replay: ReplayServer, ask: Ask, name: str):
+    process = changing(start, cap=50, route={SMALL: "ministral-3b-latest"})
+    whole = as_json(completion(usage(1000, 100), model="ministral-3b-latest"))
+    replay.replies = [whole if name == "chat.complete" else as_sse(spoken(TEXT, told_usage=FULL), done=True)]
+
+    ask(replay, name, **SAID, max_tokens=900)
+
+    assert replay.received[0].json["model"] == "ministral-3b-latest"
+    assert replay.received[0].json["max_tokens"] == 50
+    assert len(the_charge(process).actions) == 2

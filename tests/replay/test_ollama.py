@@ -11,6 +11,7 @@ import pytest
 
 from otel_llmcost import BudgetExceededError
 from tests.instrumentation.conftest import Process, Start
+from tests.replay.changing import changing, the_charge
 from tests.replay.exchange import Expected, check, told
 from tests.replay.server import ReplayServer, Reply, as_json, as_lines
 from tests.replay.twice import run, twice
@@ -205,3 +206,15 @@ def test_a_refusal_reaches_the_program_and_nothing_is_sent(start: Start, replay:
 
     assert replay.received == []
     assert process.charges == []
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_another_model_and_a_cap_arrive(start: Start, replay: ReplayServer, ask: Ask, is_stream: bool):
+    process = changing(start, cap=50, route={"llama*": "llama3.2:1b"})
+    replay.replies = [as_lines(pieces("message", "Ein ", "Fjord."))] if is_stream else [as_json(WHOLE["chat"][2])]
+
+    ask(replay, "chat", **SAID, stream=is_stream, options={"seed": 7})
+
+    assert replay.received[0].json["model"] == "llama3.2:1b"
+    assert replay.received[0].json["options"] == {"seed": 7, "num_predict": 50}
+    assert len(the_charge(process).actions) == 2

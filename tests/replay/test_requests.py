@@ -18,6 +18,7 @@ import otel_llmcost
 from otel_llmcost import BudgetExceededError
 from otel_llmcost.config import load
 from tests.instrumentation.conftest import EXPORTER, Process, Start
+from tests.replay.changing import changing, the_charge
 from tests.replay.exchange import Expected, check, told
 from tests.replay.server import ReplayServer, as_json, as_sse
 
@@ -257,3 +258,48 @@ def test_after_uninstrument_nothing_is_accounted(replay: ReplayServer, tmp_path:
     assert post(replay).json() == ANSWER
     assert not hasattr(requests.Session.send, "__wrapped__")
     assert EXPORTER.get_finished_spans() == ()
+
+
+def test_another_model_and_a_cap_arrive_with_their_length(start: Start, replay: ReplayServer):
+    process = changing(start, cap=50, route={"gpt-4o": "gpt-4o-mini"})
+    replay.replies = [as_json(ANSWER)]
+    request = requests.Request("POST", f"{replay.url}/v1/chat/completions", json=BODY).prepare()
+    made = request.body
+
+    with requests.Session() as session:
+        session.send(request)
+
+    (received,) = replay.received
+    assert received.json == {**BODY, "model": "gpt-4o-mini", "max_tokens": 50}
+    assert len(received.body) == int(received.headers["content-length"])
+    assert (request.body, request.headers["content-length"]) == (made, str(len(made or b"")))
+    assert len(the_charge(process).actions) == 2
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "read-later"])
+def test_a_change_that_is_rejected_is_taken_back(start: Start, replay: ReplayServer, stream: bool):
+    process = changing(start, cap=50, route={"gemini-2.5-pro": "gemini-none"})
+    replay.replies = [as_json({"error": "no"}, status=404), as_json({"usageMetadata": {"promptTokenCount": 9}})]
+    url = f"{replay.url}/v1beta/models/gemini-2.5-pro:generateContent?a=b"
+
+    answer = requests.post(url, json={"contents": []}, timeout=5, stream=stream)
+
+    assert answer.json() == {"usageMetadata": {"promptTokenCount": 9}}
+    assert [each.path for each in replay.received] == [
+        url.removeprefix(replay.url).replace("2.5-pro", "none"),
+        url.removeprefix(replay.url),
+    ]
+    assert replay.received[1].json == {"contents": []}
+    assert all(each.endswith("(not possible)") for each in the_charge(process).actions)
+
+
+def test_a_form_is_left_as_it_is(start: Start, replay: ReplayServer):
+    process = changing(start, route={"whisper-1": "gpt-4o-mini-transcribe"})
+    replay.replies = [as_json({"text": "a fjord", "duration": 2})]
+
+    requests.post(
+        f"{replay.url}/v1/audio/transcriptions", data={"model": "whisper-1"}, files={"file": b"..."}, timeout=5
+    )
+
+    assert b"whisper-1" in replay.received[0].body
+    assert the_charge(process).actions == ("route whisper-1 to gpt-4o-mini-transcribe: b at 50% (not possible)",)

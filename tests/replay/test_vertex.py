@@ -15,7 +15,8 @@ from google.auth.transport.requests import AuthorizedSession
 from google.genai import types
 from google.oauth2.credentials import Credentials
 
-from tests.instrumentation.conftest import Process
+from tests.instrumentation.conftest import Process, Start
+from tests.replay.changing import changing, the_charge
 from tests.replay.exchange import Expected, check, told
 from tests.replay.google_bodies import CASES, PLAIN, answer, pieces
 from tests.replay.google_client import KNOWN, client, http_options, on_vertex
@@ -301,3 +302,28 @@ def test_asynchronous_calls_of_one_client_are_calls_each(process: Process, repla
     for charge in process.charges:
         check(charge, at_vertex(CASES["plain"][1]))
     assert len(process.charges) == len(process.spans) == 2
+
+
+def test_another_model_is_asked_by_its_path(start: Start, replay: ReplayServer):
+    process = changing(start, cap=50, route={"gemini-2.5-*": "gemini-2.5-flash-lite"})
+    replay.replies = [as_json(answer(PLAIN, model="gemini-2.5-flash-lite"))]
+
+    with client(replay, on_vertex) as made:
+        made.models.generate_content(**ASK)
+
+    assert replay.received[0].path == f"{AT}/google/models/gemini-2.5-flash-lite:generateContent"
+    assert replay.received[0].json["generationConfig"] == {"maxOutputTokens": 50}
+    assert len(the_charge(process).actions) == 2
+
+
+def test_so_is_another_claude(start: Start, replay: ReplayServer):
+    """The anthropic SDK writes the path after us, of what the body names."""
+    changing(start, cap=50, route={"claude-*": "claude-haiku-4-5@20251001"})
+    replay.replies = [as_json(CLAUDE)]
+    made = anthropic.AnthropicVertex(region="europe-west4", project_id="p", access_token="t", base_url=replay.url)
+
+    with made as opened:
+        opened.messages.create(model="claude-opus-4-5", max_tokens=900, messages=[{"role": "user", "content": "Hi"}])
+
+    assert replay.received[0].path.endswith("/publishers/anthropic/models/claude-haiku-4-5@20251001:rawPredict")
+    assert replay.received[0].json["max_tokens"] == 50
