@@ -4,6 +4,7 @@ LLMCostError
 ├── ConfigError            start-up only: file, line, key, what was expected
 ├── UnknownPriceError      no rate for this model: the charge is `unpriced`, never 0
 ├── WebhookError           a webhook that must not be believed
+├── WireError              what came over a network cannot be read
 ├── ProviderStatusError    a provider answered with an error; never raised, it stands for one in what we tell
 ├── ProviderEventError     a provider broke a stream off with an error; never raised either
 ├── StoreError             a store's own failure, raised `from` the driver's error
@@ -103,6 +104,10 @@ def error_type(error: BaseException) -> str:
 
 class WebhookError(LLMCostError):
     """A webhook that must not be believed: unsigned, wrongly signed, too old, or no JSON object."""
+
+
+class WireError(LLMCostError):
+    """What came over a network cannot be read."""
 
 
 class RefusedError(LLMCostError):

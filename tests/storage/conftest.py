@@ -9,13 +9,33 @@ import pytest
 
 from otel_llmcost.storage import open_store
 from otel_llmcost.storage.base import Store
+from otel_llmcost.storage.memory import MemoryStore
+from otel_llmcost_collector.store_api import StoreApi
+from tests.storage.serving import Serving
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(scope="session")
+def serving() -> Iterator[Serving]:
+    """One server for all tests; what it serves is theirs."""
+    with Serving() as running:
+        yield running
+
+
+@pytest.fixture
+def url_of_a_served_store(serving: Serving) -> Iterator[str]:
+    kept = MemoryStore()
+    serving.app = api = StoreApi(kept)
+    yield f"http://127.0.0.1:{serving.port}?timeout=5"
+    api.close()
+    kept.close()
+
+
+@pytest.fixture(params=["memory", "sqlite", "https"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A new backend adds a param here, not a test."""
     urls = {"memory": "memory://", "sqlite": f"sqlite://{tmp_path}/ledger.db"}
-    made = open_store(urls[request.param])
+    url = request.getfixturevalue("url_of_a_served_store") if request.param == "https" else urls[request.param]
+    made = open_store(url)
     yield made
     made.close()
 

@@ -55,7 +55,7 @@ def test_a_relative_path_keeps_its_meaning_when_the_process_moves(
     store.close()
 
 
-@pytest.mark.parametrize("url", ["redis://localhost", "https://collector:4319", "ledger.db", "", "sqlite:ledger.db"])
+@pytest.mark.parametrize("url", ["ftp://localhost", "ledger.db", "", "sqlite:ledger.db"])
 def test_a_url_of_no_store_of_ours_is_an_error_that_says_what_there_is(url: str) -> None:
     with pytest.raises(ConfigError, match="memory://, sqlite:///absolute/path") as caught:
         open_store(url)
