@@ -30,6 +30,8 @@ def reserve(driver: Driver, turn: Turn) -> None:
     """
     try:
         driver.reserve(turn)
+        if turn.change is not None:
+            turn.unapplied = turn.change  # until somebody applies it
     except RefusedError as error:
         raise held(error)  # noqa: B904 -- mostly the error itself
     except Exception as error:  # noqa: BLE001 -- ours; the call goes on unaccounted, and the log says so
@@ -48,6 +50,8 @@ async def areserve(driver: Driver, turn: Turn) -> None:
     """
     try:
         await driver.areserve(turn)
+        if turn.change is not None:
+            turn.unapplied = turn.change  # until somebody applies it
     except RefusedError as error:
         raise held(error)  # noqa: B904 -- mostly the error itself
     except Exception as error:  # noqa: BLE001 -- ours; the call goes on unaccounted, and the log says so
