@@ -43,12 +43,17 @@ def connection(url: SplitResult, timeout_seconds: float, *, is_direct: bool = Fa
     return plain, target if proxy is None else origin(url) + target
 
 
-def answer(connected: HTTPConnection, method: str, deadline: float) -> HTTPResponse:
-    """Prepare to read the answer to a request, all of it before a deadline of the monotonic clock.
+def answer(connected: HTTPConnection, deadline: float) -> HTTPResponse:
+    """Begin to read the answer to a request, all of it to come before a deadline of the monotonic clock.
 
-    `HTTPConnection.getresponse()` would wait the whole timeout for every single byte.
+    As it is, `HTTPConnection.getresponse()` waits the whole timeout for every single byte.
     """
-    return HTTPResponse(cast("socket.socket", _Timed(connected.sock, deadline)), method=method)
+
+    def timed(sock: socket.socket, method: str | None) -> HTTPResponse:
+        return HTTPResponse(cast("socket.socket", _Timed(sock, deadline)), method=method)
+
+    vars(connected)["response_class"] = timed
+    return connected.getresponse()
 
 
 def basic(header: str, url: SplitResult) -> dict[str, str]:

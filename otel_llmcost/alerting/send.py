@@ -67,8 +67,7 @@ def _post(url: SplitResult, headers: Mapping[str, str], body: bytes, timeout_sec
         connection.connect()
         deadline = monotonic() + timeout_seconds
         connection.request("POST", target, body, dict(headers))
-        with closing(web.answer(connection, "POST", deadline)) as response:
-            response.begin()
+        with closing(web.answer(connection, deadline)) as response:
             # Read a polite piece, else the receiver sees its connection reset. What it says does not matter.
             with suppress(OSError, HTTPException):
                 response.read(_READ_AT_MOST_BYTES)
