@@ -46,7 +46,8 @@ _FIGURES = [
     kinds.stat(
         "Not confirmed",
         "Cost that no provider has confirmed: estimated (an answer without usage) or suspected (a call whose end "
-        "nobody saw, which may have been billed). If it grows, look for timeouts and aborted streams.",
+        "nobody saw, which may have been billed). If it grows, look for timeouts and aborted streams. What the truth "
+        "takes back counts when it comes: below 0, more became known than was estimated in this time.",
         Query(expr=promql.or_zero(promql.cost(only=promql.NOT_CONFIRMED))),
         looks.MONEY,
         width=4,
