@@ -126,6 +126,7 @@ def facts(finding: Finding) -> dict[str, Scalar]:
         "continued": finding.is_continued,
         "cost_usd": from_nano(finding.cost_nano),
         "expected_usd": _usd(finding.expected_nano),
+        "usual_from_usd": _usd(finding.low_nano),
         "usual_up_to_usd": _usd(finding.high_nano),
         "score": None if finding.score is None else Decimal(finding.score).quantize(_SCORE),
         "method": finding.method,

@@ -89,7 +89,7 @@ def anomalies(
     tools = ctx.ensure_object(Tools)
     now = tools.now()
     options = said(tools.settings.anomalies or Anomalies(), by=by, method=method, threshold=threshold, least=least)
-    start = _SINCE_EVER if since == ALL else instant(since, now, "--since")
+    start = _SINCE_EVER if since == ALL else max(instant(since, now, "--since"), _SINCE_EVER)
     end = min(instant(until, now, "--until"), now) if until else now
     found = find(tools.store(), start, end, options)
     told = watch(tools.store(), now, options) if alert else None

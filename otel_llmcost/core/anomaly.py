@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal
 
-from otel_llmcost.core.attribution import DIMENSIONS, Dimension
+from otel_llmcost.core.attribution import DIMENSIONS, Dimension, encodable
 from otel_llmcost.core.money import NANO_PER_USD, format_usd, from_nano
 from otel_llmcost.core.usual import HISTORY_DAYS, JUDGES, THRESHOLDS, Method
 
@@ -88,15 +88,16 @@ class Finding:
     method: Method | None = None
     """None, like what follows: first seen."""
     expected_nano: int | None = None
+    low_nano: int | None = None
+    """From here to `high_nano` is usual."""
     high_nano: int | None = None
-    """Above this the day was unusual."""
     score: float | None = None
     """How many times the usual spread above what was expected."""
 
     @property
     def subject(self) -> str:
         """Name it as balances are named: `agent=writer`; empty: all calls."""
-        return "" if self.by == TOTAL else f"{self.by}={self.value or ''}"
+        return "" if self.by == TOTAL else f"{self.by}={encodable(self.value or '')}"
 
     @property
     def what(self) -> str:
@@ -164,9 +165,8 @@ class _Series:
 def _series(costs: Iterable[DayCost], until: date) -> Iterator[_Series]:
     by_value: dict[str | None, dict[date, int]] = {}
     for each in costs:
-        if each.day < until:
-            of_value = by_value.setdefault(each.value, {})
-            of_value[each.day] = of_value.get(each.day, 0) + each.cost_nano
+        of_value = by_value.setdefault(each.value, {})
+        of_value[each.day] = of_value.get(each.day, 0) + each.cost_nano
     for value, by_day in by_value.items():
         first = min(by_day)
         every = (first + _DAY * place for place in range((until - first).days))
@@ -192,6 +192,7 @@ def _judged(by: By, series: _Series, days: Days, options: Anomalies) -> Iterator
                 is_partial=day == days.partial,
                 method=options.method,
                 expected_nano=usual.expected_nano,
+                low_nano=max(usual.low_nano, 0),
                 high_nano=usual.high_nano,
                 score=usual.score,
             )

@@ -15,7 +15,7 @@ HISTORY_DAYS = 56
 
 _WEEK = 7
 _FEWEST = 3
-"""With fewer days nothing is usual yet."""
+"""With fewer days nothing is usual yet, and to the robust method only what is far beyond them unusual."""
 _LEAST_SIGMA_SHARE = 0.01
 """Of the mean: days that were all alike must not make the next cent a sensation."""
 _CENT_NANO = 10_000_000
@@ -25,6 +25,8 @@ _FEWEST_FOR_WEEKDAYS = 14
 _IRREGULAR = 0.1
 _DOUBT = 0.35
 """What is taken for the spread of a series of which nothing is known, as a logarithm: days differ by 40 %."""
+_YOUNG_DOUBT = 1.0
+"""With fewer days than the fewest, of which the first rarely was a whole one: twelve times as much is too much."""
 _DOUBT_WEIGHT = 4
 """As much as so many days' worth of knowledge."""
 _LEAST_SPREAD = 0.05
@@ -41,7 +43,7 @@ class Usual:
 
     expected_nano: int
     low_nano: int
-    """Below this a day is unusually cheap; never below 0 in what is told to people."""
+    """Below this a day is unusually cheap; may be below 0."""
     high_nano: int
     """Above this a day is unusually dear."""
     score: float
@@ -87,14 +89,14 @@ def by_median(days: Sequence[int], cost: int, threshold: float, least: int = 0) 
     """
     shift = max(least // 2, _CENT_NANO)
     kept = _telling(days[-HISTORY_DAYS:], least)
-    if len(kept) < _FEWEST:
+    if not kept:
         return None
     levels = [log(max(each, 0) + shift) for _, each in kept]
     places = [place % _WEEK for place, _ in kept]
     usual = _weekdays(levels, places)
     flat = [level - usual[place] for level, place in zip(levels, places, strict=True)]
     steps = _steps(flat)
-    trend, spread = _trend(steps), _spread(steps)
+    trend, spread = _trend(steps), _spread(steps) if len(kept) >= _FEWEST else _YOUNG_DOUBT
     expected = median(flat[-_WEEK:]) + trend + usual[0]
     bounds = (expected + sigmas * spread for sigmas in (-threshold, 0, threshold))
     low, middle, high = (round(exp(min(bound, _LARGEST))) - shift for bound in bounds)

@@ -62,6 +62,7 @@ def test_json_holds_all_that_is_known(months):
                     "continued": False,
                     "cost_usd": 40.0,
                     "expected_usd": 11.0,
+                    "usual_from_usd": 7.383743132,
                     "usual_up_to_usd": 16.275026505,
                     "score": 8.34,
                     "method": "robust",
@@ -77,6 +78,7 @@ def test_all_of_the_ledger_may_be_looked_at(months):
     spikes = [("2026-09-18", "anomaly"), ("2026-10-18", "anomaly"), ("2026-11-17", "anomaly")]
 
     assert days(months, "--since", "all", "--by", "agent") == spikes
+    assert days(months, "--since", "0001-01-01", "--by", "agent") == spikes
     assert days(months, "--since", "2026-10-01", "--until", "2026-11-01", "--by", "agent") == spikes[1:2]
     assert days(months, "--since", "all", "--by", "all").count(spikes[0]) == len(
         ["total", "agent", "model", "provider"]
