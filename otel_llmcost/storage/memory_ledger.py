@@ -13,11 +13,11 @@ from otel_llmcost.core.ledger import Charge, reversal
 from otel_llmcost.storage.base import GroupBy, Total
 from otel_llmcost.storage.shared import Sum, dearest_first
 
-_FORGOTTEN: frozenset[Dimension] = frozenset({"task", "session", "trace"})
+FORGOTTEN: frozenset[Dimension] = frozenset({"task", "session", "trace"})
 """Dimensions that old sums do not keep, since every value of them is soon over."""
-_KEPT: tuple[Dimension, ...] = tuple(dimension for dimension in DIMENSIONS if dimension not in _FORGOTTEN)
+KEPT: tuple[Dimension, ...] = tuple(dimension for dimension in DIMENSIONS if dimension not in FORGOTTEN)
 
-_UNCERTAIN = frozenset({"estimated", "suspected"})
+UNCERTAIN = frozenset({"estimated", "suspected"})
 _TIMES: Mapping[GroupBy, str] = {"hour": "%Y-%m-%dT%H:00", "day": "%Y-%m-%d", "month": "%Y-%m"}
 _OF_CHARGE: Mapping[GroupBy, Callable[[Charge], str | None]] = {
     "provider": lambda charge: charge.tags.get("provider", charge.provider),
@@ -56,7 +56,7 @@ class MemoryLedger:
     def uncertain(self, response_id: str) -> Charge | None:
         """Find the charge of an answer that is estimated or suspected and was not corrected yet."""
         for charge in reversed(self._charges.values()):
-            is_open = charge.status in _UNCERTAIN and charge.corrects is None
+            is_open = charge.status in UNCERTAIN and charge.corrects is None
             if charge.response_id == response_id and is_open and reversal(charge).charge_id not in self._charges:
                 return charge
         return None
@@ -66,23 +66,23 @@ class MemoryLedger:
         sums: dict[tuple[str | None, ...], Sum] = {}
         for charge in self._charges.values():
             if since <= charge.at < until:
-                sums.setdefault(_group(charge, by), Sum()).add_charge(charge)
+                sums.setdefault(group_of(charge, by), Sum()).add_charge(charge)
         for charge, old in self._old.values():
             if since <= charge.at < until:
-                sums.setdefault(_group(charge, by), Sum()).add_sum(old)
+                sums.setdefault(group_of(charge, by), Sum()).add_sum(old)
         return dearest_first(total.total(group) for group, total in sums.items())
 
     def _fold(self, charge: Charge) -> None:
         hour = charge.at.replace(minute=0, second=0, microsecond=0)
-        tags = [charge.tags.get(dimension) for dimension in _KEPT]
+        tags = [charge.tags.get(dimension) for dimension in KEPT]
         key = (hour.isoformat(), charge.status, charge.operation, charge.provider, charge.model, charge.rate_id, *tags)
         if key not in self._old:
-            kept = {dimension: value for dimension, value in charge.tags.items() if dimension not in _FORGOTTEN}
+            kept = {dimension: value for dimension, value in charge.tags.items() if dimension not in FORGOTTEN}
             self._old[key] = replace(charge, at=hour, tags=kept, trace_id=None), Sum()
         self._old[key][1].add_charge(charge)
 
 
-def _group(charge: Charge, by: Sequence[GroupBy]) -> tuple[str | None, ...]:
+def group_of(charge: Charge, by: Sequence[GroupBy]) -> tuple[str | None, ...]:
     return tuple(_value(charge, name) for name in by)
 
 
