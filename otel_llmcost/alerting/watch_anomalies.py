@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Literal, Protocol
+from uuid import uuid4
 
 from otel_llmcost.core.alert import Alert
 from otel_llmcost.core.anomaly import (
@@ -31,6 +32,10 @@ LEVEL = "anomaly"
 LOOK_BACK = timedelta(days=3)
 """How many days that are over are looked at beside today: over a weekend no agent may have run that could tell."""
 
+EVERY = timedelta(hours=1)
+"""How often a fleet looks: it reads weeks of the ledger."""
+
+_DUTY = "anomalies"
 _DAY = timedelta(days=1)
 _SCORE = Decimal("0.01")
 
@@ -58,10 +63,18 @@ class Ledger(Protocol):
 
 
 class Outbox(Ledger, Protocol):
-    """A ledger whose store sends alerts."""
+    """A ledger that tells of what is found in it."""
 
     def fire(self, alert: Alert) -> bool:
         """Put an alert into the outbox unless it was told already."""
+        ...
+
+
+class Fleet(Outbox, Protocol):
+    """A ledger that many processes share."""
+
+    def lead(self, duty: str, holder: str, now: datetime, until: datetime) -> bool:
+        """Take a duty that one process of all does; False: another holds it."""
         ...
 
 
@@ -75,6 +88,14 @@ def watch(store: Outbox, now: datetime, options: Anomalies) -> list[Alert]:
     """
     news = [each for each in find(store, now - LOOK_BACK, now, options) if not each.is_continued]
     return [alert for alert in (alert_of(each, now) for each in news) if store.fire(alert)]
+
+
+def watch_hourly(store: Fleet, now: datetime, options: Anomalies) -> list[Alert]:
+    """Watch, unless it is not wanted or some process of the fleet did so within the hour."""
+    # A holder of its own for each look: whoever comes next, be it the same process, waits until the hour is over.
+    if not options.is_watched or not store.lead(_DUTY, uuid4().hex, now, now + EVERY):
+        return []
+    return watch(store, now, options)
 
 
 def find(ledger: Ledger, since: datetime, until: datetime, options: Anomalies) -> list[Finding]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from otel_llmcost.alerting.log import describe
-from otel_llmcost.alerting.watch_anomalies import find, watch
+from otel_llmcost.alerting.watch_anomalies import EVERY, find, watch, watch_hourly
 from otel_llmcost.alerting.webhook import body
 from otel_llmcost.core.anomaly import Anomalies
 from otel_llmcost.storage import open_store
@@ -81,6 +81,24 @@ def test_each_anomaly_is_told_once_by_whoever_looks(store, spend, month):
     assert (alert.spent_nano, alert.window_start) == (71 * USD, datetime(2026, 11, 21, tzinfo=UTC))
     assert alert.facts["day"] == "2026-11-21"
     assert isinstance(alert.facts["score"], Decimal)
+
+
+def test_a_fleet_looks_once_an_hour(store, spend, month):
+    options = Anomalies(by=("agent",))
+    first = watch_hourly(store, NOW, options)
+    spend(60, 1)
+
+    soon, later, again = (watch_hourly(store, NOW + EVERY * hours, options) for hours in (0.9, 1, 2))
+
+    assert [first, soon, again] == [[], [], []]
+    assert [alert.kind for alert in later] == ["anomaly"]
+
+
+def test_nobody_looks_who_was_told_not_to(store, spend, month):
+    spend(60, 1)
+
+    assert watch_hourly(store, NOW, Anomalies(is_watched=False)) == []
+    assert len(watch_hourly(store, NOW, OPTIONS)) == len(["total", "agent", "model"])
 
 
 def test_an_anomaly_that_goes_on_is_told_again_only_if_it_gets_much_worse(store, spend, month):
