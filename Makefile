@@ -111,8 +111,9 @@ prices: .venv/installed ## Compile the price book anew, from the versions that p
 	$(BIN)/python -m otel_llmcost.pricebook.compile --litellm build/prices/litellm-*.whl
 	$(BIN)/python tests/pricebook/take_judge.py build/prices/litellm-*.whl
 
-docs: .venv/installed ## Write docs/cli.md and docs/settings.md anew
+docs: .venv/installed ## Write anew what programs know of docs/: commands, settings, endpoints, how far off forecasts are
 	$(BIN)/python -m tests.cli.pages
+	$(BIN)/python -m tests.core.backtest
 
 clean: ## Remove everything that was made
 	rm -rf .venv .venv-* dist build .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

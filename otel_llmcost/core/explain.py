@@ -2,7 +2,7 @@
 
 A group (an agent, say) that calls in one of the two times only is `new` or `gone`. Of one that calls in both, the cost
 on each model is a product (see `factors`), and each of its factors gets its Shapley value: no order of causes has to be
-chosen, and a factor that did not change gets nothing. What rounding leaves is in the rest.
+chosen, and a factor that did not change gets nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CAUSES: tuple[Cause, ...] = get_args(Cause)
 """new, gone: groups that call in one of the times only · calls: how many · mix: on which models · input, output: tokens
 per call · cache: share of input that is read from a cache · price: other rates were applied (prices, discounts, service
 tiers, sizes) · retries: suspected cost of attempts whose end nobody saw · unpriced: calls that had no price in one of
-the times · rest: cache writes, tools, estimates, corrections, costs that a provider stated, rounding."""
+the times · rest: cache writes, tools, estimates, corrections, costs that a provider stated."""
 
 _Model = tuple[str, str]
 """Provider and model."""
@@ -135,9 +135,12 @@ class _Both:
         yield Part(cause="retries", group=self._group, change_nano=suspected[1] - suspected[0])
         for model in dict.fromkeys(_model(each) for sums in self._times for each in sums):
             explained = list(self._of_model(model))
-            yield from explained
             left = self._change(model) - sum(part.change_nano for part in explained)
-            yield Part(cause="rest", group=self._group, model=model[1], change_nano=left)
+            if abs(left) <= len(explained):  # rounded away
+                yield from _rounded(explained, left)
+            else:
+                yield from explained
+                yield Part(cause="rest", group=self._group, model=model[1], change_nano=left)
 
     def _of_model(self, model: _Model) -> Iterator[Part]:
         old, new = (used.get(model) for used in self._uses)
@@ -184,6 +187,13 @@ _NONE = Counts(0, 0, 0, 0, 0)
 
 def _unpriced(sums: Sequence[Sums]) -> set[_Model]:
     return {_model(each) for each in sums if each.status == "unpriced"}
+
+
+def _rounded(parts: Sequence[Part], left: int) -> Iterator[Part]:
+    """Give what rounding leaves to the largest part."""
+    largest = max(parts, key=lambda part: abs(part.change_nano), default=None)
+    for part in parts:
+        yield replace(part, change_nano=part.change_nano + left) if part is largest else part
 
 
 def _joined(parts: Iterable[Part]) -> tuple[Part, ...]:
