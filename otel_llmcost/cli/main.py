@@ -78,7 +78,7 @@ def wire(ctx: click.Context, arguments: Mapping[str, str]) -> Tools:
 
     @cache
     def store() -> Store:
-        opened = open_store(settings.store)
+        opened = open_store(settings.store, token=settings.store_token)
         ctx.call_on_close(opened.close)
         return opened
 

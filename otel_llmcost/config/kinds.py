@@ -254,7 +254,7 @@ def _table(value: object) -> Mapping[str, object]:
 TEXT = Kind("a text that is not empty", _text)
 PATH = Kind("the path of a file", _text)
 SWITCH = Kind("true or false", _switch, from_text=lambda text: _SWITCH_WORDS.get(text.lower(), text))
-STORE_URL = Kind("a URL such as sqlite:///var/lib/llmcost/ledger.db or memory://", _url)
+STORE_URL = Kind("a URL such as sqlite:///var/lib/llmcost/ledger.db, memory:// or https://collector:4319", _url)
 ALERT_URL = Kind('a URL such as https://hooks.example.com/llmcost, or "env:NAME"', _alert_url, is_secret=True)
 SECRET = Kind('a text, or "env:NAME"', _text, is_secret=True)
 USD = Kind(f"USD from 0 to {_MOST_USD:,}, such as 10.00", _usd)

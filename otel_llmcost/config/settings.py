@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from otel_llmcost.config import file, sections, table
-from otel_llmcost.config.kinds import listed, unknown
+from otel_llmcost.config.kinds import FROM_ENVIRONMENT, listed, unknown
 from otel_llmcost.config.reader import Notes, Table, said, shown
 from otel_llmcost.config.sections import Document
 from otel_llmcost.config.table import Count, LogLevel, Setting, Spans
@@ -34,6 +34,8 @@ class Settings:
     """Everything a process is told. What could not be read stands in `problems` and counts as not said."""
 
     store: str
+    store_token: str = ""
+    """Says who asks, where the store is a server; empty: nobody in particular."""
     spans: Spans
     count: Count
     summary: bool
@@ -137,6 +139,7 @@ def _settings(values: _Values, found: file.File, environ: Mapping[str, str], hom
     levels = frozenset(mark.level for marks in (DEFAULT_MARKS, *(each.marks for each in budgets)) for mark in marks)
     return Settings(
         store=values.of(table.STORE) or _default_store(state),
+        store_token=_resolved(values.of(table.STORE_TOKEN), environ, notes),
         spans=values.of(table.SPANS),
         count=values.of(table.COUNT),
         summary=values.of(table.SUMMARY),
@@ -155,6 +158,18 @@ def _settings(values: _Values, found: file.File, environ: Mapping[str, str], hom
         refreshed_prices=state / "prices.json",
         config_path=found.path,
     )
+
+
+def _resolved(token: str, environ: Mapping[str, str], notes: Notes) -> str:
+    """Look the token up in the environment where it is only named."""
+    if not token.startswith(FROM_ENVIRONMENT):
+        return token
+    variable = token.removeprefix(FROM_ENVIRONMENT)
+    found = environ.get(variable, "")
+    if not found:
+        problem, expected = f"the environment has no {variable}", f"a value in the variable {variable}"
+        notes.place((table.STORE_TOKEN.key,), problem, loss=_NO_EFFECT, expected=expected)
+    return found
 
 
 def _fixed_costs(document: Document, notes: Notes) -> tuple[FixedCost, ...]:

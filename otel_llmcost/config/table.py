@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar, get_args
 
-from otel_llmcost.config.kinds import PATH, STORE_URL, SWITCH, TEXT, Kind, one_of
+from otel_llmcost.config.kinds import PATH, SECRET, STORE_URL, SWITCH, TEXT, Kind, one_of
 from otel_llmcost.core.attribution import SAID, Dimension
 
 Spans = Literal["auto", "own", "enrich", "off"]
@@ -61,7 +61,14 @@ STORE = Setting(
     kind=STORE_URL,
     default="",
     default_text="`sqlite://~/.local/state/otel-llmcost/ledger.db`, written out in full",
-    help="Where ledger and balances are kept: `sqlite:///<path>`, shared by the agents of one machine, or `memory://`.",
+    help="Where ledger and balances are kept: `sqlite:///<path>`, shared by the agents of one machine, `memory://`, "
+    "or `https://host:port`, a server for many machines.",
+)
+STORE_TOKEN = Setting(
+    name="store_token",
+    kind=SECRET,
+    default="",
+    help="Tells the server of a store `https://…` who asks; in the file better as `env:NAME`.",
 )
 SPANS: Setting[Spans] = Setting(
     name="spans",
@@ -103,6 +110,7 @@ ATTRIBUTION: dict[Dimension, Setting[str]] = {
 SETTINGS: tuple[Setting[object], ...] = (
     CONFIG,
     STORE,
+    STORE_TOKEN,
     SPANS,
     COUNT,
     SUMMARY,

@@ -210,7 +210,7 @@ def _channels(settings: Settings) -> tuple[Channel, ...]:
 def _open(settings: Settings) -> Store:
     """Open the store; where that cannot be, account in memory and say so."""
     try:
-        return open_store(settings.store)
+        return open_store(settings.store, token=settings.store_token)
     except Exception as error:  # noqa: BLE001 -- whatever is wrong with it, the agent runs
         logger.error("the store %s cannot be opened, costs are kept in memory only: %s", settings.store, error)
         return MemoryStore()

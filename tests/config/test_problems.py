@@ -18,8 +18,8 @@ BUDGET_KEYS = (
     '"on_store_error", "carry_over" or "actions"'
 )
 TOP_KEYS = (
-    '"store", "spans", "count", "summary", "strict", "disabled", "log_level", "attribution", "budget", "limit", '
-    '"tiers", "alert", "price", "fixed_cost" or "anomalies"'
+    '"store", "store_token", "spans", "count", "summary", "strict", "disabled", "log_level", "attribution", "budget", '
+    '"limit", "tiers", "alert", "price", "fixed_cost" or "anomalies"'
 )
 USD = "USD from 0 to 1,000,000,000, such as 10.00"
 WINDOW = (
@@ -364,7 +364,7 @@ def test_a_fault_of_a_budget_says_key_line_and_what_it_means(tmp_path, line, pro
                 'llmcost.toml:2: summary: found "yes"; it is taken as if left out (expected true or false)',
                 (
                     'llmcost.toml:3: store: found "ledger.db"; it is taken as if left out '
-                    "(expected a URL such as sqlite:///var/lib/llmcost/ledger.db or memory://)"
+                    "(expected a URL such as sqlite:///var/lib/llmcost/ledger.db, memory:// or https://collector:4319)"
                 ),
             ],
             id="top-values",

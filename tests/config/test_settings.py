@@ -183,6 +183,32 @@ def test_without_a_file_defaults_hold(tmp_path):
     assert (settings.budgets, settings.channels, settings.prices, settings.problems) == ((), (), (), ())
 
 
+@pytest.mark.parametrize(
+    ("line", "environ", "token"),
+    [
+        pytest.param("", {}, "", id="said-nowhere"),
+        pytest.param('store_token = "env:LLM_TOKEN"', {"LLM_TOKEN": "geheim"}, "geheim", id="named-in-the-file"),
+        pytest.param("", {"OTEL_LLMCOST_STORE_TOKEN": "geheim"}, "geheim", id="in-its-variable"),
+    ],
+)
+def test_the_token_for_a_store_is_kept_out_of_the_file(tmp_path, line, environ, token):
+    (tmp_path / "llmcost.toml").write_text(line)
+
+    settings = load(environ, cwd=tmp_path, home=tmp_path)
+
+    assert (settings.store_token, settings.problems) == (token, ())
+
+
+def test_a_token_that_the_environment_lacks_is_a_problem_with_its_line(tmp_path):
+    (tmp_path / "llmcost.toml").write_text('spans = "own"\nstore_token = "env:LLM_TOKEN"')
+
+    settings = load({}, cwd=tmp_path, home=tmp_path)
+
+    (problem,) = settings.problems
+    assert (problem.line, problem.key, settings.store_token) == (2, "store_token", "")
+    assert "the environment has no LLM_TOKEN" in str(problem)
+
+
 def test_argument_beats_environment_beats_file_beats_default(tmp_path):
     (tmp_path / "llmcost.toml").write_text('spans = "own"\ncount = "exact"\nlog_level = "error"')
     environ = {"OTEL_LLMCOST_SPANS": "enrich", "OTEL_LLMCOST_COUNT": "estimate"}
