@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 from opentelemetry import context as otel_context
@@ -19,7 +18,7 @@ from opentelemetry.context import Context
 from otel_llmcost.adapters.base import Api
 from otel_llmcost.adapters.endpoint import Endpoint, tier_of
 from otel_llmcost.core.attribution import Dimension, Tags
-from otel_llmcost.core.budget import Claim, Grant, Refusal
+from otel_llmcost.core.budget import Grant, Refusal
 from otel_llmcost.core.flow import Answer, Call, Later, Release, Reserve, Send, Settle, Step, call_flow, new_call
 from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.policy import Policy
@@ -27,10 +26,11 @@ from otel_llmcost.core.pricing import Pricing
 from otel_llmcost.core.tokens import CountText, count_input
 from otel_llmcost.core.uuid7 import uuid7
 from otel_llmcost.core.value import maker, value
-from otel_llmcost.errors import BudgetExceededError, RefusedError, StoreBusyError, StoreError
+from otel_llmcost.errors import BudgetExceededError, RefusedError
 from otel_llmcost.instrumentation.afterwards import Owed, beside, correct, lost_attempts
 from otel_llmcost.instrumentation.chores import Chores
 from otel_llmcost.instrumentation.counting import by_rule
+from otel_llmcost.instrumentation.desk import Desk
 from otel_llmcost.instrumentation.errands import spanned_by_its_broker
 from otel_llmcost.instrumentation.outage import Outage
 from otel_llmcost.instrumentation.rooms import Rooms, Wait
@@ -74,6 +74,7 @@ class Driver:
     pricing: Pricing
     writer: Writer
     outage: Outage
+    """Stands in for the store while it is away."""
     spans: Spans
     meters: Meters
     events: deque[Charge]
@@ -95,6 +96,11 @@ class Driver:
     count_text: Callable[[str], CountText] = by_rule
     """Model → what counts its texts."""
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    desk: Desk = field(init=False)
+    """Takes and books."""
+
+    def __post_init__(self) -> None:
+        self.desk = Desk(self.writer, self.outage, self.rooms)
 
     def begin(self, ask: Ask) -> Turn | None:
         """Start the turn of a call; None: another call of ours that is under way accounts for it."""
@@ -202,10 +208,10 @@ class Driver:
     def _take(self, step: Reserve, turn: Turn, wait: Wait | None) -> Refusal | Grant | Later | None:
         hold = self._hold(step)
         if wait is None:
-            return self._reserved(hold, tell=True)
+            return self.desk.reserve(hold, self.policy, tell=True)
         seconds = wait.before(hold.claims, self.now())
         if seconds is None:
-            answer = self._reserved(hold, tell=wait.is_over)
+            answer = self.desk.reserve(hold, self.policy, tell=wait.is_over)
             seconds = wait.after(answer, self.now())
             if seconds is None:
                 return answer
@@ -216,28 +222,16 @@ class Driver:
     async def _atake(self, step: Reserve, turn: Turn, wait: Wait | None) -> Refusal | Grant | Later | None:
         hold = self._hold(step)
         if wait is None:
-            return await self._areserved(hold, tell=True)
+            return await self.desk.areserve(hold, self.policy, tell=True)
         seconds = wait.before(hold.claims, self.now())
         if seconds is None:
-            answer = await self._areserved(hold, tell=wait.is_over)
+            answer = await self.desk.areserve(hold, self.policy, tell=wait.is_over)
             seconds = wait.after(answer, self.now())
             if seconds is None:
                 return answer
         await wait.apause(seconds)
         self._check_all(turn)
         return Later(self.now())
-
-    def _reserved(self, hold: Hold, *, tell: bool) -> Refusal | Grant | None:
-        try:
-            return self.writer.reserve(hold, tell=tell)
-        except StoreError as error:
-            return self.outage.reserve(hold, self.policy, error)
-
-    async def _areserved(self, hold: Hold, *, tell: bool) -> Refusal | Grant | None:
-        try:
-            return await self._areserve(hold, tell=tell)
-        except StoreError as error:
-            return self.outage.reserve(hold, self.policy, error)
 
     def _waited(self, turn: Turn, wait: Wait) -> None:
         """Let the next one in, and tell how long it took."""
@@ -250,15 +244,7 @@ class Driver:
     def _release(self, step: Step) -> None:
         """Give back what a call took that is not sent, or not so, if that is the step."""
         if isinstance(step, Release):
-            self._give_back(step.call.charge_id, step.claims)
-
-    def _give_back(self, reservation_id: str, claims: tuple[Claim, ...]) -> None:
-        self._book(Posting(reservation_id=reservation_id, claims=claims, charge=None, assumed={}, is_sent=False))
-
-    def _book(self, posting: Posting) -> None:
-        self.writer.settle(posting)
-        if self.rooms.queues:
-            self.rooms.freed(posting)
+            self.desk.give_back(step.call.charge_id, step.claims)
 
     def _check_all(self, turn: Turn) -> None:
         """Refuse what may not be sent whatever its balances are."""
@@ -270,28 +256,6 @@ class Driver:
             stop = self.policy.controls.stop_of(turn.call.tags, turn.call.at)
             if stop is not None:
                 raise RefusedError.stopped(scope=str(stop.scope), by=stop.by, reason=stop.reason)
-
-    async def _areserve(self, hold: Hold, *, tell: bool) -> Refusal | Grant | None:
-        if self.writer.is_async:
-            waiting: asyncio.Future[Refusal | Grant | None] = asyncio.ensure_future(
-                self.writer.areserve(hold, tell=tell)
-            )
-        else:
-            try:
-                return self.writer.reserve(hold, wait=False, tell=tell)
-            except StoreBusyError:
-                reserve = partial(self.writer.reserve, hold, tell=tell)
-                waiting = asyncio.get_running_loop().run_in_executor(None, reserve)
-        try:
-            return await asyncio.shield(waiting)
-        except asyncio.CancelledError:
-            waiting.add_done_callback(lambda done: self._give_back_late(hold, done))
-            raise
-
-    def _give_back_late(self, hold: Hold, done: asyncio.Future[Refusal | Grant | None]) -> None:
-        """Release what was taken for a task that was cancelled meanwhile."""
-        if not done.cancelled() and done.exception() is None and not isinstance(done.result(), Refusal):
-            self._give_back(hold.reservation_id, hold.claims)
 
     def _hold(self, step: Reserve) -> Hold:
         call = step.call
@@ -330,13 +294,13 @@ class Driver:
             for part in beside(step, turn.answers_beside(), self.pricing):
                 self.events.append(part)
                 self.meters.ended(turn.call, part, None, is_foreign=True)
-                self.writer.settle(
+                self.desk.book(
                     _posting(reservation_id=part.charge_id, claims=step.claims, charge=part, assumed=step.assumed)
                 )
         if turn.mark.lost:
             for posting in lost_attempts(step, turn.mark.lost, self.pricing):
                 self.meters.ended(turn.call, posting.charge, None, is_foreign=True)
-                self.writer.settle(posting)
+                self.desk.book(posting)
 
     def correct(self, original: Charge, truth: Charge) -> None:
         """Put what an answer really came to in the place of what was estimated or suspected of it."""
@@ -345,7 +309,7 @@ class Driver:
     def book(self, charge: Charge) -> None:
         """Book what nothing was held for, as a batch's results: it was spent whatever a budget says now."""
         claims = self.policy.claims(charge.tags, charge.at, None, lambda _budget, _subject: None)
-        self.writer.settle(_posting(reservation_id=charge.charge_id, claims=claims, charge=charge, assumed={}))
+        self.desk.book(_posting(reservation_id=charge.charge_id, claims=claims, charge=charge, assumed={}))
         self.events.append(charge)
         self.meters.learnt(charge)
 
@@ -366,7 +330,7 @@ class Driver:
 
     def _post(self, step: Settle) -> None:
         if step.claims or step.charge is not None:
-            self._book(
+            self.desk.book(
                 _posting(
                     reservation_id=step.call.charge_id,
                     claims=step.claims,

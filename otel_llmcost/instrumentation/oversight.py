@@ -20,6 +20,8 @@ from otel_llmcost.storage.base import Store
 
 ACTS_SECONDS = 0.5
 """A stop holds in every process within a second: this, and the time a look takes."""
+BALANCES_SECONDS = 10.0
+"""So old may be what is known of others' spending when the store goes away."""
 FILE_SECONDS = 2.0
 DUTIES_SECONDS = 60.0
 AGAIN_AFTER = timedelta(seconds=30)
@@ -54,6 +56,8 @@ class Oversight:
             Chore("look for stops and raises", ACTS_SECONDS, self.look_at_acts),
             Chore("watch the ledger", DUTIES_SECONDS, self.do_duties),
         ]
+        if not self.store.is_local:
+            chores.append(Chore("take note of balances", BALANCES_SECONDS, self.look_at_balances))
         if self.source is not None:
             chores.append(Chore("read the changed settings", FILE_SECONDS, self.look_at_file))
         return chores
@@ -81,6 +85,17 @@ class Oversight:
         if controls != policy.controls:
             self.driver.policy = Policy(policy.budgets, now, controls)
             logger.warning("in force now: %d stops, %d raises", len(controls.stops), len(controls.raises))
+
+    def look_at_balances(self) -> None:
+        """Take note of what stands on all balances, for as long as the store may be away."""
+        now = self.driver.now()
+        policy = self.driver.policy
+        if not policy.budgets or self.driver.outage.is_on:
+            return
+        try:
+            self.driver.outage.know(self.store.balances(policy.spans(now)), now)
+        except StoreError:
+            return  # what was known is what will be held on
 
     def look_at_file(self) -> None:
         """Put changed settings in force; if they cannot be used, say so and go on with those that are."""

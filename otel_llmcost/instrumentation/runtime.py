@@ -18,6 +18,7 @@ from otel_llmcost.alerting.dispatcher import Dispatcher
 from otel_llmcost.alerting.top import top_agents
 from otel_llmcost.config import Settings
 from otel_llmcost.core.alert import Alert, Channel
+from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.policy import Policy
 from otel_llmcost.core.prices import PriceBook
 from otel_llmcost.core.pricing import Pricing
@@ -70,6 +71,7 @@ class Runtime:
             source: where the settings are from, to be read again when it changes; None: they stay.
         """
         now, is_exact = _now(), settings.count == "exact"
+        events: deque[Charge] = deque(maxlen=KEPT_EVENTS)
         store = _open(settings)
         meters = tracing.meters
         dispatcher = Dispatcher(
@@ -97,10 +99,10 @@ class Runtime:
             policy=Policy(settings.budgets, now),
             pricing=Pricing(_prices(settings), _learned(store), keep=writer.learn, is_exact=is_exact),
             writer=writer,
-            outage=Outage(MemoryStore()),
+            outage=Outage(lambda: tuple(events)),
             spans=tracing.spans,
             meters=meters,
-            events=deque(maxlen=KEPT_EVENTS),
+            events=events,
             said=settings.attribution,
             count_text=ExactCounting() if is_exact else by_rule,
             refuse_all_reason=settings.refuse_all_reason,

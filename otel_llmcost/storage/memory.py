@@ -105,6 +105,12 @@ class MemoryStore:
                     self._post(posting, charge, alerts)
         return alerts
 
+    def put(self, claim: Claim, spent_nano: int, at: datetime) -> None:
+        """Add what was spent elsewhere to a balance."""
+        with self._lock:
+            cell = self._cells.get(claim.key) or self._new_cell(claim, at)
+            cell.settled += spent_nano
+
     def renew(self, reservation_ids: Sequence[str], expires_at: datetime) -> None:
         """See `Store.renew`."""
         with self._lock:
