@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from otel_llmcost.adapters.base import Api
 from otel_llmcost.adapters.endpoint import ChunkShape, Endpoint
 from otel_llmcost.adapters.openai import chat
@@ -71,18 +73,21 @@ COHERE = Api(
         chat(asks_usage=True),  # its copy of OpenAI's interface, under /compatibility
         _chat("/v2/chat", _STREAM_OF_2),
         _chat("/v1/chat", _STREAM_OF_1),
-        _chat(
-            "/v1/generate",
-            ChunkShape(
-                text=("text",),
-                framing="lines",
-                end_key="event_type",
-                ends=frozenset({"stream-end"}),
-                words=('"stream-error"',),
-                errors=("err",),
+        replace(
+            _chat(
+                "/v1/generate",
+                ChunkShape(
+                    text=("text",),
+                    framing="lines",
+                    end_key="event_type",
+                    ends=frozenset({"stream-end"}),
+                    words=('"stream-error"',),
+                    errors=("err",),
+                ),
+                operation="text_completion",
+                dialect="cohere.generate",
             ),
-            operation="text_completion",
-            dialect="cohere.generate",
+            cap_at=(),  # its own default is small
         ),
         _billed("/v2/embed", "embeddings", "cohere.embed"),
         _billed("/v1/embed", "embeddings", "cohere.embed"),

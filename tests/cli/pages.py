@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from otel_llmcost.adapters import APIS, SDKS
+from otel_llmcost.adapters.endpoint import Endpoint
 from otel_llmcost.cli.main import cli
 from otel_llmcost.config import SETTINGS, Setting
 
@@ -41,6 +42,15 @@ Written by `make docs` from the adapters' rows; how calls come to them is in [sd
 """
 
 
+_CHANGES = """## Where a cap and another model go
+
+Written by `make docs` from the adapters' rows.
+
+| spoken by | endpoint | a cap goes to | another model is named in |
+|---|---|---|---|
+"""
+
+
 def endpoints_page() -> str:
     """One row for every endpoint that is known."""
     rows: dict[str, None] = {}
@@ -51,6 +61,36 @@ def endpoints_page() -> str:
                 counted = ", ".join(unit.replace("_", " ") for unit in units) or "nothing: estimated"
                 rows[f"| {api.name} | `{endpoint.path}` | {endpoint.operation} | {counted} |\n"] = None
     return _ENDPOINTS + "".join(rows)
+
+
+def actions_page() -> str:
+    """What was written by hand, and one row for every endpoint whose requests can be changed."""
+    text = (DOCS / "actions.md").read_text(encoding="utf-8").partition(_CHANGES)[0]
+    rows = dict.fromkeys(
+        f"| {api.name} | `{endpoint.path}` | {_cap(endpoint)} | {_model(endpoint)} |\n"
+        for api in (*SDKS, *APIS)
+        for endpoint in api.endpoints
+        if endpoint.pays == "now"
+    )
+    return text + _CHANGES + "".join(rows)
+
+
+def _cap(endpoint: Endpoint) -> str:
+    if not endpoint.has_output:
+        return "needs none"
+    lowered = ", ".join(f"`{path}`" for path in endpoint.caps)
+    places = endpoint.cap_at if endpoint.cap_at is not None else [("", path) for path in endpoint.caps[:1]]
+    if not lowered:
+        return "not possible"
+    if places and not places[-1][0]:  # for any model
+        return lowered
+    return f"{lowered}, where it is there" + "".join(f"; else `{path}` for {model}" for model, path in places)
+
+
+def _model(endpoint: Endpoint) -> str:
+    if "{model" in endpoint.path:
+        return "URL" + (", of the same maker" if endpoint.makers else "")
+    return "not possible" if endpoint.model == "agent_id" else "body"
 
 
 def commands_page() -> str:
@@ -83,7 +123,12 @@ def _contexts(context: click.Context) -> Iterator[click.Context]:
             yield from _contexts(click.Context(command, info_name=name, parent=context))
 
 
-PAGES = {"cli.md": commands_page, "settings.md": settings_page, "endpoints.md": endpoints_page}
+PAGES = {
+    "actions.md": actions_page,
+    "cli.md": commands_page,
+    "settings.md": settings_page,
+    "endpoints.md": endpoints_page,
+}
 
 
 if __name__ == "__main__":

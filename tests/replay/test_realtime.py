@@ -16,6 +16,7 @@ from websockets.sync.server import ServerConnection, serve
 from otel_llmcost import BudgetExceededError
 from tests.instrumentation.conftest import Process, Start
 from tests.replay import needs
+from tests.replay.changing import changing, the_charge
 from tests.replay.exchange import Expected, check, told
 
 USAGE = {
@@ -160,3 +161,16 @@ def test_a_connection_that_is_left_within_an_answer_leaves_nothing_held(start: S
 
     assert process.open_reservations == 0
     assert [charge.status for charge in process.charges] == ["estimated"]
+
+
+def test_what_a_budget_would_change_is_told_to_be_impossible(start: Start, speaker: Speaker):
+    """What is asked on a connection goes out as it is."""
+    process = changing(start, cap=50, route={"gpt-realtime": "gpt-realtime-mini"})
+
+    with connected(speaker) as connection:
+        connection.recv()
+        connection.response.create()
+        heard_to_the_end(connection)
+
+    assert speaker.received == [{"type": "response.create"}]
+    assert [each.endswith("(not possible)") for each in the_charge(process).actions] == [True, True]
