@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import uuid4
 
+from otel_llmcost.alerting.bring import Bring, bringing
 from otel_llmcost.alerting.channels import is_log
 from otel_llmcost.alerting.log import log
+from otel_llmcost.alerting.message import Top, message_of, message_of_notice
 from otel_llmcost.alerting.schedule import DELIVERED, Letter, Notice, Outcome, after
-from otel_llmcost.alerting.send import send as post
 from otel_llmcost.alerting.top import AgentCost
-from otel_llmcost.alerting.webhook import body, notice, problem_of
+from otel_llmcost.alerting.webhook import problem_of
 from otel_llmcost.core.alert import Alert, Channel, Delivery
 from otel_llmcost.errors import StoreError
 
@@ -30,31 +31,18 @@ class Outbox(Protocol):
     """Where alerts wait until they are delivered."""
 
     def claim_deliveries(
-        self, channels: Mapping[str, frozenset[str]], now: datetime, *, lease: timedelta, most: int
+        self, channels: Sequence[Channel], now: datetime, *, lease: timedelta, most: int
     ) -> list[Delivery]:
-        """Take due deliveries for this process for as long as `lease`."""
+        """Decide what channels are to be told, and take what is due for this process for as long as `lease`."""
         ...
 
     def finish_delivery(self, delivery: Delivery) -> None:
         """Write back how an attempt ended."""
         ...
 
-    def pending_deliveries(self) -> int:
-        """Count what is yet to be delivered."""
+    def next_delivery_at(self, channels: Sequence[str]) -> datetime | None:
+        """Say when there is something to do for these channels."""
         ...
-
-
-class Send(Protocol):
-    """One attempt to bring a message to a channel."""
-
-    def __call__(
-        self, channel: Channel, message_id: str, body: bytes, *, now: datetime, timeout_seconds: float
-    ) -> Outcome:
-        """Try once; a failure is an outcome, not an error."""
-        ...
-
-
-Top = Callable[[Alert], Sequence[AgentCost]]
 
 
 class Courier:
@@ -67,23 +55,23 @@ class Courier:
         *,
         clock: Callable[[], datetime],
         top: Top | None,
-        send: Send | None,
+        send: Bring | None,
         jitter: Callable[[], float],
     ) -> None:
         self._outbox = outbox
         self._channels = {each.name: each for each in channels if _is_deliverable(each)}
         self._logs = [each for each in self._channels.values() if is_log(each)]
-        self._webhooks = [each for each in self._channels.values() if not is_log(each)]
+        self._receivers = [each for each in self._channels.values() if not is_log(each)]
         self._clock = clock
         self._top = top or _no_top
-        self._send = send or post
+        self._send = send or bringing()
         self._jitter = jitter
         self._notices: list[Notice] = []
 
     def take(self, kind: str, text: str) -> bool:
         """Take a notice for every channel that wants to know of critical things; return whether there is one."""
         now = self._clock()
-        wanting = [each for each in self._webhooks if NOTICE_LEVEL in each.levels]
+        wanting = [each for each in self._receivers if NOTICE_LEVEL in each.levels]
         self._notices += [
             Notice(delivery_id=str(uuid4()), channel=each.name, kind=kind, text=text, at=now, next_attempt_at=now)
             for each in wanting
@@ -101,7 +89,7 @@ class Courier:
             time_left: seconds that this pass may still take; asked before each step.
 
         Returns:
-            When to come again for what failed; None: nothing did.
+            When there is something to do again: a failed attempt, a reminder, an escalation; None: there is not.
 
         Raises:
             StoreError: the outbox cannot be read or written. What was sent meanwhile will be sent again.
@@ -109,14 +97,19 @@ class Courier:
         down: dict[str, Outcome] = {}
         self._run_notices(down, time_left)
         retries = [each.next_attempt_at for each in self._notices]
-        for channels in (self._logs, self._webhooks):  # a log never hangs
+        for channels in (self._logs, self._receivers):  # a log never hangs
             while batch := self._claim(channels, down, time_left()):
-                for delivery in batch:
-                    done = self._attempt(delivery, down, time_left)
-                    self._outbox.finish_delivery(done)
-                    if done.state == "pending":
-                        retries.append(done.next_attempt_at)
-        return min(retries, default=None)
+                for parcel in _parcels(batch):
+                    for done in self._attempt(parcel, down, time_left):
+                        self._outbox.finish_delivery(done)
+                        retries += [done.next_attempt_at] if done.state == "pending" else []
+        next_at = self._next_at(down)
+        return min(retries, default=None) if next_at is None else min((next_at, *retries))
+
+    def _next_at(self, down: Mapping[str, Outcome]) -> datetime | None:
+        # What waits for a channel that is down is tried again with what was tried now, not before.
+        reachable = [name for name in self._channels if name not in down]
+        return self._outbox.next_delivery_at(reachable) if reachable else None
 
     def _run_notices(self, down: dict[str, Outcome], time_left: Callable[[], float]) -> None:
         now = self._clock()
@@ -125,47 +118,56 @@ class Courier:
             if time_left() <= 0:
                 return
             self._notices.remove(each)
-            done = self._attempt(each, down, time_left)
-            if done.state == "pending":
-                self._notices.append(done)
+            self._notices += [done for done in self._attempt([each], down, time_left) if done.state == "pending"]
 
     def _claim(self, channels: Sequence[Channel], down: Mapping[str, Outcome], left_seconds: float) -> list[Delivery]:
-        wanted = {each.name: each.levels for each in channels if each.name not in down}
+        wanted = [each for each in channels if each.name not in down]
         if not wanted or left_seconds <= 0:
             return []
         # With little time, one by one: what is taken and not tried would be nobody's until its lease ends.
         most = AT_ONCE if left_seconds > TIMEOUT_SECONDS * AT_ONCE else 1
         return self._outbox.claim_deliveries(wanted, self._clock(), lease=LEASE, most=most)
 
-    def _attempt(self, letter: Letter, down: dict[str, Outcome], time_left: Callable[[], float]) -> Letter:
-        outcome = down.get(letter.channel)
+    def _attempt(
+        self, parcel: Sequence[Letter], down: dict[str, Outcome], time_left: Callable[[], float]
+    ) -> list[Letter]:
+        """Try to bring what goes out as one message; return each letter of it as it stands then."""
+        name = parcel[0].channel
+        outcome = down.get(name)
         if outcome is None:
             # Half of what is left, so that a receiver that hangs leaves something to the next.
-            outcome = self._try(letter, min(TIMEOUT_SECONDS, time_left() / 2))
+            outcome = self._try(parcel, min(TIMEOUT_SECONDS, time_left() / 2))
         if outcome.is_shared:
-            down[letter.channel] = outcome
-        done = after(letter, outcome, self._clock(), self._jitter())
-        _report(done)
+            down[name] = outcome
+        jitter = self._jitter()
+        done = [after(letter, outcome, self._clock(), jitter) for letter in parcel]
+        _report(done[0])
         return done
 
-    def _try(self, letter: Delivery | Notice, timeout_seconds: float) -> Outcome:
-        channel = self._channels[letter.channel]
-        if isinstance(letter, Notice):
-            message = notice(letter.kind, letter.at, letter.text)
-        elif is_log(channel):
-            log(letter.alert)
+    def _try(self, parcel: Sequence[Delivery | Notice], timeout_seconds: float) -> Outcome:
+        channel = self._channels[parcel[0].channel]
+        deliveries = [each for each in parcel if isinstance(each, Delivery)]
+        if is_log(channel):
+            for each in deliveries:
+                log(each)
             return DELIVERED
-        else:
-            message = body(letter.alert, self._top_of(letter.alert))
-        return self._send(
-            channel, letter.delivery_id, message, now=self._clock(), timeout_seconds=max(timeout_seconds, 0.001)
-        )
+        notices = [each for each in parcel if isinstance(each, Notice)]
+        message = message_of(deliveries, self._top_of) if deliveries else message_of_notice(notices[0])
+        return self._send(channel, message, self._clock(), max(timeout_seconds, 0.001))
 
     def _top_of(self, alert: Alert) -> Sequence[AgentCost]:
         try:
             return self._top(alert)
         except StoreError:
             return ()  # better told without it than not told
+
+
+def _parcels(deliveries: Sequence[Delivery]) -> list[list[Delivery]]:
+    """Put together what goes out as one message."""
+    parcels: dict[str, list[Delivery]] = {}
+    for each in deliveries:
+        parcels.setdefault(each.message_id, []).append(each)
+    return list(parcels.values())
 
 
 def _no_top(_alert: Alert) -> Sequence[AgentCost]:

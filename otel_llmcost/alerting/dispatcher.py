@@ -20,23 +20,21 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from otel_llmcost.alerting.channels import is_log
+from otel_llmcost.alerting.loading import loading
 from otel_llmcost.core.alert import Channel
 
 if TYPE_CHECKING:
-    from otel_llmcost.alerting.courier import Courier, Outbox, Send, Top
+    from otel_llmcost.alerting.bring import Bring
+    from otel_llmcost.alerting.courier import Courier, Outbox
+    from otel_llmcost.alerting.message import Top
 
 CLOSE_SECONDS = 2.0
 LOOK_AGAIN_SECONDS = 60.0
-"""How often to look for what others left, or what failed, while something is pending."""
+"""How often to look for what others left or acknowledged, or what failed, while something is to come."""
 _REST_SECONDS = 0.5
 """Between two passes, so that a storm of refusals is not a storm of queries."""
 
 _logger = logging.getLogger("otel_llmcost")
-
-_loading = threading.RLock()
-if hasattr(os, "register_at_fork"):
-    # A child that is forked amid an import has half a module for ever; ours may be the host's `ssl`.
-    os.register_at_fork(before=_loading.acquire, after_in_parent=_loading.release, after_in_child=_loading.release)
 
 
 class _Life:
@@ -74,7 +72,7 @@ class Dispatcher:
         *,
         clock: Callable[[], datetime],
         top: Top | None = None,
-        send: Send | None = None,
+        send: Bring | None = None,
         around: Callable[[], AbstractContextManager[object]] = nullcontext,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -85,7 +83,7 @@ class Dispatcher:
             channels: where to. One that nothing can be delivered to is logged when deliveries begin, and left out.
             clock: the time now, aware.
             top: lists the agents that spent most of an alert's balance; None: webhooks say nothing of them.
-            send: None: posts webhooks.
+            send: None: posts webhooks, and hands the rest to apprise.
             around: entered around every pass; the place to contain faults and to suppress tracing.
             jitter: 0 to 1, at random.
         """
@@ -102,8 +100,8 @@ class Dispatcher:
         self._watch_forks()
 
     def use(self, channels: Sequence[Channel]) -> None:
-        """Deliver to other channels from now on; what waits for one that is gone stays in the outbox."""
-        with _loading:
+        """Deliver to other channels from now on; what waits for one that is gone is closed after a week."""
+        with loading:
             self._channels = tuple(channels)
             self._courier = None
         self.resume()
@@ -123,7 +121,7 @@ class Dispatcher:
             self.poke()
 
     def run_once(self) -> datetime | None:
-        """Deliver now, in the caller's thread, what is due; return when to come again for what failed, if any.
+        """Deliver now, in the caller's thread, what is due; return when there is something to do again, if ever.
 
         Raises:
             StoreError: the outbox cannot be read or written.
@@ -195,7 +193,7 @@ class Dispatcher:
             again = self.run_once()
             if again is not None:
                 return min(max((again - self._clock()).total_seconds(), 0), LOOK_AGAIN_SECONDS)
-            return LOOK_AGAIN_SECONDS if self._outbox.pending_deliveries() else None
+            return None
         return LOOK_AGAIN_SECONDS  # `around` contained a fault
 
     def _seconds_left(self) -> float:
@@ -219,7 +217,7 @@ class Dispatcher:
             self._courier.drop_notices()
 
     def _loaded(self) -> Courier:
-        with _loading:
+        with loading:
             if self._courier is None:
                 from otel_llmcost.alerting.courier import Courier  # noqa: PLC0415 -- see the module's docstring
 

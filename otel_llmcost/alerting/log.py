@@ -4,18 +4,37 @@ from __future__ import annotations
 
 import logging
 from decimal import Decimal
+from typing import assert_never
 
 from otel_llmcost.alerting.webhook import projection, share
-from otel_llmcost.core.alert import BUDGET, Alert
+from otel_llmcost.core.alert import BUDGET, Alert, Delivery
 from otel_llmcost.core.budget import from_units
 from otel_llmcost.core.money import format_usd
 
 _logger = logging.getLogger("otel_llmcost")
 
 
-def log(alert: Alert) -> None:
-    """Log an alert as a warning."""
-    _logger.warning("%s", describe(alert))
+def log(delivery: Delivery) -> None:
+    """Log news of an alert: as a warning, unless it is good."""
+    is_good = delivery.news in {"acknowledged", "recovered"}
+    _logger.log(logging.INFO if is_good else logging.WARNING, "%s", told(delivery))
+
+
+def told(delivery: Delivery) -> str:
+    """Say news of an alert in one line."""
+    said = describe(delivery.alert)
+    match delivery.news:
+        case "fired":
+            return said
+        case "reminded":
+            return f"still open: {said}"
+        case "escalated":
+            return f"not acknowledged yet: {said}"
+        case "acknowledged":
+            return f"acknowledged by {delivery.by}: {said}"
+        case "recovered":
+            return f"recovered: {said}"
+    assert_never(delivery.news)
 
 
 def describe(alert: Alert) -> str:

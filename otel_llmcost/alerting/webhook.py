@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from otel_llmcost.alerting.top import AgentCost
-from otel_llmcost.core.alert import Alert, Channel
+from otel_llmcost.core.alert import Alert, Channel, News
 from otel_llmcost.core.budget import from_units, projected
 from otel_llmcost.core.exact_json import Json, to_json
 from otel_llmcost.core.money import from_nano, to_nano
@@ -39,10 +39,18 @@ class Headers(Protocol):
         ...
 
 
-def body(alert: Alert, top: Sequence[AgentCost] = ()) -> bytes:
-    """Write an alert as JSON. The same alert and `top` give the same bytes, whenever it is sent."""
+def body(alert: Alert, top: Sequence[AgentCost] = (), *, news: News = "fired", by: str | None = None) -> bytes:
+    """Write news of an alert as JSON. The same news and `top` give the same bytes, whenever it is sent.
+
+    Args:
+        alert: what it is about.
+        top: agents that spent most of it.
+        news: what is told of it.
+        by: who has acknowledged it; None: nobody, or it is not the news.
+    """
     data: dict[str, Json] = {
         "alert_id": alert.alert_id,
+        "state": news,
         "budget": alert.key.budget,
         "scope": alert.key.subject,
         "window": {"start": _instant(alert.window_start), "end": _instant(alert.window_end)},
@@ -51,9 +59,17 @@ def body(alert: Alert, top: Sequence[AgentCost] = ()) -> bytes:
         "top": [{"agent": each.agent, "cost_usd": from_nano(each.cost_nano)} for each in top],
         "trace_id": alert.trace_id,
     }
+    if by is not None:
+        data["acknowledged_by"] = by
     if alert.facts:
         data["facts"] = alert.facts
     return to_json({"type": alert.type, "timestamp": _instant(alert.at), "data": data}).encode()
+
+
+def group_body(bodies: Sequence[bytes], at: datetime) -> bytes:
+    """Write several messages as one, each as it would be by itself."""
+    start = to_json({"type": "alerts", "timestamp": _instant(at)}).removesuffix("}").encode()
+    return start + b',"data":{"alerts":[' + b",".join(bodies) + b"]}}"
 
 
 def notice(kind: str, at: datetime, text: str) -> bytes:
@@ -142,7 +158,7 @@ def problem_of(channel: Channel) -> str | None:
     except ValueError:
         return "its URL cannot be read"
     if url.scheme not in SCHEMES:
-        return f"{url.scheme or 'a URL without scheme'}: cannot be delivered by this version, only http and https"
+        return None if url.scheme else "its URL has no scheme"  # what else is wrong with it, apprise knows
     if (
         port == 0
         or not _PLAIN.fullmatch(channel.url)

@@ -1,4 +1,4 @@
-"""The tables of `llmcost.toml` as values of the core: budgets, tiers, limits, alert channels, prices."""
+"""The tables of `llmcost.toml` as values of the core: budgets, tiers, limits, prices."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from typing import get_args
 from otel_llmcost.config import kinds
 from otel_llmcost.config.actions import actions
 from otel_llmcost.config.file import NAME
-from otel_llmcost.config.kinds import Kind, Place, listed, one_of, unknown
+from otel_llmcost.config.kinds import Kind, Place, listed, one_of
 from otel_llmcost.config.limits import QUOTA, limits, quota
 from otel_llmcost.config.reader import Notes, Table, inner_tables, rows
-from otel_llmcost.core.alert import Channel
 from otel_llmcost.core.attribution import Dimension, Scope
 from otel_llmcost.core.budget import DEFAULT_MARKS, Budget, OnLimit, OnStoreError, Reserve
 from otel_llmcost.core.overrides import PRICE_KEYS, PriceOverride, price_override
@@ -29,12 +28,10 @@ _ON_STORE_ERROR: Kind[OnStoreError] = one_of(get_args(OnStoreError))
 
 _NO_BUDGET = "this budget is not enforced"
 _NO_TIER = "this tier is not enforced"
-_NO_CHANNEL = "no alerts go there"
 _NO_PRICE = "this price is not used"
 
 _PERIODS: Mapping[str, CalendarUnit] = {"daily": "day", "monthly": "month"}
 _PER_USER: tuple[Dimension, ...] = ("user",)
-_ANOMALY = "anomaly"
 _PRICE_KEYS = (
     *(field.name for field in fields(PriceOverride) if field.name not in {"prices", "source", "is_self_hosted"}),
     *PRICE_KEYS,
@@ -52,27 +49,6 @@ def budgets(document: Document, notes: Notes) -> tuple[Budget, ...]:
             notes.place(place, f'"{budget.name}" is taken', loss=_NO_BUDGET, expected=expected, guards=True)
         else:
             found[budget.name] = budget
-    return tuple(found.values())
-
-
-def channels(
-    document: Document, notes: Notes, environ: Mapping[str, str], marks: frozenset[str]
-) -> tuple[Channel, ...]:
-    """Read `[[alert]]`; a channel that cannot be used safely is noted and left out.
-
-    Args:
-        document: the file.
-        notes: takes what is wrong.
-        environ: holds the secrets that the file only names.
-        marks: levels that some budget has.
-    """
-    found: dict[str, Channel] = {}
-    for row in rows(notes, document, "alert", loss=_NO_CHANNEL):
-        channel = _channel(row, environ, marks)
-        if channel is not None and channel.name in found:
-            row.fault(("name",), f'"{channel.name}" is taken', "a name of its own for each channel")
-        elif channel is not None:
-            found[channel.name] = channel
     return tuple(found.values())
 
 
@@ -150,33 +126,6 @@ def _tier_budget(tier: str, period: str, limit: Decimal) -> Budget:
         scope=Scope({"tier": (tier,)}),
         per=_PER_USER,
     )
-
-
-def _channel(row: Table, environ: Mapping[str, str], marks: frozenset[str]) -> Channel | None:
-    name = row.require("name", kinds.TEXT)
-    url = _resolved(row, "url", row.require("url", kinds.ALERT_URL), environ)
-    secret = _resolved(row, "secret", row.choose("secret", kinds.SECRET, None), environ)
-    known = (*sorted(marks), _ANOMALY)
-    levels = row.take("levels", kinds.LEVELS, known)
-    for position, level in enumerate(levels):
-        if level not in known:
-            row.mention(("levels", position), unknown("level", level, known), listed(known), "it is left out")
-    if not row.finish() or name is None or url is None:
-        return None
-    return Channel(name=name, url=url, secret=secret, levels=frozenset(levels) & frozenset(known))
-
-
-def _resolved(row: Table, key: str, text: str | None, environ: Mapping[str, str]) -> str | None:
-    """Look a secret up in the environment where the file only names it."""
-    if text is None or not text.startswith(kinds.FROM_ENVIRONMENT):
-        return text
-    variable = text.removeprefix(kinds.FROM_ENVIRONMENT)
-    value = environ.get(variable, "")
-    if not value:
-        row.fault((key,), f"the environment has no {variable}", f"a value in the variable {variable}")
-    elif key == "url" and "://" not in value:
-        row.fault((key,), f"what {variable} holds is no URL", kinds.ALERT_URL.expected)
-    return value
 
 
 def _price(row: Table, notes: Notes) -> PriceOverride | None:

@@ -148,7 +148,7 @@ def _settings(values: _Values, found: file.File, environ: Mapping[str, str], hom
         log_level=values.of(table.LOG_LEVEL),
         attribution=values.attribution(),
         budgets=budgets,
-        channels=sections.channels(found.document, notes, environ, levels),
+        channels=_channels(found.document, notes, environ, levels),
         prices=sections.prices(found.document, notes),
         fixed_costs=_fixed_costs(found.document, notes),
         anomalies=_anomalies(found.document, notes),
@@ -170,6 +170,16 @@ def _resolved(token: str, environ: Mapping[str, str], notes: Notes) -> str:
         problem, expected = f"the environment has no {variable}", f"a value in the variable {variable}"
         notes.place((table.STORE_TOKEN.key,), problem, loss=_NO_EFFECT, expected=expected)
     return found
+
+
+def _channels(
+    document: Document, notes: Notes, environ: Mapping[str, str], marks: frozenset[str]
+) -> tuple[Channel, ...]:
+    if "alert" not in document:
+        return ()
+    from otel_llmcost.config.channels import channels  # noqa: PLC0415 -- agents without any start without it
+
+    return channels(document, notes, environ, marks)
 
 
 def _fixed_costs(document: Document, notes: Notes) -> tuple[FixedCost, ...]:

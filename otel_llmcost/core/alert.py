@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b32encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from typing import Literal
@@ -13,11 +13,18 @@ from typing import Literal
 from otel_llmcost.core.budget import BalanceKey, Claim, Mark, Measure
 from otel_llmcost.core.exact_json import Scalar
 
-DeliveryState = Literal["pending", "delivered", "dead"]
+DeliveryState = Literal["pending", "delivered", "dead", "closed"]
+"""Closed: it is no use any more, since somebody has taken care, or nobody knows the channel."""
+News = Literal["fired", "reminded", "escalated", "acknowledged", "recovered"]
+"""What is told of an alert."""
+AlertState = Literal["fired", "reminded", "escalated", "acknowledged", "recovered", "over"]
+"""The furthest that an alert has come. Over: its window has ended, so that its mark is armed again."""
 
 OK = "ok"
 BUDGET = "budget"
 """The kind of an alert that is a mark of a budget."""
+KINDS = ("anomaly", "burn_rate", "first_seen", "stop", "resume")
+"""Other kinds of alerts; channels name them among their levels."""
 _ID_LENGTH = 8
 _OPEN = timedelta(days=1)
 """How long somebody should see to what has no end of its own."""
@@ -61,6 +68,10 @@ class Alert:
         """Name what is told once per balance and window: a budget's level, or the type of another kind."""
         return self.level if self.kind == BUDGET else self.type
 
+    def is_one_of(self, levels: frozenset[str]) -> bool:
+        """Tell whether its level or its kind is among these."""
+        return self.level in levels or self.kind in levels
+
     @property
     def ends_at(self) -> datetime:
         """Say when it is over by itself: its balance begins anew, or it is of yesterday."""
@@ -69,6 +80,18 @@ class Alert:
         if self.window_end is not None:
             return self.window_end
         return self.at + (_OPEN if self.window_start is None else self.at - self.window_start)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quiet:
+    """Hours in which nobody is to be disturbed, by the clock on the wall of a place."""
+
+    starts: time
+    ends: time
+    """Before `starts`: on the next day."""
+    timezone: str = "UTC"
+    except_for: frozenset[str] = frozenset({"exceeded", "stop"})
+    """Levels and kinds that are told all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +104,22 @@ class Channel:
     secret: str | None = field(repr=False)
     """Signs the webhook; None: it is sent unsigned."""
     levels: frozenset[str]
+    """Levels and kinds of alerts that are sent there; none: only what other channels hand on."""
+    remind_every: timedelta | None = None
+    """While an alert is open; None: never."""
+    escalate_to: str | None = None
+    """Name of the channel that is told when nobody has acknowledged an alert `escalate_after` this one was told."""
+    escalate_after: timedelta = timedelta(minutes=15)
+    quiet: Quiet | None = None
+    group: timedelta | None = None
+    """What comes within this time goes out as one message; None: each by itself, at once."""
+    recoveries: bool = True
+    """Whether it is told as well that an alert was acknowledged or has recovered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One alert on its way to one channel."""
+    """News of one alert on its way to one channel."""
 
     delivery_id: str
     """Stays the same over all attempts: the receiver's idempotency key."""
@@ -94,7 +128,48 @@ class Delivery:
     attempts: int
     state: DeliveryState
     next_attempt_at: datetime
+    """Of one that is delivered, dead or closed: when it became that."""
     problem: str | None = None
+    news: News = "fired"
+    due_at: datetime
+    """When it was first to go out."""
+    group_id: str | None = None
+    """Idempotency key of the message that it goes out in with others; None: in one of its own."""
+    by: str | None = None
+    """Who has acknowledged the alert."""
+
+    @property
+    def message_id(self) -> str:
+        """Return the idempotency key of the message that it goes out in."""
+        return self.group_id or self.delivery_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fired:
+    """An alert and what has become of it."""
+
+    alert: Alert
+    deliveries: tuple[Delivery, ...] = ()
+    """Oldest first."""
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
+    recovered_at: datetime | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nobody has to be bothered with it any more."""
+        return self.acknowledged_at is not None or self.recovered_at is not None
+
+    def state(self, now: datetime) -> AlertState:
+        """Say how far it has come."""
+        if self.recovered_at is not None:
+            return "recovered"
+        if now >= self.alert.ends_at:
+            return "over"
+        if self.acknowledged_at is not None:
+            return "acknowledged"
+        told = {delivery.news for delivery in self.deliveries}
+        return "escalated" if "escalated" in told else "reminded" if "reminded" in told else "fired"
 
 
 def level_at(spent: Decimal, limit: Decimal, marks: Sequence[Mark]) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from otel_llmcost.core.acts import Act
-from otel_llmcost.core.alert import Alert, Delivery, DeliveryState
+from otel_llmcost.core.alert import Alert, Channel, Delivery, DeliveryState, Fired
 from otel_llmcost.core.attribution import Dimension
 from otel_llmcost.core.budget import Balance, Budget, Claim, Grant, Refusal
 from otel_llmcost.core.ledger import Charge, ChargeStatus
@@ -170,12 +170,11 @@ class Store(Protocol):
         ...
 
     def claim_deliveries(
-        self, channels: Mapping[str, frozenset[str]], now: datetime, *, lease: timedelta, most: int = 20
+        self, channels: Sequence[Channel], now: datetime, *, lease: timedelta, most: int = 20
     ) -> list[Delivery]:
-        """Take due deliveries for this process for as long as `lease`.
+        """Decide what these channels are to be told, and take what is due for this process for as long as `lease`.
 
-        Args:
-            channels: channel → the levels it wants; an alert of other levels is never delivered there.
+        Deliveries with one `message_id` are given out together, and go out as one message.
         """
         ...
 
@@ -189,6 +188,38 @@ class Store(Protocol):
 
     def pending_deliveries(self) -> int:
         """Count what is yet to be delivered."""
+        ...
+
+    def next_delivery_at(self, channels: Sequence[str]) -> datetime | None:
+        """Say when the next delivery, reminder or escalation of these channels may be due; None: none is to come."""
+        ...
+
+    def alerts(self, *, most: int = 100) -> list[Fired]:
+        """List alerts with what has become of them, newest first."""
+        ...
+
+    def open_alerts(self, now: datetime) -> list[Fired]:
+        """List alerts whose window is not over and that have not recovered, oldest first."""
+        ...
+
+    def acknowledge(self, alert_id: str, by: str, at: datetime) -> bool:
+        """Write down that somebody takes care of an alert, which ends reminders and escalation.
+
+        Returns:
+            False: there is no such alert, or somebody did before.
+        """
+        ...
+
+    def recover(self, alert_id: str, at: datetime) -> bool:
+        """Write down that an alert's cause is gone, and arm its mark again unless its window rolls.
+
+        Returns:
+            False: there is no such alert, or it was written before; so one process of all does it.
+        """
+        ...
+
+    def resend(self, delivery_id: str, now: datetime) -> bool:
+        """Begin a delivery once more that is dead or closed; False: there is none such."""
         ...
 
     def learned(self) -> dict[str, tuple[float, ...]]:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import NoReturn
 
 from otel_llmcost.core.acts import Act
-from otel_llmcost.core.alert import Alert, Delivery, marks_of_refusal, reached
+from otel_llmcost.core.alert import Alert, Channel, Delivery, Fired, marks_of_refusal, reached
 from otel_llmcost.core.budget import Balance, BalanceKey, Budget, Claim, Grant, Refusal, with_carried
 from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.policy import micros
@@ -220,7 +220,7 @@ class MemoryStore:
             return self._outbox.fire(alert)
 
     def claim_deliveries(
-        self, channels: Mapping[str, frozenset[str]], now: datetime, *, lease: timedelta, most: int = 20
+        self, channels: Sequence[Channel], now: datetime, *, lease: timedelta, most: int = 20
     ) -> list[Delivery]:
         """See `Store.claim_deliveries`."""
         with self._lock:
@@ -240,6 +240,36 @@ class MemoryStore:
         """See `Store.pending_deliveries`."""
         with self._lock:
             return self._outbox.pending()
+
+    def next_delivery_at(self, channels: Sequence[str]) -> datetime | None:
+        """See `Store.next_delivery_at`."""
+        with self._lock:
+            return self._outbox.next_at(channels)
+
+    def alerts(self, *, most: int = 100) -> list[Fired]:
+        """See `Store.alerts`."""
+        with self._lock:
+            return self._outbox.newest_alerts(most)
+
+    def open_alerts(self, now: datetime) -> list[Fired]:
+        """See `Store.open_alerts`."""
+        with self._lock:
+            return self._outbox.open_alerts(now)
+
+    def acknowledge(self, alert_id: str, by: str, at: datetime) -> bool:
+        """See `Store.acknowledge`."""
+        with self._lock:
+            return self._outbox.acknowledge(alert_id, by, at)
+
+    def recover(self, alert_id: str, at: datetime) -> bool:
+        """See `Store.recover`."""
+        with self._lock:
+            return self._outbox.recover(alert_id, at)
+
+    def resend(self, delivery_id: str, now: datetime) -> bool:
+        """See `Store.resend`."""
+        with self._lock:
+            return self._outbox.resend(delivery_id, now)
 
     def learned(self) -> dict[str, tuple[float, ...]]:
         """See `Store.learned`."""

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-import uuid
-from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import replace
-from datetime import datetime
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from itertools import islice
 
-from otel_llmcost.core.alert import Alert, Delivery
+from otel_llmcost.core.alert import Alert, Channel, Delivery, Fired
 from otel_llmcost.core.budget import BalanceKey
-from otel_llmcost.storage.shared import FRESH, counted_from_us
+from otel_llmcost.core.lifecycle import is_rearmed_by_recovery
+from otel_llmcost.storage.outbox import MOST_IN_GROUP, anew, claim
+from otel_llmcost.storage.shared import counted_from_us
 
 _MOST = 10_000
 """Alerts, and deliveries, that are kept."""
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class _Life:
+    """What has become of one alert."""
+
+    fired: Fired
+    """Without its deliveries."""
+    ids: list[str] = field(default_factory=list[str])
+    """Of its deliveries."""
+    looks: dict[str, datetime | None] = field(default_factory=dict[str, datetime | None])
+    """Channels that it is addressed to, with when to look at it again."""
 
 
 class MemoryOutbox:
@@ -23,9 +37,13 @@ class MemoryOutbox:
     def __init__(self) -> None:
         self._told: dict[tuple[str, str], set[tuple[str, int]]] = {}
         """(budget, subject) → (mark, bucket) of its marks that were told."""
-        self._alerts: OrderedDict[int, Alert] = OrderedDict()
+        self._lives: OrderedDict[int, _Life] = OrderedDict()
+        self._of_balance: dict[tuple[str, BalanceKey], list[int]] = {}
+        """Kind and balance → its alerts, oldest first."""
         self._next_alert = 1
         self._next_of_channel: dict[str, int] = {}
+        self._seen: dict[str, datetime] = {}
+        """Channels, with when a process last had them."""
         self._deliveries: OrderedDict[str, Delivery] = OrderedDict()
 
     def fire(self, alert: Alert) -> bool:
@@ -38,10 +56,10 @@ class MemoryOutbox:
         if from_us != bucket_us and any(mark == alert.mark and at_us >= from_us for mark, at_us in told):
             return False
         told.add((alert.mark, bucket_us))
-        self._alerts[self._next_alert] = alert
+        self._lives[self._next_alert] = _Life(Fired(alert=alert))
+        self._of_balance.setdefault((alert.kind, alert.key), []).append(self._next_alert)
         self._next_alert += 1
-        if len(self._alerts) > _MOST:
-            self._alerts.popitem(last=False)
+        self._forget()
         return True
 
     def rearm(self, key: BalanceKey) -> None:
@@ -52,26 +70,12 @@ class MemoryOutbox:
             if not told:
                 del self._told[key.budget, key.subject]
 
-    def claim(
-        self, channels: Mapping[str, frozenset[str]], now: datetime, until: datetime, most: int
-    ) -> list[Delivery]:
-        """Address new alerts to the channels, then take what is due until `until`."""
-        for channel, levels in channels.items():
-            self._address(channel, levels, now)
-        due = [
-            delivery
-            for delivery in self._deliveries.values()
-            if delivery.state == "pending" and delivery.next_attempt_at <= now and delivery.channel in channels
-        ]
-        due.sort(key=lambda delivery: delivery.next_attempt_at)
-        for delivery in due[:most]:
-            self._deliveries[delivery.delivery_id] = replace(delivery, next_attempt_at=until)
-        return due[:most]
-
-    def finish(self, delivery: Delivery) -> None:
-        """Write back how an attempt ended."""
-        if delivery.delivery_id in self._deliveries:
-            self._deliveries[delivery.delivery_id] = delivery
+    def claim(self, channels: Sequence[Channel], now: datetime, until: datetime, most: int) -> list[Delivery]:
+        """Decide what is to be told, then take what is due until `until`."""
+        self._seen |= {channel.name: now for channel in channels}
+        taken = claim(self, channels, now, until=until, most=most)
+        self._forget()
+        return taken
 
     def newest(self, most: int) -> list[Delivery]:
         """List deliveries, newest first."""
@@ -81,23 +85,133 @@ class MemoryOutbox:
         """Count what is yet to be delivered."""
         return sum(delivery.state == "pending" for delivery in self._deliveries.values())
 
-    def _address(self, channel: str, levels: frozenset[str], now: datetime) -> None:
-        first = self._next_of_channel.get(channel)
-        for number, alert in self._alerts.items():
-            is_new = alert.at >= now - FRESH if first is None else number >= first
-            if is_new and alert.level in levels:
-                self._add(channel, alert, now)
-        self._next_of_channel[channel] = self._next_alert
+    def next_at(self, channels: Sequence[str]) -> datetime | None:
+        """Say when there is something to do for these channels."""
+        pending = [
+            each.next_attempt_at
+            for each in self._deliveries.values()
+            if each.state == "pending" and each.channel in channels
+        ]
+        looks = [at for life in self._lives.values() for name, at in life.looks.items() if at and name in channels]
+        return min((*pending, *looks), default=None)
 
-    def _add(self, channel: str, alert: Alert, now: datetime) -> None:
-        delivery = Delivery(
-            delivery_id=f"msg_{uuid.uuid4().hex}",
-            channel=channel,
-            alert=alert,
-            attempts=0,
-            state="pending",
-            next_attempt_at=now,
+    def newest_alerts(self, most: int) -> list[Fired]:
+        """List alerts with what has become of them, newest first."""
+        return [self.fired(number) for number in islice(reversed(self._lives), most)]
+
+    def open_alerts(self, now: datetime) -> list[Fired]:
+        """List alerts whose window is not over and that have not recovered, oldest first."""
+        return [
+            self.fired(number)
+            for number, life in self._lives.items()
+            if life.fired.recovered_at is None and now < life.fired.alert.ends_at
+        ]
+
+    def acknowledge(self, alert_id: str, by: str, at: datetime) -> bool:
+        """Write down that somebody takes care; False: there is no such alert, or somebody did before."""
+        life = self._life(alert_id)
+        if life is None or life.fired.acknowledged_at is not None:
+            return False
+        life.fired = replace(life.fired, acknowledged_at=at, acknowledged_by=by)
+        life.looks = dict.fromkeys(life.looks, at)
+        return True
+
+    def recover(self, alert_id: str, at: datetime) -> bool:
+        """Write down that an alert's cause is gone; False: there is no such alert, or it was written before."""
+        life = self._life(alert_id)
+        if life is None or life.fired.recovered_at is not None:
+            return False
+        alert = life.fired.alert
+        life.fired = replace(life.fired, recovered_at=at)
+        life.looks = dict.fromkeys(life.looks, at)
+        if is_rearmed_by_recovery(alert):
+            self._told.get((alert.key.budget, alert.key.subject), set()).discard((alert.mark, alert.key.bucket_us))
+        return True
+
+    def resend(self, delivery_id: str, now: datetime) -> bool:
+        """Begin a delivery once more that is dead or closed; False: there is none such."""
+        delivery = self._deliveries.get(delivery_id)
+        begun = None if delivery is None else anew(delivery, now)
+        if begun is not None:
+            self._deliveries[delivery_id] = begun
+        return begun is not None
+
+    def new_alerts(self, channel: str, not_before: datetime) -> list[tuple[int, Alert]]:
+        """See `Desk.new_alerts`."""
+        first = self._next_of_channel.get(channel)
+        self._next_of_channel[channel] = self._next_alert
+        alerts = [(number, life.fired.alert) for number, life in self._lives.items()]
+        return [each for each in alerts if (each[1].at >= not_before if first is None else each[0] >= first)]
+
+    def due_looks(self, channel: str, now: datetime) -> list[int]:
+        """See `Desk.due_looks`."""
+        looks = [(number, life.looks.get(channel)) for number, life in self._lives.items()]
+        return [number for number, at in looks if at is not None and at <= now]
+
+    def look(self, number: int, channel: str, at: datetime | None) -> None:
+        """See `Desk.look`."""
+        self._lives[number].looks[channel] = at
+
+    def fired(self, number: int) -> Fired:
+        """See `Desk.fired`."""
+        life = self._lives[number]
+        return replace(life.fired, deliveries=tuple(self._deliveries[delivery_id] for delivery_id in life.ids))
+
+    def is_overtaken(self, number: int, channel: str) -> bool:
+        """See `Desk.is_overtaken`."""
+        mine = self._lives[number].fired
+        others = (self._lives[other] for other in self._of_balance[mine.alert.kind, mine.alert.key] if other > number)
+        return any(
+            channel in other.looks and (mine.recovered_at is None or other.fired.alert.at <= mine.recovered_at)
+            for other in others
         )
+
+    def add(self, number: int, delivery: Delivery) -> None:
+        """See `Desk.add`."""
+        self._lives[number].ids.append(delivery.delivery_id)
         self._deliveries[delivery.delivery_id] = delivery
-        if len(self._deliveries) > _MOST:
-            self._deliveries.popitem(last=False)
+
+    def finish(self, delivery: Delivery) -> None:
+        """See `Desk.finish`."""
+        if delivery.delivery_id in self._deliveries:
+            self._deliveries[delivery.delivery_id] = delivery
+
+    def open_groups(self, channel: str, now: datetime) -> dict[str, datetime]:
+        """See `Desk.open_groups`."""
+        grouped = [
+            (each.group_id, each.due_at)
+            for each in self._deliveries.values()
+            if each.group_id is not None and each.channel == channel and each.state == "pending" and each.due_at > now
+        ]
+        sizes = Counter(group_id for group_id, _ in grouped)
+        return {group_id: at for group_id, at in grouped if sizes[group_id] < MOST_IN_GROUP}
+
+    def due(self, channels: Sequence[str], now: datetime, most: int) -> list[Delivery]:
+        """See `Desk.due`."""
+        ours = [each for each in self._deliveries.values() if each.state == "pending" and each.channel in channels]
+        due = sorted((each for each in ours if each.next_attempt_at <= now), key=lambda each: each.next_attempt_at)
+        messages = {each.message_id for each in due[:most]}
+        return [each for each in due if each.message_id in messages]
+
+    def unknown_since(self, at: datetime) -> list[Delivery]:
+        """See `Desk.unknown_since`."""
+        return [
+            each
+            for each in self._deliveries.values()
+            if each.state == "pending" and each.due_at < at and self._seen.get(each.channel, _NEVER) < at
+        ]
+
+    def _life(self, alert_id: str) -> _Life | None:
+        return next((life for life in self._lives.values() if life.fired.alert.alert_id == alert_id), None)
+
+    def _forget(self) -> None:
+        """Let go of the oldest alerts, where there are too many."""
+        while len(self._lives) > _MOST or len(self._deliveries) > _MOST:
+            _, life = self._lives.popitem(last=False)
+            alert = life.fired.alert
+            of_balance = self._of_balance[alert.kind, alert.key]
+            of_balance.pop(0)
+            if not of_balance:
+                del self._of_balance[alert.kind, alert.key]
+            for delivery_id in life.ids:
+                del self._deliveries[delivery_id]

@@ -12,7 +12,7 @@ from sqlite3 import Cursor
 from urllib.parse import unquote
 
 from otel_llmcost.core.acts import Act
-from otel_llmcost.core.alert import Alert, Delivery
+from otel_llmcost.core.alert import Alert, Channel, Delivery, Fired
 from otel_llmcost.core.budget import Balance, Budget, Grant, Refusal
 from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.policy import micros
@@ -165,14 +165,13 @@ class SqliteStore:
         return self._books.write(lambda cursor: outbox.fire(cursor, alert))
 
     def claim_deliveries(
-        self, channels: Mapping[str, frozenset[str]], now: datetime, *, lease: timedelta, most: int = 20
+        self, channels: Sequence[Channel], now: datetime, *, lease: timedelta, most: int = 20
     ) -> list[Delivery]:
         """See `Store.claim_deliveries`."""
-        now_us = micros(now)
-        if not self._reader.read(lambda cursor: outbox.is_anything_due(cursor, channels, now_us)):
+        names, now_us = [channel.name for channel in channels], micros(now)
+        if not self._reader.read(lambda cursor: outbox.is_anything_due(cursor, names, now_us)):
             return []
-        until_us = micros(now + lease)
-        return self._books.write(lambda cursor: outbox.claim(cursor, channels, now_us, until_us, most))
+        return self._books.write(lambda cursor: outbox.claim(cursor, channels, now, now + lease, most))
 
     def finish_delivery(self, delivery: Delivery) -> None:
         """See `Store.finish_delivery`."""
@@ -185,6 +184,30 @@ class SqliteStore:
     def pending_deliveries(self) -> int:
         """See `Store.pending_deliveries`."""
         return self._reader.read(outbox.pending)
+
+    def next_delivery_at(self, channels: Sequence[str]) -> datetime | None:
+        """See `Store.next_delivery_at`."""
+        return self._reader.read(lambda cursor: outbox.next_at(cursor, channels))
+
+    def alerts(self, *, most: int = 100) -> list[Fired]:
+        """See `Store.alerts`."""
+        return self._reader.read(lambda cursor: outbox.newest_alerts(cursor, most))
+
+    def open_alerts(self, now: datetime) -> list[Fired]:
+        """See `Store.open_alerts`."""
+        return self._reader.read(lambda cursor: outbox.open_alerts(cursor, micros(now)))
+
+    def acknowledge(self, alert_id: str, by: str, at: datetime) -> bool:
+        """See `Store.acknowledge`."""
+        return self._books.write(lambda cursor: outbox.acknowledge(cursor, alert_id, by, micros(at)))
+
+    def recover(self, alert_id: str, at: datetime) -> bool:
+        """See `Store.recover`."""
+        return self._books.write(lambda cursor: outbox.recover(cursor, alert_id, micros(at)))
+
+    def resend(self, delivery_id: str, now: datetime) -> bool:
+        """See `Store.resend`."""
+        return self._books.write(lambda cursor: outbox.resend(cursor, delivery_id, now))
 
     def learned(self) -> dict[str, tuple[float, ...]]:
         """See `Store.learned`."""

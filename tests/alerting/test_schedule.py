@@ -10,7 +10,7 @@ from tests.alerting.makers import ALERT, NOON
 
 FAILED = Outcome(state="pending", problem="answered 500")
 DELIVERY = Delivery(
-    delivery_id="d-1", channel="ops", alert=ALERT, attempts=0, state="pending", next_attempt_at=NOON
+    delivery_id="d-1", channel="ops", alert=ALERT, attempts=0, state="pending", next_attempt_at=NOON, due_at=NOON
 )  # fmt: skip
 
 
@@ -38,6 +38,7 @@ def test_a_failed_delivery_comes_again():
         state="pending",
         next_attempt_at=NOON + timedelta(seconds=1),
         problem="answered 500",
+        due_at=NOON,
     )
 
 

@@ -22,7 +22,7 @@ from otel_llmcost.alerting import dispatcher as module
 from otel_llmcost.alerting.dispatcher import Dispatcher
 from otel_llmcost.alerting.schedule import DELIVERED, Outcome
 from otel_llmcost.alerting.webhook import verify
-from otel_llmcost.core.alert import Channel, Delivery
+from otel_llmcost.core.alert import Delivery
 from otel_llmcost.errors import StoreError
 from otel_llmcost.storage.memory import MemoryStore
 from otel_llmcost.storage.sqlite import SqliteStore
@@ -242,7 +242,7 @@ def test_the_thread_has_nothing_of_the_call_that_started_it(store: MemoryStore):
     """Else the baggage of one user would stay with it, for an HTTP instrumentation to send to the receiver."""
     seen: list[tuple[dict[str, object], bool]] = []
 
-    def send(_channel: Channel, _id: str, _body: bytes, **_: Any) -> Outcome:
+    def send(*_: Any) -> Outcome:
         seen.append((dict(baggage.get_all()), is_instrumentation_enabled()))
         return DELIVERED
 

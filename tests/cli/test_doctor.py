@@ -27,7 +27,7 @@ def test_a_fresh_machine_has_no_problem(shell):
 
 
 def test_every_problem_of_the_settings_is_one_of_the_doctors(shell):
-    shell.configure('[[budget]]\nname = "b"\nlimit = -1\nwindow = "day"\n[[alert]]\nname = "a"\nurl = "slack://x"')
+    shell.configure('[[budget]]\nname = "b"\nlimit = -1\nwindow = "day"\n[[alert]]\nname = "a"\nurl = "https:///x"')
 
     result = shell.run("doctor")
 
@@ -135,7 +135,7 @@ def test_alerts_that_were_given_up_are_a_problem(shell):
         '[[budget]]\nname = "b"\nlimit = 1\nwindow = "day"\n[[alert]]\nname = "ops"\nurl = "https://h.example"'
     )
     shell.spend("1")
-    taken = shell.store.claim_deliveries({"ops": frozenset({"warning"})}, NOW, lease=timedelta(seconds=1))
+    taken = shell.store.claim_deliveries(shell.settings.channels, NOW, lease=timedelta(seconds=1))
     shell.store.finish_delivery(replace(taken[0], state="dead", attempts=36))
 
     assert texts(shell, "alerts", "problem") == ["1 alerts were given up: see `otel-llmcost alerts list --state dead`"]

@@ -304,7 +304,8 @@ def test_a_fault_of_a_budget_says_key_line_and_what_it_means(tmp_path, line, pro
             [
                 (
                     'llmcost.toml:4: alert[0].levels[0]: no level is called "critcal", perhaps "critical" is meant; '
-                    'it is left out (expected "critical", "exceeded", "warning" or "anomaly")'
+                    'it is left out (expected "critical", "exceeded", "warning", "anomaly", "burn_rate", "first_seen", '
+                    '"stop" or "resume")'
                 )
             ],
             id="alert-level",
@@ -408,14 +409,14 @@ def test_a_fault_of_a_budget_says_key_line_and_what_it_means(tmp_path, line, pro
             id="alert-levels-text",
         ),
         pytest.param(
-            '[[alert]]\nname = "a"\nurl = "https://h.example"\nlevels = []',
+            '[[alert]]\nname = "a"\nurl = "https://h.example"\nlevels = [1]',
             [
                 (
-                    "llmcost.toml:4: alert[0].levels: found []; it is taken as if left out "
+                    "llmcost.toml:4: alert[0].levels[0]: found 1; it is taken as if left out "
                     '(expected a list of levels such as ["warning", "exceeded"])'
                 )
             ],
-            id="alert-levels-none",
+            id="alert-levels-numbers",
         ),
         pytest.param(b'a = 1\nb = "\xff"', [f"llmcost.toml:2: is not UTF-8 text; {GONE}"], id="not-utf-8"),
     ],

@@ -9,7 +9,7 @@ import pytest
 
 from otel_llmcost import environment_variables
 from otel_llmcost.config import SETTINGS, load
-from otel_llmcost.core.alert import Channel
+from otel_llmcost.core.alert import KINDS, Channel
 from otel_llmcost.core.attribution import Scope
 from otel_llmcost.core.budget import DEFAULT_MARKS, Budget, Mark
 from otel_llmcost.core.window import Calendar, Life, Rolling
@@ -153,7 +153,7 @@ def test_channels_take_their_secrets_from_the_environment(full):
             name="all",
             url="slack://a/b",
             secret=None,
-            levels=frozenset({"info", "warning", "critical", "exceeded", "anomaly"}),
+            levels=frozenset({"info", "warning", "critical", "exceeded", *KINDS}),
         ),
     )
 
@@ -169,6 +169,15 @@ def test_prices_say_which_line_they_are_from(full):
 
 def test_nothing_of_it_is_without_effect(full):
     assert full.notices == ()
+
+
+def test_what_has_no_effect_is_said_and_not_silently_taken(tmp_path):
+    (tmp_path / "llmcost.toml").write_text('[[alert]]\nname = "a"\nurl = "slack://a/b"\nsecret = "s"')
+
+    settings = load({}, cwd=tmp_path, home=tmp_path)
+
+    notices = [notice.removeprefix(f"{tmp_path}/") for notice in settings.notices]
+    assert notices == ["llmcost.toml:4: alert[0].secret: only webhooks are signed"]
 
 
 def test_without_a_file_defaults_hold(tmp_path):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from otel_llmcost.core.alert import Channel
 from otel_llmcost.core.attribution import Tags
 from otel_llmcost.core.budget import Balance, Budget, Claim, Refusal
 from otel_llmcost.core.ledger import Charge
@@ -46,6 +47,11 @@ def charge(at: datetime = NOW, **changes: Any) -> Charge:
         trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
     )
     return replace(made, **changes)
+
+
+def channel(name: str = "ops", *levels: str, **more: Any) -> Channel:
+    """Make a channel that wants these levels."""
+    return Channel(name=name, url="https://hooks.example.com/", secret=None, levels=frozenset(levels), **more)
 
 
 def new_id(at: datetime) -> str:

@@ -10,7 +10,7 @@ import pytest
 from otel_llmcost.core.window import Life, Rolling, Window
 from otel_llmcost.errors import StoreError
 from otel_llmcost.storage.base import Store
-from tests.storage.books import DAY, LEASE, NOW, USD, Books, budget, unbilled
+from tests.storage.books import DAY, LEASE, NOW, USD, Books, budget, channel, unbilled
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_a_refusal_that_is_not_to_be_told_is_neither_counted_nor_alerted(books: 
     assert books.store.reserve(books.hold(11), tell=False) is not None
 
     assert books.balance().refused == 0
-    assert books.store.claim_deliveries({"ops": frozenset({"exceeded"})}, NOW, lease=LEASE) == []
+    assert books.store.claim_deliveries([channel("ops", "exceeded")], NOW, lease=LEASE) == []
 
 
 def test_a_budget_that_only_alerts_refuses_nothing(store: Store) -> None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from otel_llmcost.core.alert import Alert, Delivery
+from otel_llmcost.core.alert import Alert, Channel, Delivery
 from otel_llmcost.core.budget import BalanceKey, Mark
 from otel_llmcost.core.policy import micros
 from otel_llmcost.core.window import Life, Rolling
 from otel_llmcost.storage.base import Store
-from tests.storage.books import LEASE, NOW, USD, Books, budget
+from tests.storage.books import LEASE, NOW, USD, Books, budget, channel
 
-LEVELS = frozenset({"warning", "critical", "exceeded"})
-OPS = {"ops": LEVELS}
+LEVELS = ("warning", "critical", "exceeded")
+OPS = [channel("ops", *LEVELS)]
 MINUTE = timedelta(minutes=1)
 
 
@@ -25,7 +26,7 @@ def books(store: Store) -> Books:
     return Books(store)
 
 
-def claim(books: Books, channels: dict[str, frozenset[str]] = OPS) -> list[Delivery]:
+def claim(books: Books, channels: Sequence[Channel] = OPS) -> list[Delivery]:
     return books.store.claim_deliveries(channels, books.now, lease=MINUTE)
 
 
@@ -175,7 +176,7 @@ def test_an_alert_of_another_kind_is_fired_once_too(books: Books) -> None:
 
     assert [books.store.fire(anomaly), books.store.fire(replace(anomaly, spent_nano=1))] == [True, False]
 
-    (delivery,) = claim(books, {"ops": frozenset({"anomaly"})})
+    (delivery,) = claim(books, [channel("ops", "anomaly")])
     assert delivery.alert == anomaly
 
 
@@ -202,7 +203,7 @@ def test_kinds_of_alerts_do_not_silence_one_another(books: Books) -> None:
 def test_a_channel_gets_the_levels_it_wants_and_no_others(books: Books) -> None:
     books.spend(10)
 
-    got = claim(books, {"ops": LEVELS, "pager": frozenset({"exceeded"}), "silent": frozenset()})
+    got = claim(books, [*OPS, channel("pager", "exceeded"), channel("silent")])
 
     assert sorted((delivery.channel, delivery.alert.level) for delivery in got) == [
         ("ops", "critical"),
@@ -270,7 +271,7 @@ def test_a_channel_that_is_new_is_told_of_today_not_of_all_that_ever_was(books: 
     books.now += timedelta(days=2)
     books.spend(10)
 
-    assert len(claim(books, {"new": LEVELS})) == 3
+    assert len(claim(books, [channel("new", *LEVELS)])) == 3
 
 
 def test_a_known_channel_is_told_of_all_it_missed(books: Books) -> None:
@@ -285,7 +286,7 @@ def test_a_known_channel_is_told_of_all_it_missed(books: Books) -> None:
 def test_without_channels_nothing_is_given_out(books: Books) -> None:
     books.spend(8)
 
-    assert claim(books, {}) == []
+    assert claim(books, []) == []
     assert [delivery.alert.level for delivery in claim(books)] == ["warning"]
 
 

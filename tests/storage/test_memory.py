@@ -8,7 +8,7 @@ import pytest
 
 from otel_llmcost.storage.base import GroupBy, Posting
 from otel_llmcost.storage.memory import MemoryStore
-from tests.storage.books import NOW, USD, Books, budget, charge
+from tests.storage.books import NOW, USD, Books, budget, channel, charge
 
 FOREVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 
@@ -56,7 +56,7 @@ def test_alerts_and_deliveries_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("otel_llmcost.storage.memory_outbox._MOST", 5)
     store = MemoryStore()
     books = Books(store, [budget(per=("user",))])
-    channels = {"ops": frozenset({"warning"})}
+    channels = [channel("ops", "warning")]
     for number in range(8):
         books.spend(8, {"user": f"u-{number}"})
     assert len(store.claim_deliveries(channels, NOW, lease=timedelta(minutes=1))) == 5

@@ -11,7 +11,7 @@ from otel_llmcost.core.attribution import DIMENSIONS
 from otel_llmcost.storage import sqlite_balances
 from otel_llmcost.storage.base import Posting, Store
 from otel_llmcost.storage.migrations import MIGRATIONS
-from tests.storage.books import LEASE, NOW, Books, budget, unbilled
+from tests.storage.books import LEASE, NOW, Books, budget, channel, unbilled
 
 Open = Callable[..., Store]
 
@@ -48,7 +48,7 @@ def test_nothing_of_long_ago_stays_but_the_ledger(tmp_path: Path, open_file: Ope
     books = Books(open_file(), [budget(per=("user",))])
     for user in ("a", "b"):
         books.spend(9, {"user": user})
-    books.store.claim_deliveries({"ops": frozenset({"warning"})}, NOW, lease=LEASE)
+    books.store.claim_deliveries([channel("ops", "warning")], NOW, lease=LEASE)
     books.reserve(1, {"user": "a"})
     books.store.expire(NOW + LEASE)
 
