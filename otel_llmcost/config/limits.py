@@ -72,7 +72,7 @@ def _limit(row: Table) -> Budget | None:
     if row.is_usable and "max_wait" in row and on_limit != "wait":
         row.mention(("max_wait",), "nothing is waited for", 'on_limit = "wait" beside it', "calls are refused at once")
     marks = row.take("marks", kinds.MARKS, _NO_MARKS)
-    reserve = row.take("reserve", _RESERVE, None)
+    reserve: Reserve | None = row.take("reserve", _RESERVE, None)
     unpriced = row.take("unpriced", kinds.UNPRICED, "allow") if measure == "cost" else "allow"
     on_store_error: OnStoreError = row.take("on_store_error", _ON_STORE_ERROR, "open")
     if not row.finish() or name is None or measure is None or amount is None or window is None:
@@ -97,7 +97,7 @@ def _limit(row: Table) -> Budget | None:
 def _measure(row: Table) -> tuple[Measure | None, Decimal | None]:
     """Read what is limited, and to how much."""
     amounts = {measure: row.choose(measure, kind, None) for measure, kind in _MEASURES.items()}
-    named = [measure for measure in amounts if measure in row]
+    named: list[Measure] = [measure for measure in _MEASURES if measure in row]
     if len(named) == 1:
         return named[0], amounts[named[0]]
     row.fault((), f"limits {' and '.join(named) or 'nothing'}", "exactly one of requests, tokens, cost")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
@@ -57,7 +57,7 @@ class Clock:
                         return
 
     @contextmanager
-    def _waits(self, seconds: float) -> Iterator[datetime]:
+    def _waits(self, seconds: float) -> Generator[datetime]:
         with self._lock:
             until = self.at + timedelta(seconds=seconds)
             self._untils.append(until)
