@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
+from otel_llmcost.core.forecast import exhausted_at
+
 Speed = Literal["fast", "slow"]
 
 MINUTES, HOUR, HOURS, DAYS = timedelta(minutes=5), timedelta(hours=1), timedelta(hours=6), timedelta(days=3)
@@ -68,8 +70,8 @@ def _at_pace(balance: Burning, now: datetime, lookbacks: tuple[timedelta, timede
     pace = min(Decimal(balance.gained[each]) / Decimal(each.total_seconds()) for each in lookbacks)
     if pace <= 0:
         return None
-    seconds = (balance.limit - balance.spent) / pace
-    if seconds > Decimal((balance.end - now).total_seconds()):
+    gone_at = exhausted_at(balance.spent, balance.limit, float(pace), now)
+    if gone_at is None or gone_at > balance.end:
         return None
     lasting = Decimal(balance.limit) / Decimal((balance.end - balance.start).total_seconds())
-    return Burn(speed, pace / lasting, int(pace * 3600), now + timedelta(seconds=float(seconds)))
+    return Burn(speed, pace / lasting, int(pace * 3600), gone_at)

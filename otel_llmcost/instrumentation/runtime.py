@@ -146,7 +146,7 @@ class Runtime:
         """Look over the whole ledger, as one process of all does."""
         from otel_llmcost.instrumentation.watching import watch  # noqa: PLC0415 -- see there
 
-        for alert in watch(self.store, policy, now):
+        for alert in watch(self.store, policy, self.settings.anomalies, now):
             self.tracing.meters.alerted(alert.key.budget, alert.level)
         self.dispatcher.poke()
 
