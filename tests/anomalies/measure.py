@@ -22,6 +22,7 @@ YEARS = 6
 """Of each shape."""
 METHODS: tuple[Method, ...] = get_args(Method)
 FLEETS = (1, 3, 9, 36)
+THRESHOLDS = (2, 2.5, 3, 4)
 TRIPLE = TROUBLES[1].name
 
 _MONTH_DAYS = 365 / 12
@@ -58,14 +59,15 @@ def measured() -> dict[str, str]:
     return {
         "methods": methods_table(years, told),
         "shapes": shapes_table(years, told["robust"]),
-        "fleets": fleets_table(years, told["robust"]),
+        "thresholds": thresholds_table(years),
+        "fleets": fleets_table(years, told),
         "new": new_table(),
     }
 
 
-def news(costs_nano: tuple[int, ...], method: Method) -> frozenset[int]:
+def news(costs_nano: tuple[int, ...], method: Method, threshold: float | None = None) -> frozenset[int]:
     """Number the days of a year of which an alert tells."""
-    found = anomalies("agent", rows(costs_nano, "a"), _ALL, Anomalies(method=method))
+    found = anomalies("agent", rows(costs_nano, "a"), _ALL, Anomalies(method=method, threshold=threshold))
     return frozenset((each.day - FIRST).days for each in found if not each.is_continued)
 
 
@@ -115,21 +117,36 @@ def judged(head: str, scores: Mapping[str, Score]) -> str:
     return table([head, *names, "false alarms a month"], lines)
 
 
-def fleets_table(years: Sequence[Year], told: Sequence[frozenset[int]]) -> str:
+def thresholds_table(years: Sequence[Year]) -> str:
+    """Show what another threshold makes of the robust method."""
+    told = {each: [news(one.costs_nano, "robust", each) for one in years] for each in THRESHOLDS}
+    return judged("`threshold`", {f"{each}": score(years, days) for each, days in told.items()})
+
+
+def fleets_table(years: Sequence[Year], told: Mapping[Method, Sequence[frozenset[int]]]) -> str:
     """Show what is seen of one agent's trouble in the sum of all, and what looking at each agent costs."""
+    methods = METHODS[::-1]
     lines: list[str] = []
     for size in FLEETS:
-        whole, parts, months = Score(), Score(), 0.0
-        for start in range(0, len(years) - size + 1, size):
-            some = years[start : start + size]
-            total = news(tuple(map(sum, zip(*(each.costs_nano for each in some), strict=True))), "robust")
-            tally(whole, [incident for each in some for incident in each.incidents], total)
-            for each, days in zip(some, told[start : start + size], strict=True):
-                tally(parts, each.incidents, days)
-            months += 12
-        alarms = f"{whole.false_alarms / months:.2f} | {parts.false_alarms / months:.2f}"
-        lines.append(f"| {size} | {whole.recall(TRIPLE)} | {parts.recall(TRIPLE)} | {alarms} |")
-    return table(["agents", "found in the total", "found by agent", "false alarms a month, total", "by agent"], lines)
+        starts = range(0, len(years) - size + 1, size)
+        whole = whole_fleets(years, size, starts)
+        parts = [Score() for _ in methods]
+        for method, part in zip(methods, parts, strict=True):
+            for each, days in list(zip(years, told[method], strict=True))[: size * len(starts)]:
+                tally(part, each.incidents, days)
+        cells = [f"{each.recall(TRIPLE)}, {each.false_alarms / len(starts) / 12:.1f}" for each in (whole, *parts)]
+        lines.append(f"| {size} | {' | '.join(cells)} |")
+    return table(["agents", "the total, `robust`", *(f"each agent, `{method}`" for method in methods)], lines)
+
+
+def whole_fleets(years: Sequence[Year], size: int, starts: Iterable[int]) -> Score:
+    """Look for the trouble of each agent in the sum of all agents of a fleet."""
+    result = Score()
+    for start in starts:
+        some = years[start : start + size]
+        total = tuple(map(sum, zip(*(each.costs_nano for each in some), strict=True)))
+        tally(result, [incident for each in some for incident in each.incidents], news(total, "robust"))
+    return result
 
 
 def new_table() -> str:
