@@ -15,8 +15,8 @@ from otel_llmcost.cli.outlook import Outlook, of_budgets, of_groups
 from otel_llmcost.cli.output import Column, as_json, moment, print_json, print_table, table, usd
 from otel_llmcost.cli.tools import Tools
 from otel_llmcost.core.attribution import DIMENSIONS, Dimension
-from otel_llmcost.core.budget import Measure, from_units
-from otel_llmcost.core.forecast import INTERVAL, Status
+from otel_llmcost.core.budget import Measure, Status, from_units
+from otel_llmcost.core.forecast import INTERVAL
 from otel_llmcost.core.window import CALENDAR, Calendar, CalendarUnit
 
 _STYLES: dict[Status, str] = {"over": "bold red", "at_risk": "yellow", "on_track": "green"}

@@ -93,8 +93,8 @@ def _cache(part: Part, where: str) -> str:
 
 
 def _price(part: Part, where: str) -> str:
-    change = f" by {abs(part.after / part.before - 1):.0%}" if part.before and part.after else ""
-    return f"tokens of {where} became {_more(part, 'dearer', 'cheaper')}{change}"
+    change = "" if part.after is None else f" by {abs(part.after - 1):.0%}"
+    return f"tokens of {where} became {'dearer' if part.change_nano > 0 else 'cheaper'}{change}"
 
 
 def _retries(_part: Part, where: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from otel_llmcost.core.factors import Counts, Use, Weights, effects
+from otel_llmcost.core.factors import Counts, Effect, Use, Weights, effects
 from otel_llmcost.core.ledger import ChargeStatus
 
 Cause = Literal["new", "gone", "calls", "mix", "input", "output", "cache", "price", "retries", "unpriced", "rest"]
@@ -52,8 +52,8 @@ class Part:
     """None: all that the group calls. Of a mix, the model whose share did most."""
     change_nano: int
     before: float | None = None
-    """What changed: calls, tokens per call, a share of the input or of the calls, a price; None: nothing to show.
-    Where a part is made of several, of the largest."""
+    """What changed: calls, tokens per call, a share of the input or of the calls, the price as a multiple of what it
+    was; None: nothing to show. Where a part is made of several, of the largest."""
     after: float | None = None
 
 
@@ -148,14 +148,7 @@ class _Both:
             yield Part(cause="unpriced", group=self._group, model=model[1], change_nano=self._change(model))
         elif old is not None or new is not None:
             for effect in effects(old, new, self._calls(), self._weights(*model)):
-                yield Part(
-                    cause=effect.factor,
-                    group=None if effect.factor == "price" else self._group,
-                    model=None if effect.factor == "calls" else model[1],
-                    change_nano=round(effect.change_nano),
-                    before=effect.before,
-                    after=effect.after,
-                )
+                yield _part(effect, self._group, model[1])
 
     def _calls(self) -> tuple[int, int]:
         old, new = (sum(use.whole.calls for use in used.values()) for used in self._uses)
@@ -168,6 +161,18 @@ class _Both:
             for sums in self._times
         )
         return new - old
+
+
+def _part(effect: Effect, group: str | None, model: str) -> Part:
+    is_price, before, after = effect.factor == "price", effect.before, effect.after
+    return Part(
+        cause=effect.factor,
+        group=None if is_price else group,
+        model=None if effect.factor == "calls" else model,
+        change_nano=round(effect.change_nano),
+        before=1.0 if is_price else before,
+        after=(after / before if before else None) if is_price else after,
+    )
 
 
 def _uses(sums: Sequence[Sums]) -> dict[_Model, Use]:

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from math import ceil, prod, sqrt
-from typing import Literal
 
-Status = Literal["on_track", "at_risk", "over"]
+from otel_llmcost.core.budget import Status
 
 INTERVAL = 0.8
 """Share of windows that should end between `low` and `high`."""
@@ -165,35 +164,36 @@ def forecast(past: Past, *, spent: int, limit: int | None, end: datetime, now: d
 @dataclass(frozen=True, slots=True)
 class _Model:
     grain: Grain
-    weights: tuple[tuple[float, ...], ...]
+    ratios: tuple[tuple[float, ...], ...]
     """For each cycle, how each of its steps compares with the mean of all."""
+    weights: tuple[float, ...]
+    """How each whole slot compares with the mean slot."""
     counted: tuple[float, ...]
     """What each slot counted as, see `_EXTRAORDINARY`."""
     levels: tuple[float, ...]
     """As the level was after each whole slot."""
     level: float
 
-    def weight(self, number: int) -> float:
-        """Say how the cost of a slot compares with the mean slot."""
-        return _weight(self.grain, self.weights, number)
-
     def to_come(self, now: datetime, end: datetime) -> Iterator[tuple[datetime, datetime, float]]:
         """Give what each slot until the end is expected to cost, with the part of it that is yet to come."""
         number, start = _number(self.grain, now), now
         while start < end:
             until = min(_start(self.grain, number + 1), end)
-            yield start, until, self.level * self.weight(number) * ((until - start) / self.grain.length)
+            share = (until - start) / self.grain.length
+            yield start, until, self.level * _weight(self.grain, self.ratios, number) * share
             number, start = number + 1, until
 
 
 def _fitted(past: Past, now: datetime) -> _Model:
+    numbers = range(past.first, past.first + len(past.whole))
     # Twice, since a runaway day must not decide what is usual on its day of the week.
-    weights = _weights(past, _follow(past, _weights(past, ())).counted)
+    ratios = _ratios(past, _follow(past, [1.0] * len(past.whole)).counted)
+    weights = tuple(_weight(past.grain, ratios, number) for number in numbers)
     follower = _follow(past, weights)
-    levels, current = tuple(follower.levels), past.first + len(past.whole)
-    share = (now - _start(past.grain, current)) / past.grain.length
-    follower.see(past.under_way, _weight(past.grain, weights, current), share)
-    return _Model(past.grain, weights, tuple(follower.counted), levels, follower.level)
+    levels, counted = tuple(follower.levels), tuple(follower.counted)
+    share = (now - _start(past.grain, numbers.stop)) / past.grain.length
+    follower.see(past.under_way, _weight(past.grain, ratios, numbers.stop), share)
+    return _Model(past.grain, ratios, weights, counted, levels, follower.level)
 
 
 class _Follower:
@@ -223,34 +223,37 @@ class _Follower:
         self.levels.append(self.level)
 
 
-def _follow(past: Past, weights: Sequence[Sequence[float]]) -> _Follower:
+def _follow(past: Past, weights: Sequence[float]) -> _Follower:
     follower = _Follower(past.grain.half_life)
-    for number, amount in enumerate(past.whole, past.first):
-        follower.see(amount, _weight(past.grain, weights, number))
+    for amount, weight in zip(past.whole, weights, strict=True):
+        follower.see(amount, weight)
     return follower
 
 
-def _weights(past: Past, counted: Sequence[float]) -> tuple[tuple[float, ...], ...]:
+def _ratios(past: Past, counted: Sequence[float]) -> tuple[tuple[float, ...], ...]:
     """Compare the steps of each cycle; those that came round few times are drawn towards the mean."""
     mean = sum(counted) / len(counted) if counted else 0.0
-    found: list[tuple[float, ...]] = []
-    for cycle in past.grain.cycles:
-        if not mean or len(counted) < 2 * cycle.step * cycle.steps:
-            found.append((1.0,) * cycle.steps)
-            continue
-        sums, counts = [0.0] * cycle.steps, [0.0] * cycle.steps
-        for number, amount in enumerate(counted, past.first):
-            place = number // cycle.step % cycle.steps
-            sums[place] += amount / mean / cycle.step
-            counts[place] += 1 / cycle.step
-        ratios = [(one + _DOUBT) / (count + _DOUBT) for one, count in zip(sums, counts, strict=True)]
-        whole = sum(ratios) / cycle.steps
-        found.append(tuple(ratio / whole for ratio in ratios))
-    return tuple(found)
+    return tuple(
+        _ratios_of(cycle, past.first, [amount / mean for amount in counted])
+        if mean and len(counted) >= 2 * cycle.step * cycle.steps
+        else (1.0,) * cycle.steps
+        for cycle in past.grain.cycles
+    )
 
 
-def _weight(grain: Grain, weights: Sequence[Sequence[float]], number: int) -> float:
-    return prod(each[number // cycle.step % cycle.steps] for cycle, each in zip(grain.cycles, weights, strict=True))
+def _ratios_of(cycle: Cycle, first: int, amounts: Sequence[float]) -> tuple[float, ...]:
+    sums, counts = [_DOUBT] * cycle.steps, [_DOUBT] * cycle.steps
+    for number, amount in enumerate(amounts, first):
+        place = number // cycle.step % cycle.steps
+        sums[place] += amount / cycle.step
+        counts[place] += 1 / cycle.step
+    ratios = [one / count for one, count in zip(sums, counts, strict=True)]
+    mean = sum(ratios) / cycle.steps
+    return tuple(ratio / mean for ratio in ratios)
+
+
+def _weight(grain: Grain, ratios: Sequence[Sequence[float]], number: int) -> float:
+    return prod(each[number // cycle.step % cycle.steps] for cycle, each in zip(grain.cycles, ratios, strict=True))
 
 
 def _error(past: Past, model: _Model, ahead: float) -> float:
@@ -262,7 +265,7 @@ def _error(past: Past, model: _Model, ahead: float) -> float:
     grain, count = past.grain, len(past.whole)
     far = min(max(ceil(ahead), 1), max((count - grain.warm_up) // 2, 1))
     spent = list(accumulate(model.counted, initial=0.0))
-    usual = list(accumulate((model.weight(past.first + place) for place in range(count)), initial=0.0))
+    usual = list(accumulate(model.weights, initial=0.0))
     squared = total = 0.0
     for place in range(grain.warm_up, count - far + 1):
         expected = model.levels[place - 1] * (usual[place + far] - usual[place])

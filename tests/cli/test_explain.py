@@ -123,12 +123,18 @@ def test_every_cause_has_a_sentence(shell, changes, said):
 
 
 @pytest.mark.parametrize(
-    ("after", "said"), [(3.0, "became dearer by 50%"), (1.0, "became cheaper by 50%"), (0.0, "became cheaper")]
+    ("change", "after", "said"),
+    [
+        (5_000_000_000, 1.5, "+$5.00: tokens of gpt-4o became dearer by 50%."),
+        (-5_000_000_000, 0.5, "-$5.00: tokens of gpt-4o became cheaper by 50%."),
+        (5_000_000_000, None, "+$5.00: tokens of gpt-4o became dearer."),
+    ],
 )
-def test_a_price_has_a_sentence(after, said):
-    part = Part(cause="price", model="gpt-4o", change_nano=5, before=2.0, after=after)
+def test_a_price_has_a_sentence(change, after, said):
+    """How much dearer what was free has become, no share can say."""
+    part = Part(cause="price", model="gpt-4o", change_nano=change, before=1.0, after=after)
 
-    assert reason(part, "agent") == f"+$0.000000: tokens of gpt-4o {said}."
+    assert reason(part, "agent") == said
 
 
 def test_a_price_that_became_known_is_told_as_such(shell):
