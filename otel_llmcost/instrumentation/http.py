@@ -232,10 +232,10 @@ class _Sent(Sent):
         """Change it as budgets want it."""
 
         def asked() -> Asked | None:
-            url, headers = self._asked.url, self._asked.headers
-            if is_signed(headers, str(url)):
-                return None
-            is_json = is_rewritable(getattr(self._asked, "_content", None), headers.get("content-type", ""))
+            url, headers, content = self._asked.url, self._asked.headers, getattr(self._asked, "_content", None)
+            if content is None or is_signed(headers, str(url)):
+                return None  # what is read as it is sent cannot be sent again where the change is rejected
+            is_json = is_rewritable(content, headers.get("content-type", ""))
             body = self._body if is_json and self._body else None
             path = url.raw_path.decode("ascii").partition("?")[0]
             return Asked(url.netloc.decode("ascii"), turn.endpoint, path, turn.call.model, body, self.found.api.place)
@@ -271,9 +271,9 @@ class _Sent(Sent):
 def _rewritten(request: Any, path: str | None, body: Mapping[str, Any] | None) -> Any:
     """Return a request with another path or body; None: as it was."""
     kept = [(name, value) for name, value in request.headers.raw if body is None or name.lower() != b"content-length"]
-    content = {"stream": request.stream} if body is None else {"content": json.dumps(body).encode()}
+    content = request.content if body is None else json.dumps(body).encode()
     url = type(request.url)(with_path(str(request.url), path))
-    return type(request)(request.method, url, headers=kept, **content, extensions=request.extensions)
+    return type(request)(request.method, url, headers=kept, content=content, extensions=request.extensions)
 
 
 def _read(answer: Any, turn: Turn) -> None:

@@ -33,8 +33,7 @@ class BotocoreTransport:
         request = args[1] if len(args) > 1 else kwargs["request_dict"]
         if client.meta.service_model.service_name != "bedrock-runtime":
             return _NOTHING
-        body = request["body"]
-        content = body.getvalue() if hasattr(body, "getvalue") else body
+        content = _at_hand(request["body"])
         return Posted(
             request["url"], {"user-agent": self.agent}, bytes(content) if isinstance(content, bytearray) else content
         )
@@ -51,8 +50,7 @@ class BotocoreTransport:
         request = dict(args[1] if len(args) > 1 else kwargs["request_dict"])
         if url is not None:
             request["url"] = url
-        if body is not None:
-            request["body"] = json.dumps(body).encode()
+        request["body"] = _at_hand(request["body"]) if body is None else json.dumps(body).encode()
         return ((args[0], request, *args[2:]), kwargs) if len(args) > 1 else (args, {**kwargs, "request_dict": request})
 
     def status(self, answer: Any) -> int:
@@ -87,6 +85,11 @@ class BotocoreSession(RequestsTransport):
     def read(self, answer: Any, turn: Turn) -> None:
         """Read an answer that was taken in, or look at what is still to be read."""
         read(answer, turn)
+
+
+def _at_hand(body: Any) -> Any:
+    """Return what of a body in memory is to be sent, without reading on in it."""
+    return body.getvalue()[body.tell() :] if hasattr(body, "getvalue") else body
 
 
 def read(http: Any, turn: Turn) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,9 +16,12 @@ REJECTED = frozenset({400, 403, 404, 422})
 """What servers say to a model that is not there or not for this caller, or a cap they do not know."""
 _SIGNED = frozenset({"content-md5", "digest", "content-digest", "signature", "x-amz-content-sha256"})
 _MOST_REFUSED = 1000
+_REST = timedelta(minutes=5)
+"""What rejects a change may lie in the one request, such as more output than the other model has."""
 
-_refused: set[tuple[str, str, str, Change]] = set()
-"""Host, endpoint, model and change of requests that were rejected only because of the change."""
+_refused: dict[tuple[str, str, str, Change], datetime] = {}
+"""Host, endpoint, model and change of requests that were rejected only because of the change → when it is tried again.
+"""
 
 
 class Shaped:
@@ -42,13 +46,18 @@ class Shaped:
         return True
 
     def answered(self) -> None:
-        """Hear that the request was accepted: if only without the change, such a change is not tried again."""
-        if self.applied is None and len(_refused) < _MOST_REFUSED:
-            _refused.add(_key(self._asked, self._change))
+        """Hear that the request was accepted: if only without the change, such a change is left for a while."""
+        if self.applied is not None:
+            return
+        key = _key(self._asked, self._change)
+        if key not in _refused:
             logger.warning(
-                "%s does not take %s in place of what is asked of %s: such requests are sent as they are made",
+                "%s does not take %s in place of what is asked of %s: sent as it was made, tried again in 5 minutes",
                 *(self._asked.host, _said(self._change), self._asked.model),
             )
+        if len(_refused) >= _MOST_REFUSED:
+            _refused.clear()
+        _refused[key] = self.turn.call.at + _REST
 
 
 def shape(turn: Turn, asked: Callable[[], Asked | None], write: Callable[[Applied], None]) -> Shaped | None:
@@ -68,7 +77,7 @@ def shape(turn: Turn, asked: Callable[[], Asked | None], write: Callable[[Applie
     turn.applied, turn.unapplied = NO_CHANGE, change
     with contained("change a request"):
         request = asked()
-        if request is None or _key(request, change) in _refused:
+        if request is None or turn.call.at < _refused.get(_key(request, change), turn.call.at):
             return None
         applied = apply(change, request)
         if applied.done != NO_CHANGE:

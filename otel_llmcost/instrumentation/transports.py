@@ -185,8 +185,9 @@ class _Sent(Sent):
         posted = self._posted
 
         def asked() -> Asked | None:
-            if is_signed(posted.headers, posted.url):
-                return None
+            is_at_hand = posted.is_object or isinstance(posted.content, (bytes, bytearray, str))
+            if not is_at_hand or is_signed(posted.headers, posted.url):
+                return None  # what is read as it is sent cannot be sent again where the change is rejected
             content_type = posted.headers.get("content-type", "")
             is_json = posted.is_object or is_rewritable(posted.content, content_type)
             url, body = urlsplit(posted.url), self._body if is_json and self._body else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
 
@@ -131,7 +132,7 @@ def test_the_fields_that_the_program_gave_stay_its_own(start: Start, replay: Rep
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 422])
-def test_a_change_that_the_server_rejects_is_taken_back_and_not_tried_again(
+def test_a_change_that_the_server_rejects_is_taken_back_and_not_tried_again_at_once(
     start: Start, replay: ReplayServer, ask: Any, status: int
 ):
     """A misspelt model in the operator's file must break no call, nor send each twice."""
@@ -146,6 +147,18 @@ def test_a_change_that_the_server_rejects_is_taken_back_and_not_tried_again(
     ask(replay, model="gpt-4o")
     assert replay.received[-1].json["model"] == "gpt-4o"
     assert len(replay.received) == 3
+
+
+def test_after_a_while_it_is_tried_again(start: Start, replay: ReplayServer, ask: Any):
+    """What was rejected may have been the one request."""
+    process = changing(start, cap=50)
+    replay.replies = [rejected(), answer("gpt-4o"), answer("gpt-4o")]
+    ask(replay, model="gpt-4o")
+
+    process.runtime.driver.now = lambda: datetime.now(UTC) + timedelta(minutes=5)
+    ask(replay, model="gpt-4o")
+
+    assert [each.json.get("max_tokens") for each in replay.received] == [50, None, 50]
 
 
 def test_what_is_wrong_without_the_change_too_is_the_program_s_to_hear(start: Start, replay: ReplayServer, ask: Any):
@@ -372,3 +385,19 @@ def test_a_model_in_a_url_is_exchanged_even_beside_a_body_that_is_not_read(
         "cap 50: b at 50% (not possible)",
         "route gemini-2.5-pro to gemini-2.5-flash: b at 50%",
     ]
+
+
+def pieces() -> Any:
+    yield b'{"contents": []}'
+
+
+def test_what_is_read_as_it_is_sent_is_not_touched(start: Start, replay: ReplayServer):
+    """It could not be sent again."""
+    process = changing(start, route={"gemini-2.5-pro": "gemini-2.5-flash"})
+    replay.replies = [as_json({"usageMetadata": {"promptTokenCount": 1000}})]
+    path = "/v1beta/models/gemini-2.5-pro:generateContent"
+
+    by_hand(httpx[0], replay.url + path, content=pieces())
+
+    assert replay.received[0].path == path
+    assert actions(process) == ["route gemini-2.5-pro to gemini-2.5-flash: b at 50% (not possible)"]

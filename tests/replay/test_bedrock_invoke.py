@@ -676,3 +676,18 @@ def test_a_body_in_one_maker_s_form_is_sent_to_no_other(start: Start, replay: Re
 
     assert replay.received[0].path == f"/model/{CLAUDE.replace(':', '%3A')}/invoke"
     assert the_charge(process).actions == (f"route {CLAUDE} to us.amazon.nova-lite-v1:0: b at 50% (not possible)",)
+
+
+def test_a_file_is_sent_from_where_it_is_even_where_a_change_is_taken_back(
+    start: Start, replay: ReplayServer, bedrock: Any
+):
+    """It is not read on by what is rejected."""
+    changing(start, route={"*claude*": HAIKU})
+    replay.replies = [amazon.failed(403, "AccessDeniedException"), answered(CLAUDE_ANSWER)]
+    body = io.BytesIO(b"read before" + json.dumps(CLAUDE_ASK).encode())
+    body.seek(11)
+
+    bedrock.invoke_model(modelId=CLAUDE, body=body)["body"].read()
+
+    assert [each.json for each in replay.received] == [CLAUDE_ASK, CLAUDE_ASK]
+    assert [HAIKU.replace(":", "%3A") in each.path for each in replay.received] == [True, False]
