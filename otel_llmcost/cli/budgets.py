@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 import click
 from rich.table import Table
@@ -16,8 +17,8 @@ from otel_llmcost.config import Settings
 from otel_llmcost.config.kinds import unknown
 from otel_llmcost.core.acts import in_force
 from otel_llmcost.core.alert import level_at
-from otel_llmcost.core.budget import Balance, Budget, Status, projection, status
-from otel_llmcost.core.money import format_usd, from_nano
+from otel_llmcost.core.budget import Balance, Budget, Measure, Status, projection, status, to_units
+from otel_llmcost.core.money import from_nano
 from otel_llmcost.core.window import Life
 from otel_llmcost.storage.base import Store
 
@@ -52,7 +53,7 @@ class Standing:
     @property
     def level(self) -> str:
         """The highest mark that was reached."""
-        return level_at(from_nano(self.balance.spent_nano), self.budget.limit, self.budget.marks)
+        return level_at(Decimal(self.balance.spent_nano), Decimal(self.balance.limit_nano), self.budget.marks)
 
 
 @click.group()
@@ -86,7 +87,8 @@ def show(tools: Tools, name: str, as_json: bool) -> None:
     budget = named(tools.settings, name)
     found = standings(tools.store(), [budget], tools.now())
     if as_json:
-        print_json({**terms(budget), "limit_usd": budget.limit, "balances": [record(each) for each in found]})
+        limit = {_key("limit", budget.measure): budget.limit}
+        print_json({**terms(budget), **limit, "balances": [record(each) for each in found]})
         return
     for key, value in terms(budget).items():
         if value is not None:
@@ -145,15 +147,16 @@ def terms(budget: Budget) -> dict[str, object]:
     """Say what a budget is, in the words of the settings."""
     return {
         "name": budget.name,
-        "limit": format_usd(budget.limit),
+        "limit": _with_unit(budget.limit_nano, budget.measure),
         "window": str(budget.window),
         "timezone": str(getattr(budget.window, "zone", "")) or None,
         "scope": str(budget.scope) or None,
         "per": ", ".join(budget.per) or None,
         "on_limit": budget.on_limit,
-        "marks": ", ".join(f"{mark.level} {mark.share}" for mark in budget.marks),
+        "max_wait": f"{budget.max_wait.total_seconds():g}s" if budget.on_limit == "wait" else None,
+        "marks": ", ".join(f"{mark.level} {mark.share}" for mark in budget.marks) or None,
         "reserve": budget.reserve,
-        "unpriced": budget.unpriced,
+        "unpriced": budget.unpriced if budget.measure == "cost" else None,
         "on_store_error": budget.on_store_error,
     }
 
@@ -173,36 +176,48 @@ def record(standing: Standing) -> dict[str, object]:
         "window": {"kind": str(budget.window), "start": balance.window_start, "end": balance.window_end},
         "status": standing.status,
         "level": standing.level,
-        "limit_usd": from_nano(balance.limit_nano),
-        "spent_usd": from_nano(balance.spent_nano),
-        "reserved_usd": from_nano(balance.reserved_nano),
-        "remaining_usd": from_nano(balance.remaining_nano),
+        "measure": balance.measure,
+        **_amounts(balance, "limit", "spent", "reserved", "remaining"),
         "share": round(balance.share, 6),
-        "projected_usd": round(projection(balance, standing.now), 9),
-        "bound_usd": from_nano(balance.bound_nano),
-        "settled_usd": from_nano(balance.settled_nano),
-        "suspected_usd": from_nano(balance.suspected_nano),
-        "overrun_usd": from_nano(balance.overrun_nano),
-        "exposure_usd": from_nano(balance.exposure_nano),
+        _key("projected", balance.measure): round(projection(balance, standing.now), 9),
+        **_amounts(balance, "bound", "settled", "suspected", "overrun", "exposure"),
         "calls": balance.calls,
         "refused_calls": balance.refused,
         "unpriced_calls": balance.unpriced,
     }
 
 
+def _amounts(balance: Balance, *names: str) -> dict[str, Decimal | int]:
+    amounts: dict[str, int] = {name: getattr(balance, f"{name}_nano") for name in names}
+    if balance.measure != "cost":
+        return {**amounts}
+    return {_key(name, "cost"): from_nano(amount) for name, amount in amounts.items()}
+
+
+def _key(name: str, measure: Measure) -> str:
+    return f"{name}_usd" if measure == "cost" else name
+
+
+def _shown(amount: int, measure: Measure) -> str:
+    return usd(amount) if measure == "cost" else f"{amount:,}"
+
+
+def _with_unit(amount: int, measure: Measure) -> str:
+    return usd(amount) if measure == "cost" else f"{amount:,} {measure}"
+
+
 def _row(standing: Standing) -> list[str | Text]:
-    balance = standing.balance
+    balance, measure = standing.balance, standing.balance.measure
+    projected = to_units(projection(balance, standing.now), measure)
     return [
         balance.budget,
         whose(standing),
         str(standing.budget.window),
-        usd(balance.limit_nano),
-        usd(balance.spent_nano),
-        usd(balance.reserved_nano),
-        usd(balance.remaining_nano),
+        _with_unit(balance.limit_nano, measure),
+        *(_shown(each, measure) for each in (balance.spent_nano, balance.reserved_nano, balance.remaining_nano)),
         percent(balance.share),
-        format_usd(projection(balance, standing.now)),
-        usd(balance.bound_nano),
+        _shown(projected, measure),
+        _shown(balance.bound_nano, measure),
         Text(standing.status.replace("_", " "), style=_STYLES[standing.status]),
         moment(balance.window_end),
     ]
@@ -212,4 +227,5 @@ def _details(standing: Standing) -> list[str]:
     balance = standing.balance
     amounts = (balance.settled_nano, balance.suspected_nano, balance.overrun_nano, balance.exposure_nano)
     counts = (balance.calls, balance.refused, balance.unpriced)
-    return [whose(standing), *map(usd, amounts), *(f"{count:,}" for count in counts), standing.level]
+    shown = [_shown(amount, balance.measure) for amount in amounts]
+    return [whose(standing), *shown, *(f"{count:,}" for count in counts), standing.level]

@@ -263,12 +263,12 @@ def status(balance: Balance, now: datetime) -> Status:
     """Tell how a budget will end at its present pace: over already, over by then, or on track."""
     if balance.spent_nano > balance.limit_nano:
         return "over"
-    return "at_risk" if projection(balance, now) > from_nano(balance.limit_nano) else "on_track"
+    return "at_risk" if projection(balance, now) > from_units(balance.limit_nano, balance.measure) else "on_track"
 
 
 def projection(balance: Balance, now: datetime) -> Decimal:
-    """Project a balance to its window's end in USD; where there is no end, what is spent."""
-    spent = from_nano(balance.spent_nano)
+    """Project a balance to its window's end, in USD or in what it counts; where there is no end, what is spent."""
+    spent = from_units(balance.spent_nano, balance.measure)
     if balance.window_start is None or balance.window_end is None:
         return spent
     return projected(spent, balance.window_start, balance.window_end, now)

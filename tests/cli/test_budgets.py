@@ -72,6 +72,7 @@ def test_json_holds_the_stated_bound_and_the_window(spent):
             "window": {"kind": "month", "start": "2026-11-01T00:00:00Z", "end": "2026-12-01T00:00:00Z"},
             "status": "at_risk",
             "level": "half",
+            "measure": "cost",
             "limit_usd": 4.0,
             "spent_usd": 3.0,
             "reserved_usd": 0.0,
@@ -200,3 +201,68 @@ def test_reset_of_one_subject_leaves_the_others(spent):
 def test_no_budgets_is_said(shell):
     assert shell.run("budgets", "list").stdout == "No budgets: there is no llmcost.toml.\n"
     assert json.loads(shell.run("budgets", "list", "--json").stdout) == {"balances": []}
+
+
+LIMITS = """
+[[limit]]
+name = "tokens"
+tokens = 9000
+window = "day"
+per = ["agent"]
+marks = { warning = 0.8 }
+
+[[limit]]
+name = "calls"
+requests = 60
+window = "1m"
+on_limit = "wait"
+max_wait = "5m"
+"""
+
+
+@pytest.fixture
+def limited(shell: Shell) -> Shell:
+    shell.configure(LIMITS)
+    for _ in range(5):
+        usage = {"input_tokens": 1450, "output_tokens": 100}
+        shell.spend("0", agent="writer", usage=usage, at=NOW - timedelta(seconds=5))
+    return shell
+
+
+def test_limits_are_shown_in_what_they_count_and_not_in_dollars(limited):
+    assert [line.rstrip() for line in limited.run("budgets", "list").stdout.splitlines()] == snapshot(
+        [
+            "Budgets at 2026-11-22 12:00 UTC",
+            "",
+            " budget  of            window         limit  spent  reserved  remaining   share  projected  bound  status    ends (UTC)",
+            " ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────",
+            " tokens  agent=writer  day     9,000 tokens  7,750         0      1,250  86.1 %     15,500  7,750  at risk   2026-11-23 00:00",
+            " calls   (all)         1m       60 requests      5         0         55   8.3 %          5      5  on track",
+            "",
+        ]
+    )
+
+
+def test_limits_in_json_name_no_currency(limited):
+    (tokens, calls) = json.loads(limited.run("budgets", "list", "--json").stdout)["balances"]
+
+    assert [key for each in (tokens, calls) for key in each if "usd" in key] == []
+    assert (tokens["measure"], tokens["limit"], tokens["level"]) == ("tokens", 9000, "warning")
+    assert (calls["measure"], calls["spent"], calls["calls"]) == ("requests", 5, 5)
+
+
+def test_show_says_what_a_limit_is(limited):
+    shown = limited.run("budgets", "show", "calls")
+    found = json.loads(limited.run("budgets", "show", "calls", "--json").stdout)
+
+    assert [line.rstrip() for line in shown.stdout.splitlines()][:6] == snapshot(
+        [
+            "name            calls",
+            "limit           60 requests",
+            "window          1m",
+            "on_limit        wait",
+            "max_wait        300s",
+            "on_store_error  open",
+        ]
+    )
+    assert (found["limit"], found["on_limit"], found["max_wait"]) == (60, "wait", "300s")
