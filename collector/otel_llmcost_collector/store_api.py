@@ -16,6 +16,7 @@ from http import HTTPStatus
 from otel_llmcost.errors import StoreError, UnstorableError, WireError
 from otel_llmcost.storage import wire
 from otel_llmcost.storage.base import Store
+from otel_llmcost_collector import store_alerts, store_routes
 from otel_llmcost_collector.asgi import (
     Answer,
     GoneError,
@@ -31,11 +32,14 @@ from otel_llmcost_collector.asgi import (
     problem,
 )
 from otel_llmcost_collector.store_checks import fault
-from otel_llmcost_collector.store_routes import METHODS, ROUTES, Desk, Route
+from otel_llmcost_collector.store_desk import Desk, Route
 from otel_llmcost_collector.tokens import ANYBODY, RIGHTS, Token, holder
 
 LOGGER = logging.getLogger("otel_llmcost_collector")
 
+ROUTES: Mapping[tuple[str, str], Route] = {**store_routes.ROUTES, **store_alerts.ROUTES}
+_METHODS: Mapping[str, str] = {path: ", ".join(sorted(each for each, of in ROUTES if of == path)) for _, path in ROUTES}
+"""Path → the methods it knows, as the header `Allow` lists them."""
 _JSON = {"content-type": "application/json"}
 _LATER = {"retry-after": "1"}
 _LONGEST_KEY = 64
@@ -208,8 +212,8 @@ def _contained(work: Callable[..., Answer], *arguments: object) -> Answer:
 
 
 def _route(method: str, path: str) -> Route:
-    if path not in METHODS:
+    if path not in _METHODS:
         raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such endpoint")
     if (method, path) not in ROUTES:
-        raise ProblemError(HTTPStatus.METHOD_NOT_ALLOWED, f"asked with {METHODS[path]}", {"allow": METHODS[path]})
+        raise ProblemError(HTTPStatus.METHOD_NOT_ALLOWED, f"asked with {_METHODS[path]}", {"allow": _METHODS[path]})
     return ROUTES[method, path]

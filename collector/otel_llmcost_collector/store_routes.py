@@ -1,62 +1,25 @@
-"""The endpoints of the budget API, a row for each: what is asked in which form, who may, and what the store does."""
+"""The endpoints of the budget API for balances, ledger and acts, a row for each: who may ask what, and what is done."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from http import HTTPStatus
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
-from typing import Any
 
 from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.unconfirmed import unconfirmed
-from otel_llmcost.storage import wire
+from otel_llmcost.storage import wire, wire_alerts
 from otel_llmcost.storage import wire_forms as forms
-from otel_llmcost.storage.base import Store
 from otel_llmcost_collector import store_teams as teams
-from otel_llmcost_collector.asgi import ProblemError
-from otel_llmcost_collector.tokens import Right, Token
+from otel_llmcost_collector.store_desk import AGENTS, BOTH, LONGEST_DUTY, OPERATORS, READERS, Desk, Route, another
 
-_AGENTS: frozenset[Right] = frozenset({"agent", "operator"})
-_READERS: frozenset[Right] = frozenset({"reader", "operator"})
-_BOTH: frozenset[Right] = _AGENTS | _READERS
-_OPERATORS: frozenset[Right] = frozenset({"operator"})
 _MOST_CHARGES = 1000
-_LONGEST_DUTY = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """Where an act is done, and for whom."""
-
-    store: Store
-    token: Token
-    clock: Callable[[], datetime] | None
-    """None: whoever asks is believed what time it is."""
-
-    def now(self, said: datetime) -> datetime:
-        """Return the time by the server's clock, so that one agent whose clock is wrong harms no other."""
-        return said if self.clock is None else self.clock()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """One endpoint."""
-
-    rights: frozenset[Right]
-    """One of them is needed."""
-    form: type[forms.Form] | None
-    """Of the body; None: there is none, and it is asked with GET."""
-    run: Callable[[Desk, Any], forms.Form]
-    changes: bool = False
-    """It is done once only, however often it is asked under one key."""
 
 
 def _reserve(desk: Desk, asked: forms.Reserve) -> forms.Form:
     team = desk.token.team
     if team is not None and len(teams.claims_of(asked.hold.claims, team)) != len(asked.hold.claims):
-        raise _another(team)
+        raise another(team)
     return wire.reserved(desk.store.reserve(asked.hold, tell=asked.tell))
 
 
@@ -64,7 +27,7 @@ def _settle(desk: Desk, asked: forms.Settle) -> forms.Form:
     postings, team = asked.postings, desk.token.team
     if team is not None:
         postings = [teams.posting_of(posting, team) for posting in postings]
-    return forms.Alerts(alerts=[wire.alert_form(alert) for alert in desk.store.settle(postings)])
+    return wire_alerts.Alerts(alerts=[wire_alerts.alert_form(alert) for alert in desk.store.settle(postings)])
 
 
 def _renew(desk: Desk, asked: forms.Renew) -> forms.Form:
@@ -107,7 +70,7 @@ def _acts_in_force(desk: Desk, asked: forms.Now) -> forms.Form:
 
 
 def _lead(desk: Desk, asked: forms.Lead) -> forms.Form:
-    now, length = desk.now(asked.now), min(asked.until - asked.now, _LONGEST_DUTY)
+    now, length = desk.now(asked.now), min(asked.until - asked.now, LONGEST_DUTY)
     return forms.Leads(leads=desk.store.lead(asked.duty, asked.holder, now, now + length))
 
 
@@ -157,41 +120,6 @@ def _open_reservations(desk: Desk, _asked: None) -> forms.Form:
     return forms.Count(count=desk.store.open_reservations())
 
 
-def _fire(desk: Desk, asked: forms.Fire) -> forms.Form:
-    alert, team = wire.alert_of(asked.alert), desk.token.team
-    if team is not None and teams.names_another(alert.key.subject, team):
-        raise _another(team)
-    return forms.Fired(is_new=desk.store.fire(alert))
-
-
-def _claim_deliveries(desk: Desk, asked: forms.ClaimDeliveries) -> forms.Form:
-    if desk.token.team is not None:  # an alert tells of all teams: whoever may act for all of them tells it
-        return forms.Deliveries(deliveries=[])
-    channels = {name: frozenset(levels) for name, levels in asked.channels.items()}
-    lease = timedelta(seconds=min(asked.lease_seconds, _LONGEST_DUTY.total_seconds()))
-    found = desk.store.claim_deliveries(channels, desk.now(asked.now), lease=lease, most=asked.most)
-    return forms.Deliveries(deliveries=[wire.delivery_form(each) for each in found])
-
-
-def _finish_delivery(desk: Desk, asked: forms.OneDelivery) -> forms.Form:
-    if desk.token.team is not None:
-        raise _another(desk.token.team)
-    desk.store.finish_delivery(wire.delivery_of(asked.delivery))
-    return forms.Nothing()
-
-
-def _deliveries(desk: Desk, asked: forms.Most) -> forms.Form:
-    return forms.Deliveries(deliveries=[wire.delivery_form(each) for each in desk.store.deliveries(most=asked.most)])
-
-
-def _pending_deliveries(desk: Desk, _asked: None) -> forms.Form:
-    return forms.Count(count=desk.store.pending_deliveries())
-
-
-def _another(team: str) -> ProblemError:
-    return ProblemError(HTTPStatus.FORBIDDEN, f"this token is for team {team}, and this is another's")
-
-
 def _learned(desk: Desk, _asked: None) -> forms.Form:
     return forms.Learned(learned=desk.store.learned())
 
@@ -202,31 +130,22 @@ def _learn(desk: Desk, asked: forms.Learned) -> forms.Form:
 
 
 ROUTES: Mapping[tuple[str, str], Route] = {
-    ("POST", "/v1/reserve"): Route(rights=_AGENTS, form=forms.Reserve, run=_reserve, changes=True),
-    ("POST", "/v1/settle"): Route(rights=_AGENTS, form=forms.Settle, run=_settle, changes=True),
-    ("POST", "/v1/renew"): Route(rights=_AGENTS, form=forms.Renew, run=_renew),
-    ("POST", "/v1/expire"): Route(rights=_AGENTS, form=forms.Now, run=_expire, changes=True),
-    ("POST", "/v1/balances"): Route(rights=_BOTH, form=forms.Windows, run=_balances),
-    ("POST", "/v1/reset"): Route(rights=_OPERATORS, form=forms.Reset, run=_reset, changes=True),
-    ("POST", "/v1/adopt"): Route(rights=_AGENTS, form=forms.Adopt, run=_adopt, changes=True),
-    ("POST", "/v1/act"): Route(rights=_OPERATORS, form=forms.OneAct, run=_act),
-    ("POST", "/v1/acts"): Route(rights=_READERS, form=forms.Between, run=_acts),
-    ("POST", "/v1/acts/in-force"): Route(rights=_BOTH, form=forms.Now, run=_acts_in_force),
-    ("POST", "/v1/lead"): Route(rights=_AGENTS, form=forms.Lead, run=_lead),
-    ("POST", "/v1/totals"): Route(rights=_READERS, form=forms.Totals, run=_totals),
-    ("POST", "/v1/charges"): Route(rights=_READERS, form=forms.Charges, run=_charges),
-    ("POST", "/v1/uncertain"): Route(rights=_BOTH, form=forms.ResponseId, run=_uncertain),
-    ("POST", "/v1/unconfirmed"): Route(rights=_READERS, form=forms.Between, run=_unconfirmed),
-    ("GET", "/v1/open-reservations"): Route(rights=_BOTH, form=None, run=_open_reservations),
-    ("POST", "/v1/fire"): Route(rights=_AGENTS, form=forms.Fire, run=_fire, changes=True),
-    ("POST", "/v1/outbox/claim"): Route(
-        rights=_AGENTS, form=forms.ClaimDeliveries, run=_claim_deliveries, changes=True
-    ),
-    ("POST", "/v1/outbox/finish"): Route(rights=_AGENTS, form=forms.OneDelivery, run=_finish_delivery),
-    ("POST", "/v1/outbox/list"): Route(rights=_READERS, form=forms.Most, run=_deliveries),
-    ("GET", "/v1/outbox/pending"): Route(rights=_BOTH, form=None, run=_pending_deliveries),
-    ("GET", "/v1/learned"): Route(rights=_BOTH, form=None, run=_learned),
-    ("POST", "/v1/learned"): Route(rights=_AGENTS, form=forms.Learned, run=_learn),
+    ("POST", "/v1/reserve"): Route(rights=AGENTS, form=forms.Reserve, run=_reserve, changes=True),
+    ("POST", "/v1/settle"): Route(rights=AGENTS, form=forms.Settle, run=_settle, changes=True),
+    ("POST", "/v1/renew"): Route(rights=AGENTS, form=forms.Renew, run=_renew),
+    ("POST", "/v1/expire"): Route(rights=AGENTS, form=forms.Now, run=_expire, changes=True),
+    ("GET", "/v1/open-reservations"): Route(rights=BOTH, form=None, run=_open_reservations),
+    ("POST", "/v1/balances"): Route(rights=BOTH, form=forms.Windows, run=_balances),
+    ("POST", "/v1/reset"): Route(rights=OPERATORS, form=forms.Reset, run=_reset, changes=True),
+    ("POST", "/v1/adopt"): Route(rights=AGENTS, form=forms.Adopt, run=_adopt, changes=True),
+    ("POST", "/v1/act"): Route(rights=OPERATORS, form=forms.OneAct, run=_act),
+    ("POST", "/v1/acts"): Route(rights=READERS, form=forms.Between, run=_acts),
+    ("POST", "/v1/acts/in-force"): Route(rights=BOTH, form=forms.Now, run=_acts_in_force),
+    ("POST", "/v1/lead"): Route(rights=AGENTS, form=forms.Lead, run=_lead),
+    ("POST", "/v1/totals"): Route(rights=READERS, form=forms.Totals, run=_totals),
+    ("POST", "/v1/charges"): Route(rights=READERS, form=forms.Charges, run=_charges),
+    ("POST", "/v1/uncertain"): Route(rights=BOTH, form=forms.ResponseId, run=_uncertain),
+    ("POST", "/v1/unconfirmed"): Route(rights=READERS, form=forms.Between, run=_unconfirmed),
+    ("GET", "/v1/learned"): Route(rights=BOTH, form=None, run=_learned),
+    ("POST", "/v1/learned"): Route(rights=AGENTS, form=forms.Learned, run=_learn),
 }
-METHODS: Mapping[str, str] = {path: ", ".join(sorted(m for m, p in ROUTES if p == path)) for _, path in ROUTES}
-"""Path → the methods it knows, as the header `Allow` lists them."""

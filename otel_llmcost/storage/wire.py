@@ -9,10 +9,8 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from otel_llmcost.core.acts import Act
-from otel_llmcost.core.alert import Alert, Delivery
 from otel_llmcost.core.attribution import Scope, encodable
 from otel_llmcost.core.budget import Budget, Grant, Refusal
-from otel_llmcost.core.exact_json import Scalar
 from otel_llmcost.core.window import parse_window
 from otel_llmcost.errors import WireError
 from otel_llmcost.storage import wire_forms as forms
@@ -112,79 +110,6 @@ def act_of(form: forms.ActForm) -> Act:
         amount_nano=form.amount_nano,
         until=form.until,
         ends=form.ends,
-    )
-
-
-def alert_form(alert: Alert) -> forms.AlertForm:
-    """Write down an alert."""
-    return forms.AlertForm(
-        key=alert.key,
-        level=alert.level,
-        at=alert.at,
-        spent_nano=alert.spent_nano,
-        limit_nano=alert.limit_nano,
-        window_start=alert.window_start,
-        window_end=alert.window_end,
-        trace_id=alert.trace_id,
-        requested_nano=alert.requested_nano,
-        kind=alert.kind,
-        measure=alert.measure,
-        facts=dict(alert.facts),
-    )
-
-
-def alert_of(form: forms.AlertForm) -> Alert:
-    """Read an alert.
-
-    Raises:
-        WireError: a fact is a list or an object.
-    """
-    if not all(isinstance(each, Scalar) for each in form.facts.values()):
-        msg = "a fact is neither a text, a number, true, false nor null"
-        raise WireError(msg)
-    return Alert(
-        key=form.key,
-        level=form.level,
-        at=form.at,
-        spent_nano=form.spent_nano,
-        limit_nano=form.limit_nano,
-        window_start=form.window_start,
-        window_end=form.window_end,
-        trace_id=form.trace_id,
-        requested_nano=form.requested_nano,
-        kind=form.kind,
-        measure=form.measure,
-        facts=form.facts,
-    )
-
-
-def delivery_form(delivery: Delivery) -> forms.DeliveryForm:
-    """Write down a delivery."""
-    return forms.DeliveryForm(
-        delivery_id=delivery.delivery_id,
-        channel=delivery.channel,
-        alert=alert_form(delivery.alert),
-        attempts=delivery.attempts,
-        state=delivery.state,
-        next_attempt_at=delivery.next_attempt_at,
-        problem=delivery.problem,
-    )
-
-
-def delivery_of(form: forms.DeliveryForm) -> Delivery:
-    """Read a delivery.
-
-    Raises:
-        WireError: its alert cannot be read.
-    """
-    return Delivery(
-        delivery_id=form.delivery_id,
-        channel=form.channel,
-        alert=alert_of(form.alert),
-        attempts=form.attempts,
-        state=form.state,
-        next_attempt_at=form.next_attempt_at,
-        problem=form.problem,
     )
 
 

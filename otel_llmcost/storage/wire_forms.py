@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
 from otel_llmcost.core.acts import ActKind
-from otel_llmcost.core.alert import BUDGET, DeliveryState
 from otel_llmcost.core.attribution import Dimension
 from otel_llmcost.core.budget import Balance, BalanceKey, Claim, Measure
 from otel_llmcost.core.ledger import Charge
@@ -56,82 +54,6 @@ class Settle(Form):
     """Asks for `Store.settle`."""
 
     postings: list[Posting]
-
-
-class AlertForm(Form):
-    """A mark that was reached, or something else that somebody must know."""
-
-    key: BalanceKey
-    level: str
-    at: datetime
-    spent_nano: int
-    limit_nano: int
-    window_start: datetime | None = None
-    window_end: datetime | None = None
-    trace_id: str | None = None
-    requested_nano: int | None = None
-    kind: str = BUDGET
-    measure: Measure = "cost"
-    facts: dict[str, Any] = {}
-    """Texts, numbers, true, false and null only."""
-
-
-class Alerts(Form):
-    """Answers `Settle`: what it fired."""
-
-    alerts: list[AlertForm]
-
-
-class Fire(Form):
-    """Asks for `Store.fire`."""
-
-    alert: AlertForm
-
-
-class Fired(Form):
-    """Answers `Fire`."""
-
-    is_new: bool
-
-
-class DeliveryForm(Form):
-    """An alert on its way to a channel."""
-
-    delivery_id: str
-    channel: str
-    alert: AlertForm
-    attempts: int
-    state: DeliveryState
-    next_attempt_at: datetime
-    problem: str | None = None
-
-
-class OneDelivery(Form):
-    """Asks for `Store.finish_delivery`."""
-
-    delivery: DeliveryForm
-
-
-class Deliveries(Form):
-    """Answers which deliveries there are."""
-
-    deliveries: list[DeliveryForm]
-
-
-class ClaimDeliveries(Form):
-    """Asks for `Store.claim_deliveries`."""
-
-    channels: dict[str, list[str]]
-    """Name → levels; where it is and its secret are nobody else's business."""
-    now: datetime
-    lease_seconds: float
-    most: int = 20
-
-
-class Most(Form):
-    """Asks for no more than so many."""
-
-    most: int = 100
 
 
 class Renew(Form):

@@ -156,8 +156,8 @@ def test_what_was_not_answered_in_time_is_not_asked_again(cutting: Cutting) -> N
 
 def test_connections_are_kept(cutting: Cutting, cut: Store) -> None:
     connected: list[object] = []
-    take = cut._connections._take
-    cut._connections._take = lambda deadline: connected.append(take(deadline)) or connected[-1]
+    take = cut._server._connections._take
+    cut._server._connections._take = lambda deadline: connected.append(take(deadline)) or connected[-1]
 
     for _ in range(3):
         cut.open_reservations()
@@ -168,7 +168,7 @@ def test_connections_are_kept(cutting: Cutting, cut: Store) -> None:
 def test_a_connection_that_nobody_used_for_long_is_not_used_again(cut: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Balancers close it without a word."""
     cut.open_reservations()
-    (idle,) = cut._connections._idle.queue
+    (idle,) = cut._server._connections._idle.queue
     monkeypatch.setattr("otel_llmcost.storage.remote_connections._IDLE_SECONDS", 0.0)
 
     cut.open_reservations()
@@ -227,9 +227,9 @@ def test_a_closed_store_is_an_error(cut: Store) -> None:
 def test_too_many_acts_at_once_are_an_error(cut: Store) -> None:
     """An endless queue would hold up the agent."""
     for _ in range(32):
-        cut._connections._turns.acquire()
+        cut._server._connections._turns.acquire()
     books = Books(RemoteStore(urlsplit("http://127.0.0.1:1"), reserve_seconds=0.01))
-    books.store._connections = cut._connections
+    books.store._server._connections = cut._server._connections
 
     with pytest.raises(StoreError, match="too many acts at once"):
         books.store.reserve(books.hold(1))
