@@ -16,7 +16,7 @@ from typing import Any
 from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.usage import Usage
 from otel_llmcost.storage import open_store
-from tests.real.truth import Alert, Balance, Call, Refusal, Truth
+from tests.real.truth import Alert, Balance, Call, Held, Refusal, Truth
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,7 +49,14 @@ class Ledger:
             told: bodies of the webhooks that arrived.
             who: a call as those that were refused: the ledger has none of them.
         """
-        now, balances = time.time(), self.balances()
+        now = time.time()
+        told_of = self.balances()
+        balances = [each for each in told_of if each["window"]["end"]]  # here only rate limits roll
+        limits = {
+            (each["budget"], each["subject"], each["window"]["kind"]): Decimal(str(each["share"]))
+            for each in told_of
+            if each not in balances
+        }
         refusals = [
             Refusal(at=now, instance="", budget=each["budget"], agent=who.agent, team=who.team)
             for each in balances
@@ -64,6 +71,7 @@ class Ledger:
             refusals=refusals,
             alerts=alerts,
             balances_at=lambda _: stand,
+            held=Held(limits=limits),
             knows_the_past=False,
         )
 

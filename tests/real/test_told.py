@@ -19,6 +19,7 @@ import pytest
 
 from examples.webhook_receiver import WebhookReceiver
 from tests.real.boards import check_board, load_boards
+from tests.real.grafana import Labels, ask, view_of
 from tests.real.ledger import ROOT, Ledger
 from tests.real.provider import provider
 from tests.real.servers import free_port, get_json, wait_until
@@ -47,6 +48,30 @@ window = "day"
 timezone = "{zone}"
 scope = {{ agent = "writer" }}
 per = ["agent"]
+
+[[budget]]
+name = "terse-daily"
+limit = 0.40
+window = "day"
+timezone = "{zone}"
+scope = {{ agent = "terse" }}
+on_limit = "alert"
+actions = [{{ at = 0.25, cap = 500 }}]
+
+[[limit]]
+name = "hasty-rph"
+requests = 2
+window = "1h"
+scope = {{ agent = "hasty" }}
+on_limit = "refuse"
+
+[[limit]]
+name = "patient-rps"
+requests = 1
+window = "1s"
+scope = {{ agent = "patient" }}
+on_limit = "wait"
+max_wait = "30s"
 """
 
 
@@ -100,6 +125,19 @@ class Team:
         )
         self.workers.append(Worker(port, process))
         return self.workers[-1]
+
+    def command(self, *words: str) -> None:
+        """Run our command line."""
+        program = Path(sys.executable).with_name("otel-llmcost")
+        subprocess.run([program, *words], env=self.environment, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+    def board(self, name: str) -> dict[str, dict[Labels, float]]:
+        """Ask every query of a board: what each panel's last query found."""
+        now = ceil(time.time() / 60) * 60
+        board = load_boards()[name]
+        return {
+            each.panel: each.values for each in ask(board, self.prometheus, view_of(board, now, SCRAPE_SECONDS, 600))
+        }
 
     def told(self) -> list[dict[str, Any]]:
         """All alerts that Alertmanager delivered, each firing one once for each time it began."""
@@ -194,13 +232,15 @@ def test_boards_agree_with_a_ledger_whose_truth_came_late(team: Team) -> None:
     one, two = team.hire(0), team.hire(1)
     one.do("ask", "reader")
     begun = [one.do("begin", "planner") for _ in range(3)]
+    wait_until(lambda: len(team.ledger.charges()) == 4, "the estimates to be in the store")
     estimated = sum(charge.cost_nano or 0 for charge in team.ledger.charges())
 
     known = [two.do("look", each) for each in begun[:2]]
+    wait_until(lambda: len(team.ledger.charges()) == 8, "the corrections to be in the store")
     known.append(one.do("look", begun[0]))  # again
 
-    charges = team.ledger.charges()
     assert known == ["completed"] * 3
+    charges = team.ledger.charges()
     assert sorted(charge.method for charge in charges).count("reversed") == 2
     assert sum(charge.cost_nano or 0 for charge in charges) != estimated
     wait_until(lambda: team.sees("count(last_over_time(llmcost_cost_reversed_USD_total[10m]) > 0)", 1), "a scrape")
@@ -208,3 +248,27 @@ def test_boards_agree_with_a_ledger_whose_truth_came_late(team: Team) -> None:
     end_of_minute = ceil(time.time() / 60) * 60
     for board in load_boards().values():
         check_board(board, team.prometheus, truth, now=end_of_minute, seconds=600, scrape_seconds=SCRAPE_SECONDS)
+
+
+def test_the_board_shows_what_holds_agents_back(team: Team) -> None:
+    """A limit that refuses, one that is waited for, an action at a mark, and an emergency stop until it is lifted."""
+    worker = team.hire(0)
+    agents = ["terse", *["hasty"] * 3, *["patient"] * 3, "terse"]  # what is first has settled when it comes again
+    said = [worker.do("ask", agent) for agent in agents]
+    team.command("stop", "--agent", "mad", "--reason", "runs in a loop", "--by", "ann")
+    wait_until(lambda: worker.do("ask", "mad") == "refused", "the stop to be heard of")
+    wait_until(lambda: team.sees("max(llmcost_stops)", 1), "the stop to be scraped")
+    wait_until(lambda: ("LLMEmergencyStop", None, None) in team.names(), "the webhook")
+
+    shown = team.board("limits")
+
+    assert [agent for agent, word in zip(agents, said, strict=True) if word == "refused"] == ["hasty"]
+    assert shown["Stops in force"] == {(): 1}
+    assert shown["Refused calls"] == {(): 2}
+    assert shown["Refused, by reason and agent"].keys() == {("hasty-rph", "hasty"), ("stop", "mad")}
+    assert shown["Rate limits"]["hasty-rph", "", "1h"] == 1
+    assert shown["Waited for limits"][()] > 0
+    assert shown["Waiting, by limit"].keys() == {("patient-rps",)}
+    assert shown["Actions, by budget"].keys() == {("terse-daily", "cap")}
+    team.command("resume", "--all")
+    wait_until(lambda: team.sees("max(llmcost_stops)", 0), "the stop to be gone")
