@@ -27,6 +27,7 @@ NEEDED = {
     "test_adk.py": ("google.adk",),
     "test_adk_litellm.py": ("google.adk", "litellm"),
     "test_autogen.py": ("autogen_agentchat",),
+    "test_changes.py": ("langgraph", "agents", "pydantic_ai"),
     "test_crewai.py": ("crewai",),
     "test_langgraph.py": ("langgraph",),
     "test_llama_index.py": ("llama_index",),
