@@ -25,8 +25,8 @@ An argument wins over a variable, a variable over `llmcost.toml`, that over the 
 `opentelemetry-instrument` takes each variable as an argument too: `--llmcost_store memory://` is `OTEL_LLMCOST_STORE`.
 A value that cannot be used is said with file, line and key, and passed over; `otel-llmcost config check` says the same.
 Switches may be said as 1, true, yes, on or 0, false, no, off in a variable, and as true or false in the file.
-Its tables: `[[budget]]` and `[[price]]` are in the [README](../README.md), `[[alert]]` in [alerts.md](alerts.md),
-`[[fixed_cost]]` in [fixed-costs.md](fixed-costs.md).
+Its tables: `[[budget]]` and `[[price]]` are in the [README](../README.md), `[[limit]]` in [limits.md](limits.md),
+`[[alert]]` in [alerts.md](alerts.md), `[[fixed_cost]]` in [fixed-costs.md](fixed-costs.md).
 
 | variable | in `llmcost.toml` | value | default | what it does |
 |---|---|---|---|---|

@@ -37,10 +37,9 @@ def test_every_problem_of_the_settings_is_one_of_the_doctors(shell):
 
 
 def test_being_disabled_is_said(shell):
-    shell.configure('disabled = true\nstore = "memory://"\n[[limit]]\nname = "l"\nrequests = 1\nwindow = "1m"')
+    shell.configure('disabled = true\nstore = "memory://"')
 
     assert texts(shell, "settings", "warning") == ["disabled = true: nothing is accounted for, nothing is enforced"]
-    assert len(texts(shell, "settings", "note")) == 1
     assert texts(shell, "store", "warning") == ["memory:// is each process's own, and gone when it ends"]
 
 
