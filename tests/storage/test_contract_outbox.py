@@ -69,6 +69,15 @@ def test_marks_are_armed_again_by_a_reset(books: Books) -> None:
     assert books.spend(8) == ["warning"]
 
 
+def test_a_reset_forgives_more_than_one_window(books: Books) -> None:
+    books.spend(8)
+    books.now += timedelta(days=1)
+    books.spend(8)
+    books.store.reset("all")
+
+    assert books.spend(8) == ["warning"]
+
+
 def test_every_subject_has_marks_of_its_own(store: Store) -> None:
     books = Books(store, [budget(per=("user",))])
 

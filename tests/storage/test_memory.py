@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -65,3 +66,18 @@ def test_alerts_and_deliveries_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> 
         store.claim_deliveries(channels, NOW, lease=timedelta(minutes=1))
 
     assert store.pending_deliveries() == 5
+
+
+def test_what_became_of_alerts_is_forgotten_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("otel_llmcost.storage.memory_outbox._MOST", 2)
+    store = MemoryStore()
+    books = Books(store)
+    channels = [channel("ops", "warning", "critical", "exceeded")]
+    books.spend(9.6)
+    (taken, _) = store.claim_deliveries(channels, NOW, lease=timedelta(minutes=1))
+
+    books.spend(0.4)
+    store.finish_delivery(replace(taken, state="delivered"))
+
+    assert [each.alert.level for each in store.alerts()] == ["exceeded", "critical"]
+    assert [each.alert.level for each in store.deliveries()] == ["critical"]

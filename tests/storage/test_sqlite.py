@@ -55,7 +55,7 @@ def test_nothing_of_long_ago_stays_but_the_ledger(tmp_path: Path, open_file: Ope
     books.store.expire(NOW + timedelta(days=402))
 
     path = tmp_path / "ledger.db"
-    tables = ("balances", "reservations", "marks_told", "alerts", "deliveries")
+    tables = ("balances", "reservations", "marks_told", "alerts", "addressees", "deliveries")
     assert {table: rows(path, table) for table in tables} == dict.fromkeys(tables, 0)
     assert rows(path, "charges") == 2
 
