@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, cast
 
 import msgspec
@@ -15,24 +16,36 @@ from otel_llmcost.core.budget import Claim
 LONGEST_TEXT = 8192
 _MOST = 2**62
 """Amounts are added up in 64 bits."""
+_DIGITS = range(-30, 19)
 _YEARS = range(1970, 9000)
 
 
 def fault(value: object, place: str = "$") -> str | None:
     """Say what makes no sense in a value that was read; None: nothing."""
+    problem = _problem(value)
+    if problem is not None:
+        return f"{place} {problem}"
+    return next((found for found in (fault(each, name) for name, each in _parts(value, place)) if found), None)
+
+
+def _problem(value: object) -> str | None:
     match value:
-        case str():
-            return f"{place} is longer than {LONGEST_TEXT} characters" if len(value) > LONGEST_TEXT else None
-        case int():
-            return None if -_MOST <= value <= _MOST else f"{place} is out of range"
-        case float():
-            return None if math.isfinite(value) else f"{place} is out of range"
-        case datetime():
-            return None if value.tzinfo is not None and value.year in _YEARS else f"{place} is no instant with a zone"
+        case str() if len(value) > LONGEST_TEXT:
+            return f"is longer than {LONGEST_TEXT} characters"
+        case int() | float() | Decimal() if not _is_in_range(value):
+            return "is out of range"
+        case datetime() if value.tzinfo is None or value.year not in _YEARS:
+            return "is no instant with a zone"
         case Claim() if min(value.amount_nano, value.exposure_nano, value.limit_nano) < 0:
-            return f"{place} has an amount below 0"
+            return "has an amount below 0"
         case _:
-            return next((found for found in (fault(each, name) for name, each in _parts(value, place)) if found), None)
+            return None
+
+
+def _is_in_range(number: float | Decimal) -> bool:
+    if isinstance(number, Decimal):  # one of a million digits must not even be compared
+        return number.is_finite() and number.adjusted() in _DIGITS
+    return math.isfinite(number) and -_MOST <= number <= _MOST
 
 
 def _parts(value: object, place: str) -> Iterator[tuple[str, object]]:

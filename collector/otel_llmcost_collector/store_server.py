@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -98,7 +99,7 @@ def serve(api: StoreApi, listen: Listen) -> None:
     except ImportError as error:
         raise ConfigError("uvicorn is missing", key="--listen", expected="the extra otel-llmcost[collector]") from error
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    uvicorn.run(
+    config = uvicorn.Config(
         api,
         host=listen.host,
         port=listen.port,
@@ -112,6 +113,18 @@ def serve(api: StoreApi, listen: Listen) -> None:
         timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )
+    signal.signal(signal.SIGTERM, _end)  # uvicorn answers what is under way, and then sends it to us again
+    with closing(config.bind_socket()) as place:
+        place.listen(config.backlog)
+        host, port = place.getsockname()[:2]
+        scheme = "http" if listen.certificate is None else "https"
+        sys.stdout.write(f"listening on {scheme}://{f'[{host}]' if ':' in host else host}:{port}\n")
+        sys.stdout.flush()
+        uvicorn.Server(config).run(sockets=[place])
+
+
+def _end(_number: int, _frame: object) -> NoReturn:
+    sys.exit(0)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -42,7 +42,7 @@ def decode(content: bytes, form: type[T]) -> T:
         decoder = _decoders[form] = msgspec.json.Decoder(form, float_hook=Decimal)
     try:
         return cast("T", decoder.decode(content))
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, ArithmeticError, RecursionError, UnicodeError) as error:
         raise WireError(str(error)) from error
 
 
