@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any, cast
 
 import msgspec
@@ -20,20 +20,33 @@ _DIGITS = range(-30, 19)
 _YEARS = range(1970, 9000)
 
 
-def fault(value: object, place: str = "$") -> str | None:
+def fault(value: object) -> str | None:
     """Say what makes no sense in a value that was read; None: nothing."""
+    return None if _is_sane(value) else next(_faults(value, "$"))
+
+
+def _is_sane(value: object) -> bool:
+    """Look at all there is, without noting where: nearly always nothing is wrong."""
+    return _problem(value) is None and all(map(_is_sane, _parts(value)))
+
+
+def _faults(value: object, place: str) -> Iterator[str]:
     problem = _problem(value)
     if problem is not None:
-        return f"{place} {problem}"
-    return next((found for found in (fault(each, name) for name, each in _parts(value, place)) if found), None)
+        yield f"{place} {problem}"
+        return
+    for name, part in zip(_part_names(value), _parts(value), strict=False):
+        yield from _faults(part, place + name)
 
 
 def _problem(value: object) -> str | None:
     match value:
-        case str() if len(value) > LONGEST_TEXT:
-            return f"is longer than {LONGEST_TEXT} characters"
-        case int() | float() | Decimal() if not _is_in_range(value):
-            return "is out of range"
+        case str():
+            return f"is longer than {LONGEST_TEXT} characters" if len(value) > LONGEST_TEXT else None
+        case int() | float():
+            return None if -_MOST <= value <= _MOST else "is out of range"
+        case Decimal():  # one of a million digits must not even be compared
+            return None if value.is_finite() and value.adjusted() in _DIGITS else "is out of range"
         case datetime() if value.tzinfo is None or value.year not in _YEARS:
             return "is no instant with a zone"
         case Claim() if min(value.amount_nano, value.exposure_nano, value.limit_nano) < 0:
@@ -42,20 +55,28 @@ def _problem(value: object) -> str | None:
             return None
 
 
-def _is_in_range(number: float | Decimal) -> bool:
-    if isinstance(number, Decimal):  # one of a million digits must not even be compared
-        return number.is_finite() and number.adjusted() in _DIGITS
-    return math.isfinite(number) and -_MOST <= number <= _MOST
+def _parts(value: object) -> Iterable[object]:
+    if isinstance(value, (str, int)):
+        return ()
+    if isinstance(value, (list, tuple)):
+        return cast("list[object]", value)
+    if isinstance(value, dict):
+        known = cast("dict[object, object]", value)
+        return (*known, *known.values())
+    return (getattr(value, name) for name in _names(cast("type[Any]", type(value))))
 
 
-def _parts(value: object, place: str) -> Iterator[tuple[str, object]]:
-    if isinstance(value, msgspec.Struct):
-        yield from ((f"{place}.{name}", getattr(value, name)) for name in value.__struct_fields__)
-    elif is_dataclass(value):
-        yield from ((f"{place}.{each.name}", getattr(value, each.name)) for each in fields(value) if each.init)
-    elif isinstance(value, Mapping):
-        for key, each in cast("Mapping[str, Any]", value).items():
-            yield f"a key of {place}", key
-            yield f"{place}.{key[:60]}", each
-    elif isinstance(value, (list, tuple)):
-        yield from ((f"{place}[{at}]", each) for at, each in enumerate(cast("list[object]", value)))
+def _part_names(value: object) -> Iterable[str]:
+    if isinstance(value, (list, tuple)):
+        return (f"[{at}]" for at in range(len(cast("list[object]", value))))
+    if isinstance(value, dict):
+        keys = [str(key)[:60] for key in cast("dict[object, object]", value)]
+        return (*(f": the key {key}…" for key in keys), *(f".{key}" for key in keys))
+    return (f".{name}" for name in _names(cast("type[Any]", type(value))))
+
+
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    if issubclass(kind, msgspec.Struct):
+        return kind.__struct_fields__
+    return tuple(each.name for each in fields(kind) if each.init) if is_dataclass(kind) else ()

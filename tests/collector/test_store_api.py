@@ -148,7 +148,7 @@ def test_a_body_that_cannot_be_read_says_why(api: StoreApi, kept: Kept, body: by
         pytest.param("expire", {"now": "2026-11-22T10:00:00"}, "$.now is no instant with a zone", id="no-zone"),
         pytest.param("expire", {"now": "9999-12-31T00:00:00Z"}, "$.now is no instant", id="the-end-of-time"),
         pytest.param("balances", {"budgets": [], "most": 2**63}, "$.most is out of range", id="a-great-number"),
-        pytest.param("learned", {"learned": {"k" * 9000: [1.0]}}, "a key of $.learned is longer", id="a-long-key"),
+        pytest.param("learned", {"learned": {"k" * 9000: [1.0]}}, "$.learned: the key kkk", id="a-long-key"),
         pytest.param("renew", {"reservation_ids": ["r", "r" * 9000], "expires_at": SOON}, "[1] is longer", id="a-list"),
     ],
 )
