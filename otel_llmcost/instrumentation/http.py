@@ -221,7 +221,10 @@ class _Sent(Sent):
         """Ask for a stream's usage where the caller did not; then its event is ours, and hidden."""
         chunk, asked = self.found.endpoint.chunk, self._body.get("stream_options")
         known: Mapping[str, Any] = fields_of(asked) if asked is not None else {}
-        if chunk is None or not chunk.asks_usage or known.get("include_usage") or self.request.url.host in hosts:
+        url = self.request.url
+        if chunk is None or not chunk.asks_usage or known.get("include_usage") or url.host in hosts:
+            return
+        if is_signed(self.request.headers, str(url)):
             return
         assert self.turn is not None  # noqa: S101 -- only paid requests are changed
         self._usage = {**known, "include_usage": True}
@@ -244,6 +247,11 @@ class _Sent(Sent):
 
     def takes_back(self, answer: Any, hosts: set[str]) -> bool:
         """Undo what the server rejects the request for; the call is then sent without."""
+        with contained("take back what a server rejects"):
+            return self._takes_back(answer, hosts)
+        return False
+
+    def _takes_back(self, answer: Any, hosts: set[str]) -> bool:
         if self._usage is not None and answer.status_code in BAD_REQUEST and "stream_options" in answer.text:
             assert self.turn is not None  # noqa: S101 -- only paid requests are changed
             hosts.add(self.request.url.host)

@@ -41,7 +41,10 @@ class AiohttpTransport:
         kwargs = dict(kwargs)
         if url is not None:
             given = args[1] if len(args) > 1 else kwargs["str_or_url"]
-            other = type(client._build_url(given))(url, encoded=True)  # noqa: SLF001 -- as in `posted`
+            made: Any = type(client._build_url(given))  # noqa: SLF001 -- as in `posted`
+            other = made(url, encoded=True)
+            if made(given).host is None:  # older ones take no whole URL where the session has a base
+                other = other.relative()
             args, kwargs = (
                 ((args[0], other, *args[2:]), kwargs) if len(args) > 1 else (args, {**kwargs, "str_or_url": other})
             )

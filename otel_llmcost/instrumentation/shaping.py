@@ -27,10 +27,10 @@ _refused: dict[tuple[str, str, str, Change], datetime] = {}
 class Shaped:
     """A change that was made, until its request is answered."""
 
-    __slots__ = ("_asked", "_change", "applied", "turn")
+    __slots__ = ("_asked", "_change", "_turn", "applied")
 
     def __init__(self, turn: Turn, change: Change, asked: Asked, applied: Applied) -> None:
-        self.turn = turn
+        self._turn = turn
         self.applied: Applied | None = applied
         """None: it was taken back."""
         self._change = change
@@ -41,8 +41,8 @@ class Shaped:
         if self.applied is None or status not in REJECTED:
             return False
         self.applied = None
-        self.turn.applied, self.turn.unapplied = NO_CHANGE, self._change
-        self.turn.endpoint = self._asked.endpoint
+        self._turn.applied, self._turn.unapplied = NO_CHANGE, self._change
+        self._turn.endpoint = self._asked.endpoint
         return True
 
     def answered(self) -> None:
@@ -57,7 +57,7 @@ class Shaped:
             )
         if len(_refused) >= _MOST_REFUSED:
             _refused.clear()
-        _refused[key] = self.turn.call.at + _REST
+        _refused[key] = self._turn.call.at + _REST
 
 
 def shape(turn: Turn, asked: Callable[[], Asked | None], write: Callable[[Applied], None]) -> Shaped | None:

@@ -11,7 +11,7 @@ from opentelemetry import context as otel_context
 from otel_llmcost.adapters.changes import Applied, Asked
 from otel_llmcost.adapters.directory import Found
 from otel_llmcost.instrumentation.bodies import body_of, is_rewritable
-from otel_llmcost.instrumentation.contain import guard
+from otel_llmcost.instrumentation.contain import contained, guard
 from otel_llmcost.instrumentation.driver import Driver
 from otel_llmcost.instrumentation.http import begin, find
 from otel_llmcost.instrumentation.sending import Sent, areserve, reserve
@@ -154,7 +154,8 @@ class TransportWrapper:
         """Tell whether the server may have rejected what we changed; its answer is let go of then."""
         is_rejected = sent.takes_back(self._transport.status(answer), send)
         if is_rejected:
-            self._transport.drop(answer)
+            with contained("let go of an answer"):
+                self._transport.drop(answer)
         return is_rejected
 
     def _failed(self, sent: _Sent, error: BaseException) -> None:
@@ -191,7 +192,8 @@ class _Sent(Sent):
             content_type = posted.headers.get("content-type", "")
             is_json = posted.is_object or is_rewritable(posted.content, content_type)
             url, body = urlsplit(posted.url), self._body if is_json and self._body else None
-            return Asked(url.netloc, turn.endpoint, url.path, turn.call.model, body, self.found.api.place)
+            host = url.netloc.rpartition("@")[2]
+            return Asked(host, turn.endpoint, url.path, turn.call.model, body, self.found.api.place)
 
         def write(applied: Applied) -> None:
             url = None if applied.path is None else with_path(posted.url, applied.path)

@@ -281,6 +281,11 @@ class _Paid:
 
     def takes_back(self, error: Exception, send: _Send, hosts: set[str]) -> bool:
         """Undo what the server rejects the request for; the call is then sent as it was made."""
+        with contained("take back what a server rejects"):
+            return self._takes_back(error, send, hosts)
+        return False
+
+    def _takes_back(self, error: Exception, send: _Send, hosts: set[str]) -> bool:
         if self._takes_back_usage(error, hosts):
             self.change(send)
             return True

@@ -297,6 +297,7 @@ httpx = [
     if name == "httpx" or int(openai.__version__.partition(".")[0]) > 2
 ]
 URL = "/v1/chat/completions"
+SIGNED = {"content-digest": "sha-256=:x:"}
 
 
 def by_hand(module: Any, url: str, **sent: Any) -> Any:
@@ -347,7 +348,7 @@ def test_what_is_sent_by_hand_is_sent_as_it_was_where_the_change_is_rejected(
     "headers",
     [
         {"authorization": "AWS4-HMAC-SHA256 Credential=AKID"},
-        {"content-digest": "sha-256=:x:"},
+        SIGNED,
         {"Signature": "sig1=:x:"},
     ],
 )
@@ -385,6 +386,18 @@ def test_a_model_in_a_url_is_exchanged_even_beside_a_body_that_is_not_read(
         "cap 50: b at 50% (not possible)",
         "route gemini-2.5-pro to gemini-2.5-flash: b at 50%",
     ]
+
+
+def test_nor_is_its_usage_asked_for(start: Start, replay: ReplayServer):
+    """A signed request for a stream stays what it is too."""
+    start()
+    replay.replies = [events("gpt-4o")]
+    body = json.dumps({**CHAT, "model": "gpt-4o", "stream": True})
+
+    with httpx[0].Client() as client, client.stream("POST", replay.url + URL, content=body, headers=SIGNED) as found:
+        found.read()
+
+    assert replay.received[0].body == body.encode()
 
 
 def pieces() -> Any:
