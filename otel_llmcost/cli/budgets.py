@@ -12,10 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from otel_llmcost.cli.output import Column, as_json, moment, percent, print_json, print_table, table, usd
+from otel_llmcost.cli.people import new_id, who
 from otel_llmcost.cli.tools import Tools
 from otel_llmcost.config import Settings
 from otel_llmcost.config.kinds import unknown
-from otel_llmcost.core.acts import in_force
+from otel_llmcost.core.acts import Act, in_force
 from otel_llmcost.core.alert import level_at
 from otel_llmcost.core.budget import Balance, Budget, Measure, Status, projection, status, to_units
 from otel_llmcost.core.money import from_nano
@@ -101,16 +102,21 @@ def show(tools: Tools, name: str, as_json: bool) -> None:
 @budgets.command()
 @click.argument("name")
 @click.option("--subject", metavar="TEXT", help="Only this balance, such as user=u-7; all of the budget's if left out.")
+@click.option("--reason", default="", help="Why; kept in the ledger.")
+@click.option("--by", default=None, help="Who says so; your login name if left out.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json
 @click.pass_obj
-def reset(tools: Tools, name: str, subject: str | None, yes: bool, as_json: bool) -> None:
+def reset(tools: Tools, name: str, subject: str | None, reason: str, by: str | None, yes: bool, as_json: bool) -> None:
     """Set what was spent of a budget to 0 and re-arm its alerts; the ledger keeps every charge."""
     named(tools.settings, name)
     which = f"budget {name!r}" if subject is None else f"budget {name!r} of {subject}"
     if not yes:
         click.confirm(f"Set {which} in {tools.settings.store} to 0?", abort=True, err=True)
-    count = tools.store().reset(name, subject)
+    now, count = tools.now(), tools.store().reset(name, subject)
+    tools.store().act(
+        Act(act_id=new_id(now), at=now, kind="reset", by=who(by), reason=reason, budget=name, subject=subject)
+    )
     if as_json:
         print_json({"budget": name, "subject": subject, "reset": count})
     else:
@@ -158,7 +164,13 @@ def terms(budget: Budget) -> dict[str, object]:
         "reserve": budget.reserve,
         "unpriced": budget.unpriced if budget.measure == "cost" else None,
         "on_store_error": budget.on_store_error,
+        "carry_over": None if budget.carry_over is None else f"up to {_with_unit_of(budget, budget.carry_over)}",
+        "actions": "; ".join(f"{action} at {action.level}" for action in budget.actions) or None,
     }
+
+
+def _with_unit_of(budget: Budget, amount: Decimal) -> str:
+    return _with_unit(to_units(amount, budget.measure), budget.measure)
 
 
 def whose(standing: Standing) -> str:

@@ -98,6 +98,22 @@ def ledger(tools: Tools) -> Iterator[Check]:
         )
 
 
+def decisions(tools: Tools) -> Iterator[Check]:
+    """Tell what people decided that holds now."""
+    found = tools.store().acts_in_force(tools.now())
+    if not found:
+        yield Check("ok", "no stop and no raise is in force")
+    for act in found:
+        until = f", until {moment(act.until)} UTC" if act.until else ""
+        why = f": {act.reason}" if act.reason else ""
+        if act.kind == "stop":
+            yield Check(
+                "warning", f"{str(act.scope) or 'all calls'} stopped by {act.by} at {moment(act.at)}{until}{why}"
+            )
+        else:
+            yield Check("note", f"budget {act.budget} raised by {act.by} at {moment(act.at)}{until}{why}")
+
+
 def alerts(tools: Tools) -> Iterator[Check]:
     """Look for alerts that did not arrive."""
     found = Counter(each.state for each in tools.store().deliveries(most=_MOST_DELIVERIES))

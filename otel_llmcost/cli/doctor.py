@@ -22,6 +22,7 @@ AREAS: Mapping[str, Callable[[Tools], Iterable[Check]]] = {
     "loading": surroundings.loading,
     "export": surroundings.export,
     "ledger": checks.ledger,
+    "decisions": checks.decisions,
     "alerts": checks.alerts,
 }
 _SIGNS: Mapping[State, tuple[str, str]] = {

@@ -25,6 +25,7 @@ from otel_llmcost.cli.raises import lower, raise_
 from otel_llmcost.cli.report import report
 from otel_llmcost.cli.stops import resume, stop, stops
 from otel_llmcost.cli.tools import Tools
+from otel_llmcost.cli.watch import watch
 from otel_llmcost.config import load
 from otel_llmcost.core.prices import PriceBook
 from otel_llmcost.errors import LLMCostError
@@ -112,6 +113,7 @@ for _command in (
     stop,
     resume,
     stops,
+    watch,
     demo,
 ):
     cli.add_command(_command)

@@ -36,6 +36,13 @@ class Action:
             return "cap"
         return "route" if self.route is not None else "pause"
 
+    def __str__(self) -> str:
+        if self.cap is not None:
+            return f"cap {self.cap}"
+        if self.route is not None:
+            return "route " + ", ".join(f"{pattern} to {model}" for pattern, model in self.route.items())
+        return f"pause {str(self.pause) or 'all calls'}"
+
     def model_for(self, model: str) -> str | None:
         """Name the model to ask in place of one; None: it may be asked."""
         for pattern, other in (self.route or {}).items():

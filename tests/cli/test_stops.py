@@ -7,7 +7,7 @@ import pytest
 
 from otel_llmcost.core.acts import in_force
 from tests.alerting.receiver import Receiver
-from tests.cli.conftest import NOW, Shell
+from tests.cli.conftest import NOW, Shell, texts
 
 BUDGET = '[[budget]]\nname = "all"\nlimit = 5\nwindow = "day"\n'
 LIMIT = '[[limit]]\nname = "rpm"\nrequests = 60\nwindow = "1m"\n'
@@ -130,6 +130,45 @@ def test_a_limit_of_calls_is_raised_by_calls(shell):
 
     assert "rpm: 30 requests more" in told.stdout
     assert (record["amount"], record["measure"]) == (30, "requests")
+
+
+def test_a_reset_is_kept_with_who_and_why(shell):
+    shell.configure(BUDGET)
+    shell.spend("4")
+
+    shell.run("budgets", "reset", "all", "--yes", "--reason", "a test run", "--by", "ann")
+
+    (act,) = shell.store.acts(NOW, NOW + timedelta(seconds=1))
+    assert (act.kind, act.budget, act.by, act.reason) == ("reset", "all", "ann", "a test run")
+
+
+def test_what_a_budget_does_at_its_marks_is_shown(shell):
+    shell.configure(
+        BUDGET
+        + """carry_over = 2
+actions = [
+  { at = "warning", route = { "gpt-4o" = "gpt-4o-mini" } },
+  { at = 0.8, cap = 500 },
+  { at = "critical", refuse = true },
+]
+"""
+    )
+
+    shown = shell.run("budgets", "show", "all").stdout
+
+    assert "carry_over      up to $2.00" in shown
+    assert "route gpt-4o to gpt-4o-mini at warning; cap 500 at 80%; pause all calls at critical" in shown
+
+
+def test_the_doctor_tells_what_people_decided(shell):
+    shell.configure(BUDGET)
+    shell.run("stop", "--agent", "scraper", "--reason", "runs away", "--by", "ann")
+    shell.run("budgets", "raise", "all", "5", "--until", "2h", "--by", "bob")
+
+    assert texts(shell, "decisions", "warning") == ["agent=scraper stopped by ann at 2026-11-22 12:00: runs away"]
+    assert texts(shell, "decisions", "note") == [
+        "budget all raised by bob at 2026-11-22 12:00, until 2026-11-22 14:00 UTC"
+    ]
 
 
 def test_a_raise_says_all_of_itself_as_json(shell):
