@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
 from typing import Any, cast
 
 import msgspec
@@ -18,6 +17,8 @@ _MOST = 2**62
 """Amounts are added up in 64 bits."""
 _DIGITS = range(-30, 19)
 _YEARS = range(1970, 9000)
+_known: dict[Any, tuple[str, ...]] = {}
+"""Class → its fields: to ask a class for them takes longer than to look at them all."""
 
 
 def fault(value: object) -> str | None:
@@ -63,7 +64,7 @@ def _parts(value: object) -> Iterable[object]:
     if isinstance(value, dict):
         known = cast("dict[object, object]", value)
         return (*known, *known.values())
-    return (getattr(value, name) for name in _names(cast("type[Any]", type(value))))
+    return (getattr(value, name) for name in _names(type(value)))
 
 
 def _part_names(value: object) -> Iterable[str]:
@@ -72,11 +73,15 @@ def _part_names(value: object) -> Iterable[str]:
     if isinstance(value, dict):
         keys = [str(key)[:60] for key in cast("dict[object, object]", value)]
         return (*(f": the key {key}…" for key in keys), *(f".{key}" for key in keys))
-    return (f".{name}" for name in _names(cast("type[Any]", type(value))))
+    return (f".{name}" for name in _names(type(value)))
 
 
-@cache
-def _names(kind: type[Any]) -> tuple[str, ...]:
-    if issubclass(kind, msgspec.Struct):
-        return kind.__struct_fields__
-    return tuple(each.name for each in fields(kind) if each.init) if is_dataclass(kind) else ()
+def _names(kind: Any) -> tuple[str, ...]:
+    known = _known.get(kind)
+    if known is None:
+        if issubclass(kind, msgspec.Struct):
+            known = kind.__struct_fields__
+        else:
+            known = tuple(each.name for each in fields(kind) if each.init) if is_dataclass(kind) else ()
+        _known[kind] = known
+    return known

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from otel_llmcost.core.attribution import encodable
+from otel_llmcost.core.attribution import DIMENSIONS, encodable
 from otel_llmcost.core.budget import Balance, Budget, Claim
 from otel_llmcost.core.ledger import Charge
 from otel_llmcost.storage.base import GroupBy, Posting, Total
@@ -15,7 +15,12 @@ def names_another(subject: str, team: str) -> bool:
     """Tell whether a balance's subject names a team that is not this one."""
     plain = encodable(team)
     ours = {f"team={plain}", f"team={plain.replace('%', '%25').replace(',', '%2C')}"}
-    return subject not in ours and any(part.startswith("team=") and part not in ours for part in subject.split(","))
+    if subject in ours:
+        return False
+    parts = subject.split(",")
+    if not all(part.partition("=")[0] in DIMENSIONS for part in parts):  # a comma in the value of a single dimension
+        parts = [subject]
+    return any(part.startswith("team=") and part not in ours for part in parts)
 
 
 def claims_of(claims: Iterable[Claim], team: str) -> tuple[Claim, ...]:
