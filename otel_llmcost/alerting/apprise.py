@@ -76,7 +76,7 @@ class _Attempt:
         try:
             self._thread.start()
         except RuntimeError:  # Python starts no thread any more, once it is shutting down
-            self._run()
+            self._thread.run()
         else:
             self._thread.join(self._timeout_seconds)
 

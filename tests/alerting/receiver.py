@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
@@ -107,3 +109,30 @@ def silence(handler: Handler) -> None:
     """Say nothing until the test is over."""
     handler.server.receiver.is_over.wait(30)
     handler.close_connection = True
+
+
+@contextmanager
+def tunnel_to(port: int) -> Iterator[tuple[int, list[bytes]]]:
+    """Run a proxy for one connection that leads to `port`, whatever it is asked for."""
+    asked: list[bytes] = []
+
+    def copy(source: socket.socket, sink: socket.socket) -> None:
+        while piece := source.recv(65536):
+            sink.sendall(piece)
+        sink.shutdown(socket.SHUT_WR)
+
+    def serve() -> None:
+        client, _ = server.accept()
+        with client, socket.create_connection(("127.0.0.1", port)) as target:
+            asked.append(client.recv(65536))
+            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=copy, args=(target, client))
+            back.start()
+            copy(client, target)
+            back.join(5)
+
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield server.getsockname()[1], asked
+        thread.join(5)

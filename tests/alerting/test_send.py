@@ -3,10 +3,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-import ssl
-import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
@@ -19,7 +16,7 @@ from otel_llmcost.alerting.send import judge, send
 from otel_llmcost.alerting.webhook import body, verify
 from otel_llmcost.core.alert import Channel
 from tests.alerting.makers import ALERT, NOON, SECRET, channel
-from tests.alerting.receiver import Receiver, raw, silence, status
+from tests.alerting.receiver import Receiver, raw, silence, status, tunnel_to
 
 
 def post(to: Channel, *, timeout_seconds: float = 5, now: datetime = NOON) -> Outcome:
@@ -196,21 +193,6 @@ def test_user_and_password_of_a_url_become_basic_authentication(receiver: Receiv
     assert receiver.got[0].headers["host"] == f"127.0.0.1:{receiver.port}"
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def secure_receiver(authority: trustme.CA) -> Iterator[Receiver]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
-    secure = Receiver()
-    secure.server.socket = context.wrap_socket(secure.server.socket, server_side=True)
-    with secure:
-        yield secure
-
-
 def trust(authority: trustme.CA, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     authority.cert_pem.write_to_path(folder / "ca.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(folder / "ca.pem"))
@@ -270,33 +252,6 @@ def test_secure_webhooks_go_through_a_tunnel(
     assert asked[0].startswith(b"CONNECT localhost:443 HTTP/1.")
     assert b"Basic dXNlcjp3b3Jk" in asked[0]
     assert json.loads(secure_receiver.got[0].body)["type"] == "budget.warning"
-
-
-@contextmanager
-def tunnel_to(port: int) -> Iterator[tuple[int, list[bytes]]]:
-    """Run a proxy for one connection that leads to `port`, whatever it is asked for."""
-    asked: list[bytes] = []
-
-    def copy(source: socket.socket, sink: socket.socket) -> None:
-        while piece := source.recv(65536):
-            sink.sendall(piece)
-        sink.shutdown(socket.SHUT_WR)
-
-    def serve() -> None:
-        client, _ = server.accept()
-        with client, socket.create_connection(("127.0.0.1", port)) as target:
-            asked.append(client.recv(65536))
-            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            back = threading.Thread(target=copy, args=(target, client))
-            back.start()
-            copy(client, target)
-            back.join(5)
-
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield server.getsockname()[1], asked
-        thread.join(5)
 
 
 def test_a_system_without_certificates_is_a_problem_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
