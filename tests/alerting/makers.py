@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from otel_llmcost.core.alert import Alert, Channel
+from otel_llmcost.core.alert import Alert, Channel, Delivery
 from otel_llmcost.core.budget import BalanceKey
 from otel_llmcost.core.policy import micros
 
@@ -39,3 +39,16 @@ def alert_of(budget: str, **changes: Any) -> Alert:
 
 def channel(url: str, *, name: str = "ops", secret: str | None = SECRET, levels: frozenset[str] = LEVELS) -> Channel:
     return Channel(name=name, url=url, secret=secret, levels=levels)
+
+
+def delivery(delivery_id: str = "d-1", **changes: Any) -> Delivery:
+    made = Delivery(
+        delivery_id=delivery_id,
+        channel="ops",
+        alert=ALERT,
+        attempts=0,
+        state="pending",
+        next_attempt_at=NOON,
+        due_at=NOON,
+    )
+    return replace(made, **changes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +29,7 @@ from otel_llmcost.storage.sqlite import SqliteStore
 from tests.alerting.makers import ALERT, END, LEVELS, NOON, SECRET, alert, alert_of, channel
 from tests.alerting.receiver import Receiver, status
 
-SECOND = timedelta(seconds=1)
+SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 
 
 class Clock:
@@ -247,6 +248,89 @@ def test_one_refused_alert_does_not_hold_up_the_others(store: Store, receiver: R
 
     assert len(receiver.got) == 5
     assert store.pending_deliveries() == 1
+
+
+def told(receiver: Receiver) -> list[tuple[str, str]]:
+    """What came, by type and state, each checked for its signature."""
+    data = [verify(SECRET, got.headers, got.body, now=NOON, tolerance=DAY) for got in receiver.got]
+    return [(each["type"], each["data"].get("state", "")) for each in data]
+
+
+def test_a_group_is_one_message(store: Store, receiver: Receiver, dispatcher_of: Make, clock: Clock):
+    for number in range(3):
+        store.fire(alert_of(f"budget-{number}"))
+    dispatcher = dispatcher_of(store, replace(channel(receiver.url), group=300 * SECOND))
+
+    assert dispatcher.run_once() == NOON + 300 * SECOND
+    clock.now += 300 * SECOND
+    assert dispatcher.run_once() is None
+
+    (got,) = receiver.got
+    alerts = json.loads(got.body)["data"]["alerts"]
+    assert [each["data"]["budget"] for each in alerts] == ["budget-0", "budget-1", "budget-2"]
+    assert {each.state for each in store.deliveries()} == {"delivered"}
+
+
+def test_a_group_that_fails_is_tried_again_whole(store: Store, receiver: Receiver, dispatcher_of: Make, clock: Clock):
+    receiver.answers.append(status(500))
+    for number in range(3):
+        store.fire(alert_of(f"budget-{number}"))
+    dispatcher = dispatcher_of(store, replace(channel(receiver.url), group=300 * SECOND))
+    dispatcher.run_once()
+    clock.now += 300 * SECOND
+
+    again = dispatcher.run_once()
+    assert again == clock.now + SECOND
+    clock.now += SECOND
+    dispatcher.run_once()
+
+    assert len(set(receiver.ids)) == 1
+    assert len({got.body for got in receiver.got}) == 1
+
+
+def test_who_comes_next_reminds_and_hands_on(tmp_path: Path, receiver: Receiver, dispatcher_of: Make, clock: Clock):
+    """Agents come and go; the alert stays."""
+    rules = replace(channel(receiver.url), remind_every=3600 * SECOND, escalate_to="boss")
+    boss = channel(receiver.url, name="boss", levels=frozenset())
+    for seconds in (0, 900, 2700):
+        clock.now += seconds * SECOND
+        store = SqliteStore(tmp_path / "ledger.db")
+        if not seconds:
+            store.fire(ALERT)
+        dispatcher_of(store, rules, boss).run_once()
+        store.close()
+
+    assert told(receiver) == [
+        ("budget.warning", "fired"),
+        ("budget.warning", "escalated"),
+        ("budget.warning", "reminded"),
+    ]
+
+
+def test_the_end_of_an_alert_is_told(store: Store, receiver: Receiver, dispatcher_of: Make, clock: Clock):
+    store.fire(ALERT)
+    dispatcher = dispatcher_of(store, channel(receiver.url))
+    dispatcher.run_once()
+
+    store.acknowledge(ALERT.alert_id, "eva", clock.now)
+    dispatcher.run_once()
+    store.recover(ALERT.alert_id, clock.now)
+    dispatcher.run_once()
+
+    assert [state for _, state in told(receiver)] == ["fired", "acknowledged", "recovered"]
+    assert json.loads(receiver.got[1].body)["data"]["acknowledged_by"] == "eva"
+
+
+def test_good_news_is_no_warning_in_the_log(store: Store, dispatcher_of: Make, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.INFO)
+    store.fire(ALERT)
+    dispatcher = dispatcher_of(store, log_channel(LEVELS))
+    dispatcher.run_once()
+    store.acknowledge(ALERT.alert_id, "eva", NOON)
+    dispatcher.run_once()
+
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    assert caplog.messages[1] == f"acknowledged by eva: {caplog.messages[0]}"
 
 
 def test_a_receiver_that_is_down_does_not_hold_up_another(store: Store, receiver: Receiver, dispatcher_of: Make):

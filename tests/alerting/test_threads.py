@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from queue import SimpleQueue
 from time import monotonic
 from typing import Any
 
@@ -20,9 +23,10 @@ from opentelemetry.instrumentation.utils import is_instrumentation_enabled, supp
 
 from otel_llmcost.alerting import dispatcher as module
 from otel_llmcost.alerting.dispatcher import Dispatcher
+from otel_llmcost.alerting.message import Message
 from otel_llmcost.alerting.schedule import DELIVERED, Outcome
 from otel_llmcost.alerting.webhook import verify
-from otel_llmcost.core.alert import Delivery
+from otel_llmcost.core.alert import Channel, Delivery
 from otel_llmcost.errors import StoreError
 from otel_llmcost.storage.memory import MemoryStore
 from otel_llmcost.storage.sqlite import SqliteStore
@@ -101,6 +105,23 @@ def test_a_failed_delivery_is_tried_again_without_another_poke(store: MemoryStor
     dispatcher.poke()
 
     assert all(attempts.acquire(timeout=5) for _ in range(3))
+    dispatcher.close()
+
+
+def test_reminders_come_without_another_poke(store: MemoryStore):
+    news: SimpleQueue[str] = SimpleQueue()
+
+    def send(_channel: Channel, message: Message, *_: Any) -> Outcome:
+        news.put(json.loads(message.body)["data"]["state"])
+        return DELIVERED
+
+    ticks = iter(range(10**6))
+    rules = replace(OPS, remind_every=timedelta(minutes=1))
+    dispatcher = Dispatcher(store, [rules], clock=lambda: now() + timedelta(minutes=next(ticks)), send=send)
+
+    dispatcher.poke()
+
+    assert [news.get(timeout=5) for _ in range(3)] == ["fired", "reminded", "reminded"]
     dispatcher.close()
 
 
