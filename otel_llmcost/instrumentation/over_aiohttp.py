@@ -41,7 +41,7 @@ class AiohttpTransport:
         kwargs = dict(kwargs)
         if url is not None:
             given = args[1] if len(args) > 1 else kwargs["str_or_url"]
-            made: Any = type(client._build_url(given))  # noqa: SLF001 -- as in `posted`
+            made = client._build_url(given).__class__  # noqa: SLF001 -- as in `posted`
             other = made(url, encoded=True)
             if made(given).host is None:  # older ones take no whole URL where the session has a base
                 other = other.relative()
