@@ -81,8 +81,9 @@ def _token(row: object, file: str, place: int) -> Token:
         raise reject("name", "a text")
     if not isinstance(hashed, str) or not _HASH.fullmatch(hashed):
         raise reject("sha256", "64 hexadecimal digits in lower case, as sha256sum prints them")
-    if not isinstance(rights, list) or not rights or not RIGHTS.issuperset(cast("list[Right]", rights)):
+    asked = cast("list[Right]", rights) if isinstance(rights, list) else []
+    if not asked or any(each not in get_args(Right) for each in asked):  # not a set: a list in it has no hash
         raise reject("rights", f"a list of {', '.join(sorted(RIGHTS))}")
     if team is not None and (not isinstance(team, str) or not _TEAM.fullmatch(team) or "operator" in rights):
         raise reject("team", "the name of one team, no pattern, and none for operators: what they decide is for all")
-    return Token(name=name, sha256=hashed, rights=frozenset(cast("list[Right]", rights)), team=team)
+    return Token(name=name, sha256=hashed, rights=frozenset(asked), team=team)
