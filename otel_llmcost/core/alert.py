@@ -23,8 +23,8 @@ AlertState = Literal["fired", "reminded", "escalated", "acknowledged", "recovere
 OK = "ok"
 BUDGET = "budget"
 """The kind of an alert that is a mark of a budget."""
-KINDS = ("anomaly", "burn_rate", "first_seen", "stop", "resume")
-"""Other kinds of alerts; channels name them among their levels."""
+KINDS = ("anomaly", "burn_rate", "burn_rate.fast", "burn_rate.slow", "first_seen", "stop", "resume")
+"""Other kinds of alerts, and types of them; channels name them among their levels."""
 _ID_LENGTH = 8
 _OPEN = timedelta(days=1)
 """How long somebody should see to what has no end of its own."""
@@ -69,8 +69,8 @@ class Alert:
         return self.level if self.kind == BUDGET else self.type
 
     def is_one_of(self, levels: frozenset[str]) -> bool:
-        """Tell whether its level or its kind is among these."""
-        return self.level in levels or self.kind in levels
+        """Tell whether its level, its kind or its type is among these."""
+        return not levels.isdisjoint((self.level, self.kind, self.type))
 
     @property
     def ends_at(self) -> datetime:

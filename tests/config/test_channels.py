@@ -101,7 +101,7 @@ def test_stops_and_exceeded_budgets_go_through_quiet_hours_unless_said_otherwise
         pytest.param(
             'quiet = "22:00-07:00"\nquiet_except = ["loud"]',
             '5: alert[0].quiet_except[0]: no level is called "loud"; it is left out (expected "critical", "exceeded", '
-            '"warning", "anomaly", "burn_rate", "first_seen", "stop" or "resume")',
+            '"warning", "anomaly", "burn_rate", "burn_rate.fast", "burn_rate.slow", "first_seen", "stop" or "resume")',
             id="an-unknown-level",
         ),
         pytest.param(

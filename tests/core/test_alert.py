@@ -119,6 +119,14 @@ def test_a_type_says_kind_and_level(kind: str, level: str, named: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("levels", "is_wanted"),
+    [({"fast"}, True), ({"burn_rate"}, True), ({"burn_rate.fast"}, True), ({"burn_rate.slow", "warning"}, False)],
+)
+def test_an_alert_goes_by_its_level_kind_or_type(levels: set[str], is_wanted: bool) -> None:
+    assert replace(ALERT, kind="burn_rate", level="fast").is_one_of(frozenset(levels)) is is_wanted
+
+
+@pytest.mark.parametrize(
     ("alert", "ends_at"),
     [
         pytest.param(ALERT, NOW + DAY / 2, id="with-its-window"),
