@@ -274,6 +274,7 @@ class Driver:
     def left(self, turn: Turn, error: BaseException) -> None:
         """Let go of a call that was not sent."""
         turn.leave()
+        self.desk.let_go(turn.call.charge_id)
         self.spans.settled(turn.mark, None)
         if turn.span is not None:
             self.spans.end(turn.span, turn.call, None, error)
@@ -286,20 +287,20 @@ class Driver:
         for done in step.done:
             self.meters.acted(done)
         self.spans.settled(turn.mark, charge)
-        self.meters.ended(turn.call, charge, step.error, is_foreign=turn.is_foreign)
+        self.meters.ended(step.call, charge, step.error, is_foreign=turn.is_foreign)
         if turn.span is not None:
-            self.spans.end(turn.span, turn.call, charge, step.error)
+            self.spans.end(turn.span, step.call, charge, step.error)
         self._post(step)
         if turn.beside:
             for part in beside(step, turn.answers_beside(), self.pricing):
                 self.events.append(part)
-                self.meters.ended(turn.call, part, None, is_foreign=True)
+                self.meters.ended(step.call, part, None, is_foreign=True)
                 self.desk.book(
                     _posting(reservation_id=part.charge_id, claims=step.claims, charge=part, assumed=step.assumed)
                 )
         if turn.mark.lost:
             for posting in lost_attempts(step, turn.mark.lost, self.pricing):
-                self.meters.ended(turn.call, posting.charge, None, is_foreign=True)
+                self.meters.ended(step.call, posting.charge, None, is_foreign=True)
                 self.desk.book(posting)
 
     def correct(self, original: Charge, truth: Charge) -> None:
