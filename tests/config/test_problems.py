@@ -304,8 +304,8 @@ def test_a_fault_of_a_budget_says_key_line_and_what_it_means(tmp_path, line, pro
             [
                 (
                     'llmcost.toml:4: alert[0].levels[0]: no level is called "critcal", perhaps "critical" is meant; '
-                    'it is left out (expected "critical", "exceeded", "warning", "anomaly", "burn_rate", "burn_rate.fast", '
-                    '"burn_rate.slow", "first_seen", "stop" or "resume")'
+                    'it is left out (expected "critical", "exceeded", "warning", "anomaly", "burn_rate", '
+                    '"burn_rate.fast", "burn_rate.slow", "first_seen", "stop" or "resume")'
                 )
             ],
             id="alert-level",
