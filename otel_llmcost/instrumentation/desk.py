@@ -13,11 +13,14 @@ from otel_llmcost.instrumentation.rooms import Rooms
 from otel_llmcost.storage.base import Hold, Posting
 from otel_llmcost.storage.writer import Writer
 
+_MOST_UNSURE = 10_000
+"""So many settlements may wait for the store to come back before nothing is given back any more on suspicion."""
+
 
 class Desk:
     """Takes and books for one process."""
 
-    __slots__ = ("outage", "rooms", "writer")
+    __slots__ = ("outage", "rooms", "unsure", "writer")
 
     def __init__(self, writer: Writer, outage: Outage, rooms: Rooms) -> None:
         """Take what it works with.
@@ -30,6 +33,8 @@ class Desk:
         self.writer = writer
         self.outage = outage
         self.rooms = rooms
+        self.unsure: dict[str, tuple[Claim, ...]] = {}
+        """What the store may hold although its answer did not come, for calls that were not let through without it."""
 
     def reserve(self, hold: Hold, policy: Policy, *, tell: bool) -> Refusal | Grant | None:
         """Take a call's claims.
@@ -40,7 +45,7 @@ class Desk:
         try:
             answer = self.writer.reserve(hold, tell=tell)
         except StoreError as error:
-            return self.outage.reserve(hold, policy, error)
+            return self._without_store(hold, policy, error)
         if self.outage.is_on:
             self.outage.is_over()
         return answer
@@ -54,7 +59,7 @@ class Desk:
         try:
             answer = await self._areserve(hold, tell=tell)
         except StoreError as error:
-            return self.outage.reserve(hold, policy, error)
+            return self._without_store(hold, policy, error)
         if self.outage.is_on:
             self.outage.is_over()
         return answer
@@ -70,6 +75,19 @@ class Desk:
     def give_back(self, reservation_id: str, claims: tuple[Claim, ...]) -> None:
         """Release what a call took that is not sent."""
         self.book(Posting(reservation_id=reservation_id, claims=claims, charge=None, assumed={}, is_sent=False))
+
+    def let_go(self, reservation_id: str) -> None:
+        """Release what the store may hold for a call that is not sent after all."""
+        claims = self.unsure.pop(reservation_id, None)
+        if claims is not None and self.writer.waiting < _MOST_UNSURE:
+            self.give_back(reservation_id, claims)
+
+    def _without_store(self, hold: Hold, policy: Policy, error: StoreError) -> Refusal | Grant | None:
+        self.unsure[hold.reservation_id] = hold.claims
+        answer = self.outage.reserve(hold, policy, error)
+        if not isinstance(answer, Refusal):
+            del self.unsure[hold.reservation_id]  # the end of the call will release it
+        return answer
 
     async def _areserve(self, hold: Hold, *, tell: bool) -> Refusal | Grant | None:
         if self.writer.is_async:
@@ -89,6 +107,11 @@ class Desk:
             raise
 
     def _give_back_late(self, hold: Hold, done: asyncio.Future[Refusal | Grant | None]) -> None:
-        """Release what was taken for a task that was cancelled meanwhile."""
-        if not done.cancelled() and done.exception() is None and not isinstance(done.result(), Refusal):
+        """Release what was taken, or may have been, for a task that was cancelled meanwhile."""
+        if done.cancelled():
+            return
+        if done.exception() is not None:
+            self.unsure[hold.reservation_id] = hold.claims
+            self.let_go(hold.reservation_id)
+        elif not isinstance(done.result(), Refusal):
             self.give_back(hold.reservation_id, hold.claims)

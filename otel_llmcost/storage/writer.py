@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import cast
 
@@ -75,6 +76,8 @@ class Writer:
         """Postings leave it when they are written, not when they are tried."""
         self._wake: SimpleQueue[None] = SimpleQueue()  # may be put to from a destructor, unlike an Event
         self._is_awake = False
+        self._given_back: dict[str, None] = {}
+        """Reservations that are to be released for calls that may ask again, as the same call, for something else."""
         self._open: dict[str, None] = {}
         self._learned: dict[str, tuple[float, ...]] = {}
         self._writing = threading.Lock()
@@ -126,12 +129,12 @@ class Writer:
             return self.reserve(hold, wait=False, tell=tell)
         if self._thread is None:
             self._start()
+        if hold.reservation_id in self._given_back:
+            await _in_thread(self._release_first)
         is_settled = not self._waiting
         answer = await self._astore.areserve(hold, tell=tell and is_settled)
         if isinstance(answer, Refusal) and not is_settled:
-            import asyncio  # noqa: PLC0415 -- there is one, as this is awaited; agents without start without it
-
-            await asyncio.get_running_loop().run_in_executor(None, self._write_all, _PATIENCE_SECONDS)
+            await _in_thread(partial(self._write_all, _PATIENCE_SECONDS))
             answer = await self._astore.areserve(hold, tell=tell)
         return self._noted(hold, answer)
 
@@ -147,6 +150,11 @@ class Writer:
     def _reserve(self, hold: Hold, *, wait: bool, tell: bool) -> Refusal | Grant | None:
         if not self._waiting:
             return self.store.reserve(hold, wait=wait, tell=tell)
+        if hold.reservation_id in self._given_back:
+            if not wait:
+                msg = "what the call held before is to be released first"
+                raise StoreBusyError(msg)
+            self._release_first()
         answer = self.store.reserve(hold, wait=wait, tell=False)
         if not isinstance(answer, Refusal):
             return answer
@@ -157,6 +165,12 @@ class Writer:
         self._write_all(_PATIENCE_SECONDS)
         return self.store.reserve(hold, wait=wait, tell=tell)
 
+    def _release_first(self) -> None:
+        """Write what is released: else the store takes it for held still, and releases what the call goes on with."""
+        if not self._write_all(_PATIENCE_SECONDS):
+            msg = "what a call held before could not be released"
+            raise StoreError(msg)
+
     def settle(self, posting: Posting) -> None:
         """Book the end of a call; returns at once, never raises, may be called from a destructor."""
         if self._is_closed:
@@ -166,6 +180,8 @@ class Writer:
             self._settle_here(posting)
             return
         self._open.pop(posting.reservation_id, None)
+        if not posting.is_sent:
+            self._given_back[posting.reservation_id] = None
         self._waiting.append(posting)
         if not self._is_awake:
             self._is_awake = True
@@ -298,7 +314,7 @@ class Writer:
             alerts = self._write_group([self._waiting[place] for place in range(min(len(self._waiting), _GROUP))])
         except StoreError as error:
             while len(self._waiting) > _MOST_WAITING:
-                self._waiting.popleft()
+                self._given_back.pop(self._waiting.popleft().reservation_id, None)
                 self.lost += 1
             self._failed(error)
             return False
@@ -325,8 +341,10 @@ class Writer:
             alerts = []
             self.lost += 1
             self._on_problem(error)
-        for _ in group:
+        for posting in group:
             self._waiting.popleft()
+            if not posting.is_sent:
+                self._given_back.pop(posting.reservation_id, None)
         return alerts
 
     def _try(self, group: Sequence[Posting]) -> list[Alert]:
@@ -342,3 +360,10 @@ class Writer:
         if not self._is_failing:
             self._is_failing = True
             self._on_problem(error)
+
+
+async def _in_thread(write: Callable[[], object]) -> None:
+    """Wait for what would keep an event loop from going on."""
+    import asyncio  # noqa: PLC0415 -- there is one, as this is awaited; agents without start without it
+
+    await asyncio.get_running_loop().run_in_executor(None, write)

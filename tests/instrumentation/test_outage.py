@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from datetime import timedelta
 
@@ -140,4 +141,62 @@ def test_calls_that_began_without_the_store_are_booked_when_it_is_there_again() 
     assert not desk.outage.is_on
     assert books.balance("b").settled_nano == 5 * USD
     assert books.balance("b").reserved_nano == 1 * USD
+    desk.writer.close()
+
+
+class Mute(Comes):
+    """A store that does what it is asked for, and whose answers get lost as long as a test says so."""
+
+    def reserve(self, hold: Hold, *, wait: bool = True, tell: bool = True) -> object:
+        answer = MemoryStore.reserve(self, hold, wait=wait, tell=tell)
+        if self.is_away:
+            raise AWAY
+        return answer
+
+
+def mute_desk(**more: str) -> tuple[Books, Desk]:
+    books = Books(Mute(), [budget("b", "10", **more)])
+    books.store.is_away = True
+    return books, Desk(Writer(books.store, now=lambda: NOW), Outage(), Rooms())
+
+
+def test_what_the_store_took_without_saying_so_is_released_if_the_call_is_refused() -> None:
+    """Else it would be suspected spend of a call that was never sent, until the window ends."""
+    books, desk = mute_desk(on_store_error="closed")
+    hold = books.hold(4)
+    with pytest.raises(BudgetExceededError):
+        desk.reserve(hold, books.policy, tell=True)
+    assert books.balance("b").reserved_nano == 4 * USD
+
+    desk.let_go(hold.reservation_id)
+    desk.writer.flush(5)
+
+    assert books.balance("b").reserved_nano == 0
+    assert desk.unsure == {}
+    desk.writer.close()
+
+
+def test_a_call_that_goes_on_without_the_store_keeps_what_the_store_took() -> None:
+    books, desk = mute_desk()
+    hold = books.hold(4)
+    desk.reserve(hold, books.policy, tell=True)
+
+    desk.let_go(hold.reservation_id)
+    desk.writer.flush(5)
+
+    assert books.balance("b").reserved_nano == 4 * USD
+    desk.writer.close()
+
+
+async def test_what_was_taken_unseen_for_a_task_that_is_cancelled_is_released() -> None:
+    books, desk = mute_desk()
+    hold, asked = books.hold(4), asyncio.get_running_loop().create_future()
+    asked.set_exception(AWAY)
+    books.store.is_away = False
+    desk.reserve(hold, books.policy, tell=True)
+
+    desk._give_back_late(hold, asked)
+    desk.writer.flush(5)
+
+    assert books.balance("b").reserved_nano == 0
     desk.writer.close()

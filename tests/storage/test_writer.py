@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from otel_llmcost.core.alert import Alert
+from otel_llmcost.core.budget import Grant, Refusal
 from otel_llmcost.errors import StoreBusyError, StoreError, UnstorableError
 from otel_llmcost.storage import writer as module
-from otel_llmcost.storage.base import Posting, Store
+from otel_llmcost.storage.base import Hold, Posting, Store
 from otel_llmcost.storage.memory import MemoryStore
 from otel_llmcost.storage.sqlite import SqliteStore
 from otel_llmcost.storage.writer import Writer
@@ -60,6 +61,13 @@ class ShakyStore(MemoryStore):
         if self.is_down:
             problem = "the disk is full"
             raise StoreError(problem)
+
+
+class AsyncShakyStore(ShakyStore):
+    """The same, to be waited for on an event loop."""
+
+    async def areserve(self, hold: Hold, *, tell: bool = True) -> Refusal | Grant | None:
+        return self.reserve(hold, tell=tell)
 
 
 class Desk:
@@ -408,3 +416,55 @@ def test_threads_that_settle_at_once_lose_nothing(any_desk: Desk) -> None:
     assert desk.writer.flush(SECONDS)
     balance = desk.books.balance()
     assert (balance.settled_nano, balance.calls, balance.reserved_nano) == (400 * USD, 400, 0)
+
+
+def give_back(desk: Desk, hold: Hold) -> None:
+    desk.writer.settle(
+        Posting(reservation_id=hold.reservation_id, claims=hold.claims, charge=None, assumed={}, is_sent=False)
+    )
+
+
+def test_a_call_that_gives_back_and_asks_again_holds_what_it_asked_for_last(any_desk: Desk) -> None:
+    """An action changes it: what it held before is released before, never after, it holds something else."""
+    first = any_desk.books.hold(3)
+    any_desk.writer.reserve(first)
+    give_back(any_desk, first)
+
+    any_desk.writer.reserve(replace(any_desk.books.hold(1), reservation_id=first.reservation_id))
+    any_desk.writer.flush()
+
+    assert any_desk.books.balance().reserved_nano == 1 * USD
+
+
+async def test_it_does_so_on_an_event_loop_as_well() -> None:
+    desk = Desk(AsyncShakyStore())
+    first = desk.books.hold(3)
+    await desk.writer.areserve(first)
+    give_back(desk, first)
+
+    await desk.writer.areserve(replace(desk.books.hold(1), reservation_id=first.reservation_id))
+    desk.writer.flush()
+
+    assert desk.books.balance().reserved_nano == 1 * USD
+    desk.writer.close()
+
+
+def test_whoever_may_not_wait_asks_again_from_a_thread(desk: Desk) -> None:
+    """Releasing takes a transaction, and an event loop stands still for none."""
+    desk.books.store.may_go_on.clear()
+    hold = desk.books.hold(3)
+    desk.writer.reserve(hold)
+    give_back(desk, hold)
+
+    with pytest.raises(StoreBusyError, match="is to be released first"):
+        desk.writer.reserve(hold, wait=False)
+
+
+def test_what_cannot_be_released_is_not_taken_a_second_time(desk: Desk) -> None:
+    hold = desk.books.hold(3)
+    desk.writer.reserve(hold)
+    desk.books.store.is_down = True
+    give_back(desk, hold)
+
+    with pytest.raises(StoreError, match="could not be released"):
+        desk.writer.reserve(hold)
