@@ -106,8 +106,8 @@ class Wait:
                 if left <= 0:
                     self.is_over = True
                     return None
-                self._enter(_room(claim))
-                return left
+                # The last of them may have left before we stood here, with nobody to wake: look once more.
+                return 0.0 if self._enter(_room(claim)) else left
         return None
 
     def after(self, answer: object, now: datetime) -> float | None:
@@ -151,16 +151,16 @@ class Wait:
 
     def leave(self) -> None:
         """Make place for the next one, whatever became of the call."""
-        room, self._room = self._room, None
+        room, rooms = self._room, self._rooms
         if room is None:
             return
-        rooms = self._rooms
         with rooms.lock:
             queue = rooms.queues.get(room, [])
-            if self in queue:
+            if self in queue:  # it is not, if it was forked meanwhile
                 queue.remove(self)
             if not queue:
                 rooms.queues.pop(room, None)
+            self._room = None
         rooms.wake(room)
 
     def _enter(self, room: Room) -> bool:
@@ -172,8 +172,8 @@ class Wait:
         with rooms.lock:
             if self.number < 0:
                 self.number = next(rooms.numbers)
+            self._room = room
             insort(rooms.queues.setdefault(room, []), self, key=_number)
-        self._room = room
         return True
 
     def _is_behind(self, queue: list[Wait]) -> bool:
