@@ -108,7 +108,7 @@ _PACE = [
         Query(expr=promql.gone_at(promql.HOUR, *_THIS)),
         looks.INSTANT,
         width=6,
-        empty="not in this window",
+        empty="lasts, or spent",
     ),
     kinds.stat(
         "Window ends",

@@ -58,7 +58,7 @@ def budget_table(title: str, *, width: int, height: int, with_pace: bool = False
         },
         {
             "Burn": replace(looks.wide(BURN, 70), custom={"cellOptions": {"type": "color-text"}, "width": 70}),
-            "Gone": looks.wide(looks.INSTANT, 150, empty="not in this window"),
+            "Gone": looks.wide(looks.INSTANT, 150, empty="lasts, or spent"),
             "Subject": Style(no_value="all"),
             "Window": looks.wide(Style(), 70),
             "Used": looks.wide(looks.gauge_cell(USED_STEPS), 130),
