@@ -62,7 +62,7 @@ STORE = Setting(
     default="",
     default_text="`sqlite://~/.local/state/otel-llmcost/ledger.db`, written out in full",
     help="Where ledger and balances are kept: `sqlite:///<path>`, shared by the agents of one machine, `memory://`, "
-    "or `https://host:port`, a server for many machines.",
+    "`redis://host:port` or `https://host:port`, for many machines.",
 )
 STORE_TOKEN = Setting(
     name="store_token",

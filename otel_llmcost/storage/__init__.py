@@ -14,11 +14,17 @@ if TYPE_CHECKING:
 _OPENERS: Mapping[str, str] = {
     "memory": "otel_llmcost.storage.memory:open_memory",
     "sqlite": "otel_llmcost.storage.sqlite:open_sqlite",
+    "redis": "otel_llmcost.storage.redis:open_redis",
+    "rediss": "otel_llmcost.storage.redis:open_rediss",
+    "redis+sentinel": "otel_llmcost.storage.redis:open_sentinel",
+    "rediss+sentinel": "otel_llmcost.storage.redis:open_rediss_sentinel",
+    "redis+cluster": "otel_llmcost.storage.redis:open_cluster",
+    "rediss+cluster": "otel_llmcost.storage.redis:open_rediss_cluster",
     "https": "otel_llmcost.storage.remote:open_https",
     "http": "otel_llmcost.storage.remote:open_http",
 }
 """Scheme → function that takes what stands behind `://`; imported when the scheme is used."""
-_EXPECTED = "memory://, sqlite:///absolute/path, sqlite://relative/path or https://host:port"
+_EXPECTED = "memory://, sqlite:///absolute/path, sqlite://relative/path, redis://host or https://host:port"
 _WITH_TOKEN = frozenset({"https", "http"})
 
 
@@ -26,7 +32,8 @@ def open_store(url: str, *, deadline_seconds: float = 5.0, token: str = "") -> S
     """Make the store a URL names; files and connections are opened at its first use.
 
     Args:
-        url: `memory://`, `sqlite:///absolute/path`, `sqlite://relative/path` or `https://host:port`.
+        url: `memory://`, `sqlite:///absolute/path`, `sqlite://relative/path`, `redis://host` (or `rediss`,
+            `redis+sentinel`, `redis+cluster`) or `https://host:port`.
         deadline_seconds: how long an act may wait for other threads and processes.
         token: tells a store behind `https://` who asks; no other takes one.
 

@@ -83,6 +83,7 @@ class MemoryLedger:
 
 
 def group_of(charge: Charge, by: Sequence[GroupBy]) -> tuple[str | None, ...]:
+    """Name the group that a charge is added up in."""
     return tuple(_value(charge, name) for name in by)
 
 

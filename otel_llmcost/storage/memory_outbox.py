@@ -20,7 +20,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
-class _Life:
+class Life:
     """What has become of one alert."""
 
     fired: Fired
@@ -37,7 +37,7 @@ class MemoryOutbox:
     def __init__(self) -> None:
         self._told: dict[tuple[str, str], set[tuple[str, int]]] = {}
         """(budget, subject) → (mark, bucket) of its marks that were told."""
-        self._lives: OrderedDict[int, _Life] = OrderedDict()
+        self._lives: OrderedDict[int, Life] = OrderedDict()
         self._of_balance: dict[tuple[str, BalanceKey], list[int]] = {}
         """Kind and balance → its alerts, oldest first."""
         self._next_alert = 1
@@ -56,7 +56,7 @@ class MemoryOutbox:
         if from_us != bucket_us and any(mark == alert.mark and at_us >= from_us for mark, at_us in told):
             return False
         told.add((alert.mark, bucket_us))
-        self._lives[self._next_alert] = _Life(Fired(alert=alert))
+        self._lives[self._next_alert] = Life(Fired(alert=alert))
         self._of_balance.setdefault((alert.kind, alert.key), []).append(self._next_alert)
         self._next_alert += 1
         self._forget()
@@ -136,6 +136,11 @@ class MemoryOutbox:
             self._deliveries[delivery_id] = begun
         return begun is not None
 
+    def alert(self, alert_id: str) -> Alert | None:
+        """Find an alert by its id."""
+        life = self._life(alert_id)
+        return None if life is None else life.fired.alert
+
     def new_alerts(self, channel: str, not_before: datetime) -> list[tuple[int, Alert]]:
         """See `Desk.new_alerts`."""
         first = self._next_of_channel.get(channel)
@@ -201,7 +206,7 @@ class MemoryOutbox:
             if each.state == "pending" and each.due_at < at and self._seen.get(each.channel, _NEVER) < at
         ]
 
-    def _life(self, alert_id: str) -> _Life | None:
+    def _life(self, alert_id: str) -> Life | None:
         return next((life for life in self._lives.values() if life.fired.alert.alert_id == alert_id), None)
 
     def _forget(self) -> None:

@@ -11,6 +11,7 @@ from otel_llmcost.storage import open_store
 from otel_llmcost.storage.base import Store
 from otel_llmcost.storage.memory import MemoryStore
 from otel_llmcost_collector.store_api import StoreApi
+from tests.storage.redis_server import FakeRedisServer
 from tests.storage.serving import Serving
 
 
@@ -30,11 +31,31 @@ def url_of_a_served_store(serving: Serving) -> Iterator[str]:
     kept.close()
 
 
-@pytest.fixture(params=["memory", "sqlite", "https"])
+@pytest.fixture
+def redis_server() -> Iterator[FakeRedisServer]:
+    server = FakeRedisServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def url_of_redis(redis_server: FakeRedisServer) -> str:
+    return f"redis://{redis_server.place}?timeout=5"
+
+
+@pytest.fixture
+def url_of_a_cluster(redis_server: FakeRedisServer) -> str:
+    return f"redis+cluster://{redis_server.place}?timeout=5"
+
+
+_SERVED = {"https": "url_of_a_served_store", "redis": "url_of_redis", "redis-cluster": "url_of_a_cluster"}
+
+
+@pytest.fixture(params=["memory", "sqlite", *_SERVED])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A new backend adds a param here, not a test."""
     urls = {"memory": "memory://", "sqlite": f"sqlite://{tmp_path}/ledger.db"}
-    url = request.getfixturevalue("url_of_a_served_store") if request.param == "https" else urls[request.param]
+    url = request.getfixturevalue(_SERVED[request.param]) if request.param in _SERVED else urls[request.param]
     made = open_store(url)
     yield made
     made.close()

@@ -70,7 +70,7 @@ def test_a_file_store_without_a_path_is_an_error() -> None:
 
 def test_a_password_in_a_url_is_not_repeated() -> None:
     with pytest.raises(ConfigError) as caught:
-        open_store("redis://somebody:geheim@localhost")
+        open_store("redis://somebody:geheim@localhost:x")
 
     assert "geheim" not in str(caught.value)
 
