@@ -125,6 +125,7 @@ def reserved(answer: Refusal | Grant | None) -> forms.Reserved:
         held_nano=answer.held_nano,
         spent_nano=answer.spent_nano,
         told=answer.told,
+        room_us=answer.room_us,
     )
 
 
@@ -133,7 +134,7 @@ def reservation_of(form: forms.Reserved) -> Refusal | Grant | None:
     watched = dict(form.watched)
     if form.is_taken or form.claim is None:
         return Grant(watched) if watched else None
-    return Refusal(form.claim, form.held_nano, form.spent_nano, form.told, watched)
+    return Refusal(form.claim, form.held_nano, form.spent_nano, form.told, watched, form.room_us)
 
 
 def sendable(posting: Posting) -> Posting:

@@ -48,6 +48,7 @@ class Reserved(Form):
     held_nano: int = 0
     spent_nano: int = 0
     told: tuple[str, ...] = ()
+    room_us: int | None = None
 
 
 class Settle(Form):

@@ -114,69 +114,62 @@ def test_a_call_that_is_refused_takes_nothing_of_its_other_budgets(
 
 
 @pytest.mark.parametrize("tokens", [30, 60, 90])
-def test_a_refusal_says_when_enough_of_a_rolling_window_is_free(
-    opened: Callable[[], Iterator[Store]], tokens: int
-) -> None:
+def test_a_refusal_says_when_enough_of_a_rolling_window_is_free(store: Store, tokens: int) -> None:
     """At that instant the call fits, and a moment before it does not."""
-    for store in opened():
-        books = Books(store, [TOKENS])
-        for _ in range(3):
-            store.settle([ended(books, books.reserve(0, tokens=30), 30)])
-            books.now += timedelta(seconds=10)
-        refusal = store.reserve(books.hold(0, tokens=tokens), tell=False)
-        assert isinstance(refusal, Refusal)
-        assert (refusal.held_nano, refusal.spent_nano) == (90, 90)
-        assert refusal.room_us is not None
+    books = Books(store, [TOKENS])
+    for _ in range(3):
+        store.settle([ended(books, books.reserve(0, tokens=30), 30)])
+        books.now += timedelta(seconds=10)
+    refusal = store.reserve(books.hold(0, tokens=tokens), tell=False)
+    assert isinstance(refusal, Refusal)
+    assert (refusal.held_nano, refusal.spent_nano) == (90, 90)
+    assert refusal.room_us is not None
 
-        books.now = NOW + timedelta(microseconds=refusal.room_us - int(NOW.timestamp() * 1_000_000) - 1)
-        assert isinstance(store.reserve(books.hold(0, tokens=tokens), tell=False), Refusal)
-        books.now += timedelta(microseconds=1)
-        assert store.reserve(books.hold(0, tokens=tokens), tell=False) is None
+    books.now = NOW + timedelta(microseconds=refusal.room_us - int(NOW.timestamp() * 1_000_000) - 1)
+    assert isinstance(store.reserve(books.hold(0, tokens=tokens), tell=False), Refusal)
+    books.now += timedelta(microseconds=1)
+    assert store.reserve(books.hold(0, tokens=tokens), tell=False) is None
 
 
-def test_what_can_never_fit_has_no_time_to_come_back(opened: Callable[[], Iterator[Store]]) -> None:
+def test_what_can_never_fit_has_no_time_to_come_back(store: Store) -> None:
     """More than the whole limit."""
-    for store in opened():
-        refusal = store.reserve(Books(store, [TOKENS]).hold(0, tokens=101))
+    refusal = store.reserve(Books(store, [TOKENS]).hold(0, tokens=101))
 
-        assert isinstance(refusal, Refusal)
-        assert refusal.room_us is None
+    assert isinstance(refusal, Refusal)
+    assert refusal.room_us is None
 
 
-def test_a_request_that_was_sent_counts_whatever_came_of_it(opened: Callable[[], Iterator[Store]]) -> None:
+def test_a_request_that_was_sent_counts_whatever_came_of_it(store: Store) -> None:
     """A provider that answers 400 has counted it too; its tokens are given back."""
-    for store in opened():
-        books = Books(store, [TOKENS, REQUESTS])
-        sent, given_up = books.reserve(0, tokens=30), books.reserve(0, tokens=30)
+    books = Books(store, [TOKENS, REQUESTS])
+    sent, given_up = books.reserve(0, tokens=30), books.reserve(0, tokens=30)
 
-        store.settle([unbilled(sent), replace(unbilled(given_up), is_sent=False)])
+    store.settle([unbilled(sent), replace(unbilled(given_up), is_sent=False)])
 
-        assert (books.balance("requests").spent_nano, books.balance("tokens").spent_nano) == (1, 0)
-        assert (books.balance("requests").reserved_nano, books.balance("tokens").reserved_nano) == (0, 0)
+    assert (books.balance("requests").spent_nano, books.balance("tokens").spent_nano) == (1, 0)
+    assert (books.balance("requests").reserved_nano, books.balance("tokens").reserved_nano) == (0, 0)
 
 
-def test_buckets_that_were_begun_out_of_order_all_count(opened: Callable[[], Iterator[Store]]) -> None:
+def test_buckets_that_were_begun_out_of_order_all_count(store: Store) -> None:
     """A clock may be set back, and a thread may come late."""
-    for store in opened():
-        books = Books(store, [REQUESTS])
-        for seconds in (50, 10, 30, 20, 40):
-            books.now = NOW + timedelta(seconds=seconds)
-            books.reserve(0)
+    books = Books(store, [REQUESTS])
+    for seconds in (50, 10, 30, 20, 40):
+        books.now = NOW + timedelta(seconds=seconds)
+        books.reserve(0)
 
-        books.now = NOW + timedelta(seconds=5)
-        assert isinstance(store.reserve(books.hold(0)), Refusal)
-        books.now = NOW + timedelta(seconds=72)
-        assert store.reserve(books.hold(0)) is None
+    books.now = NOW + timedelta(seconds=5)
+    assert isinstance(store.reserve(books.hold(0)), Refusal)
+    books.now = NOW + timedelta(seconds=72)
+    assert store.reserve(books.hold(0)) is None
 
 
-def test_a_balance_of_many_old_buckets_is_read_by_its_new_ones(opened: Callable[[], Iterator[Store]]) -> None:
+def test_a_balance_of_many_old_buckets_is_read_by_its_new_ones(store: Store) -> None:
     """Old buckets are kept for a day; a call that comes after thousands of them counts the last minute only."""
-    for store in opened():
-        books = Books(store, [REQUESTS])
-        for _ in range(200):
-            books.now += timedelta(seconds=13)
-            hold = books.hold(0)
-            assert store.reserve(hold) is None
-            store.settle([unbilled(hold)])
+    books = Books(store, [REQUESTS])
+    for _ in range(200):
+        books.now += timedelta(seconds=13)
+        hold = books.hold(0)
+        assert store.reserve(hold) is None
+        store.settle([unbilled(hold)])
 
-        assert books.balance("requests").spent_nano == 5
+    assert books.balance("requests").spent_nano == 5
