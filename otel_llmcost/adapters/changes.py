@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from otel_llmcost.adapters.endpoint import Endpoint, Place
-from otel_llmcost.adapters.getters import getter
+from otel_llmcost.adapters.getters import getter, is_list
+from otel_llmcost.core.body import is_fields
 from otel_llmcost.core.change import NO_CHANGE, Change, put
 
 _DEPLOYMENT = re.compile(r"/deployments/(?P<model>[^/]+)/")
@@ -99,17 +100,28 @@ def _named_in(asked: Asked) -> re.Match[str] | None:
 
 
 def _naming(model: str, asked: Asked) -> _Body | None:
-    """Name a model in a body that names one, with what stands before the name, such as `models/`; None: it does not."""
-    said = None if asked.body is None else asked.body.get("model")
-    if asked.body is None or not isinstance(said, str):
+    """Name a model in a body that names one, or whose parts do; None: it does not."""
+    if asked.body is None:
         return None
-    before = said.removesuffix(asked.model) if said.endswith(asked.model) else ""
-    body = {**asked.body, "model": before + model}
+    body = _renamed(asked.body, asked.model, model)
+    parts = body.get(asked.endpoint.parts)
+    if is_list(parts):
+        body[asked.endpoint.parts] = [_renamed(each, asked.model, model) if is_fields(each) else each for each in parts]
+    if body == asked.body:
+        return None
     old, new = (cap_path(asked.endpoint, body, name) for name in (asked.model, model))
     # OpenAI's newer models reject the older name of a cap.
     if old and new and old != new and body.get(new) is None and body.get(old) is not None:
         body[new] = body.pop(old)
     return body
+
+
+def _renamed(fields: _Body, old: str, new: str) -> dict[str, Any]:
+    """Return fields with another model where they name one; what stands before the name, such as `models/`, stays."""
+    said = fields.get("model")
+    if not isinstance(said, str):
+        return dict(fields)
+    return {**fields, "model": (said.removesuffix(old) if said.endswith(old) else "") + new}
 
 
 def _same_maker(endpoint: Endpoint, model: str, other: str) -> bool:

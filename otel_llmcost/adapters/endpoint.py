@@ -130,6 +130,8 @@ class Endpoint:
     """None: cannot stream."""
     streams: bool | None = False
     """Whether it streams. True: always; False: if the body says `stream`; None: unless it says `stream: false`."""
+    parts: str = ""
+    """List in the request whose items name the model too."""
     model: str | tuple[str, ...] = "model"
     """Paths of the request that name the model, where the URL does not; the first that is there counts."""
     done: tuple[str, frozenset[str]] | None = None

@@ -130,6 +130,7 @@ def _embedded(verb: str, *, parent: str) -> Endpoint:
         path=f"{parent}{{model}}:{verb}",
         operation="embeddings",
         dialect="gemini.embed",
+        parts="requests",
         usage=_EMBEDDED,
         has_output=False,
         tier=("usageMetadata.trafficType",),

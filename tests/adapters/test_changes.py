@@ -186,6 +186,19 @@ def test_what_stands_before_a_model_s_name_in_a_body_stays_there():
     assert applied.body == {"model": "models/e-2"}
 
 
+def test_so_it_is_in_each_of_many_requests_in_one():
+    """Google wants them all to name the model of the URL."""
+    path, requests = (
+        "/v1beta/models/{}:batchEmbedContents",
+        [{"model": "models/e-1", "content": {}}, {"content": {}}, 3],
+    )
+
+    applied = changed(GEMINI, path.format("e-1"), {"requests": requests}, model="e-2")
+
+    assert applied.path == path.format("e-2")
+    assert applied.body == {"requests": [{"model": "models/e-2", "content": {}}, {"content": {}}, 3]}
+
+
 def test_a_deployment_of_azure_is_exchanged_in_url_and_body():
     """What the body says is not looked at there."""
     applied = changed(OPENAI, "/openai/deployments/large/chat/completions", {"model": "large"}, model="small")

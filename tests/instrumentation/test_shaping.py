@@ -388,6 +388,44 @@ def test_a_model_in_a_url_is_exchanged_even_beside_a_body_that_is_not_read(
     ]
 
 
+def streamed_by_hand(url: str, body: dict[str, Any]) -> bytes:
+    with httpx[0].Client() as client, client.stream("POST", url, json=body) as found:
+        return bytes(found.read())
+
+
+def astreamed_by_hand(url: str, body: dict[str, Any]) -> bytes:
+    async def ask() -> bytes:
+        async with httpx[0].AsyncClient() as client, client.stream("POST", url, json=body) as found:
+            return bytes(await found.aread())
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize("post", [streamed_by_hand, astreamed_by_hand])
+def test_of_a_stream_by_hand_only_that_is_taken_back_which_is_rejected(start: Start, replay: ReplayServer, post: Any):
+    """First the question for its usage, then the change."""
+    process = changing(start, cap=50)
+    asked = {**CHAT, "model": "gpt-4o", "stream": True}
+    replay.replies = [rejected(message="stream_options"), rejected(message="max_tokens"), events("gpt-4o")]
+
+    assert b"[DONE]" in post(replay.url + URL, asked)
+
+    first, second, third = [each.json for each in replay.received]
+    assert first == {**asked, "max_tokens": 50, "stream_options": {"include_usage": True}}
+    assert second == {**asked, "max_tokens": 50}
+    assert third == asked
+    assert actions(process) == ["cap 50: b at 50% (not possible)"]
+
+
+@pytest.mark.parametrize("post", [streamed_by_hand, astreamed_by_hand])
+def test_an_error_that_has_nothing_to_do_with_us_is_the_program_s(start: Start, replay: ReplayServer, post: Any):
+    start()
+    replay.replies = [rejected(message="no such model")]
+
+    assert b"no such model" in post(replay.url + URL, {**CHAT, "model": "gpt-9", "stream": True})
+    assert len(replay.received) == 1
+
+
 def test_nor_is_its_usage_asked_for(start: Start, replay: ReplayServer):
     """A signed request for a stream stays what it is too."""
     start()
