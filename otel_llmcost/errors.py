@@ -4,10 +4,10 @@ LLMCostError
 ├── ConfigError            start-up only: file, line, key, what was expected
 ├── UnknownPriceError      no rate for this model: the charge is `unpriced`, never 0
 ├── WebhookError           a webhook that must not be believed
-├── WireError              what came over a network cannot be read
 ├── ProviderStatusError    a provider answered with an error; never raised, it stands for one in what we tell
 ├── ProviderEventError     a provider broke a stream off with an error; never raised either
 ├── StoreError             a store's own failure, raised `from` the driver's error
+│   ├── WireError          what came over a network cannot be read
 │   ├── StoreBusyError     somebody else holds the store; asked not to wait
 │   └── UnstorableError    what was handed in cannot be stored: trying again does not help
 └── RefusedError           the one thing the host is meant to see: a call that was not sent
@@ -67,6 +67,10 @@ class StoreError(LLMCostError):
     """The store could not do what was asked."""
 
 
+class WireError(StoreError):
+    """What came over a network cannot be read."""
+
+
 class StoreBusyError(StoreError):
     """The store is held by somebody else and the caller asked not to wait."""
 
@@ -104,10 +108,6 @@ def error_type(error: BaseException) -> str:
 
 class WebhookError(LLMCostError):
     """A webhook that must not be believed: unsigned, wrongly signed, too old, or no JSON object."""
-
-
-class WireError(LLMCostError):
-    """What came over a network cannot be read."""
 
 
 class RefusedError(LLMCostError):

@@ -35,7 +35,6 @@ def _faults(value: object, place: str) -> Iterator[str]:
     problem = _problem(value)
     if problem is not None:
         yield f"{place} {problem}"
-        return
     for name, part in zip(_part_names(value), _parts(value), strict=False):
         yield from _faults(part, place + name)
 

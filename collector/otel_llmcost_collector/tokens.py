@@ -84,6 +84,6 @@ def _token(row: object, file: str, place: int) -> Token:
     asked = cast("list[Right]", rights) if isinstance(rights, list) else []
     if not asked or any(each not in get_args(Right) for each in asked):  # not a set: a list in it has no hash
         raise reject("rights", f"a list of {', '.join(sorted(RIGHTS))}")
-    if team is not None and (not isinstance(team, str) or not _TEAM.fullmatch(team) or "operator" in rights):
+    if team is not None and (not isinstance(team, str) or not _TEAM.fullmatch(team) or "operator" in asked):
         raise reject("team", "the name of one team, no pattern, and none for operators: what they decide is for all")
     return Token(name=name, sha256=hashed, rights=frozenset(asked), team=team)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -174,6 +175,54 @@ def test_a_connection_that_nobody_used_for_long_is_not_used_again(cut: Store, mo
     cut.open_reservations()
 
     assert idle.connection.sock is None
+
+
+def test_what_was_wrong_with_a_connection_that_nobody_waited_for_is_forgotten(cut: Store) -> None:
+    cut._server._connections._idle.put(OSError("of long ago"))
+
+    assert cut.open_reservations() == 0
+
+    cut._server._connections._idle.put(OSError("again"))
+    cut.close()
+
+
+def test_connections_are_not_opened_without_end(cut: Store) -> None:
+    """A server that does not even say no would cost a thread for each call."""
+    for _ in range(4):
+        cut._server._connections._openers.acquire()
+    cut._server._deadline_seconds = 0.01
+
+    with pytest.raises(StoreError, match="no connection in time"):
+        cut.open_reservations()
+
+
+def test_where_no_thread_can_be_started_any_more_it_does_without(cut: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left is written as the interpreter ends."""
+
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "otel-llmcost-connect":
+            msg = "can't start new thread at interpreter shutdown"
+            raise RuntimeError(msg)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+    assert cut.open_reservations() == 0
+
+
+def test_behind_a_fork_everything_begins_anew(cut: Store) -> None:
+    cut.open_reservations()
+    connections = cut._server._connections
+    (ours,) = connections._idle.queue
+    for _ in range(32):
+        connections._turns.acquire()
+
+    connections.after_fork_in_child()
+
+    assert cut.open_reservations() == 0
+    assert ours not in connections._idle.queue
 
 
 def test_of_a_hundred_claims_by_four_processes_exactly_five_are_taken(url_of_a_served_store: str) -> None:
