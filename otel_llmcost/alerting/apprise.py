@@ -24,6 +24,7 @@ from otel_llmcost.core.alert import Channel
 
 _LOGGERS = ("apprise", "urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry", "requests")
 MISSING = 'needs the package apprise: pip install "otel-llmcost[apprise]"'
+_NAME = "otel-llmcost"
 _STATUS = re.compile(r"\berror=([45][0-9]{2})\b")
 
 _said: ContextVar[list[str] | None] = ContextVar("said", default=None)
@@ -98,8 +99,16 @@ class _Attempt:
         with loading:  # the plugins are imported by the first URL
             _keep_from_log()
             apprise: Any = import_module("apprise")  # its types are not all known
-            # One after another: in this thread, and nothing of it on disk.
-            asset = apprise.AppriseAsset(async_mode=False, storage_mode="memory")
+            # In this thread, nothing of it on disk, under our own name and without pictures from elsewhere.
+            asset = apprise.AppriseAsset(
+                async_mode=False,
+                storage_mode="memory",
+                app_id=_NAME,
+                app_desc=_NAME,
+                app_url="",
+                image_url_mask="",
+                image_url_logo="",
+            )
             service = apprise.Apprise.instantiate(self._channel.url, asset=asset)
         if service is None:
             raise _UnknownUrlError

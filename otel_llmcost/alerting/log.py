@@ -22,19 +22,12 @@ def log(delivery: Delivery) -> None:
 
 def told(delivery: Delivery) -> str:
     """Say news of an alert in one line."""
-    said = describe(delivery.alert)
-    match delivery.news:
-        case "fired":
-            return said
-        case "reminded":
-            return f"still open: {said}"
-        case "escalated":
-            return f"not acknowledged yet: {said}"
-        case "acknowledged":
-            return f"acknowledged by {delivery.by}: {said}"
-        case "recovered":
-            return f"recovered: {said}"
-    assert_never(delivery.news)
+    return one_line(_told(delivery))
+
+
+def one_line(text: str) -> str:
+    """Take line breaks and the like out of a text: names of users and agents are anybody's."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def describe(alert: Alert) -> str:
@@ -52,6 +45,22 @@ def describe(alert: Alert) -> str:
         pace = _said(alert, projection(alert))
         parts.append(f"{pace} at this pace by {alert.window_end:%Y-%m-%d %H:%M %Z}")
     return ", ".join(parts)
+
+
+def _told(delivery: Delivery) -> str:
+    said = describe(delivery.alert)
+    match delivery.news:
+        case "fired":
+            return said
+        case "reminded":
+            return f"still open: {said}"
+        case "escalated":
+            return f"not acknowledged yet: {said}"
+        case "acknowledged":
+            return f"acknowledged by {delivery.by}: {said}"
+        case "recovered":
+            return f"recovered: {said}"
+    assert_never(delivery.news)
 
 
 def _amount(alert: Alert, amount: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from otel_llmcost.alerting.log import told
+from otel_llmcost.alerting.log import one_line, told
 from otel_llmcost.alerting.schedule import Notice
 from otel_llmcost.alerting.top import AgentCost
 from otel_llmcost.alerting.webhook import body, group_body, notice
@@ -60,10 +60,12 @@ def message_of_notice(letter: Notice) -> Message:
 
 
 def _title(alert: Alert) -> str:
-    if alert.kind != BUDGET:
-        return f"{alert.type}: {alert.key.budget}"
-    whose = f" of {alert.key.subject}" if alert.key.subject else ""
-    return f"budget {alert.key.budget}{whose}: {alert.level}"
+    budget, subject, _ = alert.key
+    if alert.kind != BUDGET and budget.startswith(alert.kind):  # no budget, only the name under which it is told once
+        return one_line(f"{alert.type}: {subject or budget}")
+    what = "budget" if alert.kind == BUDGET else alert.type
+    level = f": {alert.level}" if alert.kind == BUDGET else ""
+    return one_line(f"{what} {budget}{f' of {subject}' if subject else ''}{level}")
 
 
 def _text(delivery: Delivery, top: Sequence[AgentCost]) -> str:
@@ -71,7 +73,7 @@ def _text(delivery: Delivery, top: Sequence[AgentCost]) -> str:
     lines = [told(delivery)]
     if top:
         named = [f"{each.agent or 'calls without an agent'} {format_usd(from_nano(each.cost_nano))}" for each in top]
-        lines.append(f"Most of it: {', '.join(named)}.")
+        lines.append(one_line(f"Most of it: {', '.join(named)}."))
     if delivery.news in {"fired", "reminded", "escalated"}:
         lines.append(f"Fired {alert.at:%Y-%m-%d %H:%M %Z}; to acknowledge: otel-llmcost alerts ack {alert.alert_id}")
     return "\n".join(lines)

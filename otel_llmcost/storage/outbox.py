@@ -15,6 +15,8 @@ from otel_llmcost.storage.shared import FRESH
 SEEN = timedelta(hours=1)
 """How exactly is known when a process last had a channel in its settings."""
 MOST_IN_GROUP = 100
+_MOST_LOOKS = 200
+"""Of alerts for one channel in one act, since calls wait for it; the next act goes on with the rest."""
 
 
 class Desk(Protocol):
@@ -69,7 +71,7 @@ def claim(desk: Desk, channels: Sequence[Channel], now: datetime, *, until: date
                 desk.look(number, channel.name, now)
     # Only when all are addressed is it known what overtakes what.
     for channel in channels:
-        for number in desk.due_looks(channel.name, now):
+        for number in desk.due_looks(channel.name, now)[:_MOST_LOOKS]:
             _follow(desk, number, channel, now)
     for delivery in desk.unknown_since(now - STALE):
         desk.finish(replace(delivery, state="closed", next_attempt_at=now, problem=STALE_PROBLEM))

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email import message_from_bytes
 from email.message import Message as Email
 from email.policy import default
@@ -93,6 +93,24 @@ def test_pagerduty_gets_an_incident(as_anybody: Receiver):
     assert (outcome, as_anybody.got[0].headers["host"]) == (DELIVERED, "events.pagerduty.com")
     assert (event["event_action"], event["payload"]["severity"]) == ("trigger", "critical")
     assert event["payload"]["summary"].startswith("budget support-daily of user=u-7: exceeded")
+    assert (event["client"], "images" in event) == ("otel-llmcost", False)
+
+
+def test_pagerduty_resolves_the_incident_that_it_was_told_of(
+    secure_receiver: Receiver, as_anybody: Receiver, monkeypatch: pytest.MonkeyPatch
+):
+    """Since all news of an alert has one title."""
+    secure_receiver.otherwise = status(202)
+    url = f"pagerduty://{'i' * 20}@{'k' * 20}?action=map"
+    bring(url)
+
+    with tunnel_to(secure_receiver.port) as (port, _):  # each leads one connection
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
+        bring(url, replace(MESSAGE, text="recovered: $9.98 of $20.00 spent", tone="success"))
+
+    fired, recovered = events(as_anybody)
+    assert [fired["event_action"], recovered["event_action"]] == ["trigger", "resolve"]
+    assert fired["dedup_key"] == recovered["dedup_key"]
 
 
 def test_any_other_notification_url_works_too(receiver: Receiver):

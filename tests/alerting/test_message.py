@@ -87,12 +87,25 @@ def test_a_group_is_one_message_with_each_as_it_would_be_alone():
     assert message.text == "\n\n".join(message_of([one], nobody).text for one in each)
 
 
-def test_another_kind_is_named_by_what_it_is():
+@pytest.mark.parametrize(
+    ("budget", "kind", "level", "title"),
+    [
+        ("anomaly:user", "anomaly", "anomaly", "anomaly: user=u-7"),
+        ("support-daily", "burn_rate", "fast", "burn_rate.fast support-daily of user=u-7"),
+        ("budget-daily", "budget", "warning", "budget budget-daily of user=u-7: warning"),
+    ],
+)
+def test_another_kind_is_named_by_what_it_is(budget: str, kind: str, level: str, title: str):
+    key = alert().key._replace(budget=budget)
+
+    assert message_of([delivery(alert=alert(key=key, kind=kind, level=level))], nobody).title == title
+
+
+def test_an_alert_that_has_words_of_its_own_is_told_in_them():
     said = alert(kind="anomaly", level="anomaly", facts={"text": "agent=writer cost $250.00 on 2026-11-21"})
 
     message = message_of([delivery(alert=said)], nobody)
 
-    assert message.title == "anomaly: support-daily"
     assert message.text.startswith("anomaly: agent=writer cost $250.00 on 2026-11-21\n")
 
 
@@ -100,6 +113,16 @@ def test_a_budget_without_subjects_has_a_plain_title():
     said = alert(key=alert().key._replace(subject=""))
 
     assert message_of([delivery(alert=said)], nobody).title == "budget support-daily: warning"
+
+
+def test_a_name_with_a_line_break_makes_no_line_of_its_own():
+    """Names of users are the users' own: no line of a log, no header of an e-mail is theirs to write."""
+    said = alert(key=alert().key._replace(subject="user=eva\r\nBcc: all@example.com"))
+
+    message = message_of([delivery(alert=said)], lambda _: (AgentCost("a\nb", 1),))
+
+    assert message.title == "budget support-daily of user=eva  Bcc: all@example.com: warning"
+    assert len(message.text.splitlines()) == 3
 
 
 def test_a_notice_is_a_message_too():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import time, timedelta
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -71,6 +73,34 @@ def test_of_two_processes_one_reminds(books: Books) -> None:
     taken = [books.store.claim_deliveries(rules, books.now, lease=MINUTE) for _ in range(2)]
 
     assert [len(each) for each in taken] == [1, 0]
+
+
+def test_of_many_processes_at_once_one_reminds(open_file: Callable[..., Store]) -> None:
+    books = Books(open_file(), [budget(per=("user",))])
+    for number in range(20):
+        books.spend(8, {"user": f"u-{number}"})
+    rules = [ops(remind_every=HOUR)]
+    deliver(books, rules)
+    start = Barrier(4)
+
+    def remind() -> list[str]:
+        mine = Books(open_file(), now=NOW + HOUR)
+        start.wait()
+        return reminded(mine, rules)
+
+    with ThreadPoolExecutor(4) as processes:
+        got = [subject for each in [processes.submit(remind) for _ in range(4)] for subject in each.result()]
+
+    assert sorted(got) == sorted(f"user=u-{number}" for number in range(20))
+
+
+def reminded(books: Books, rules: Sequence[Channel]) -> list[str]:
+    got: list[str] = []
+    while taken := books.store.claim_deliveries(rules, books.now, lease=MINUTE, most=3):
+        for each in taken:
+            arrive(books, each)
+            got.append(each.alert.key.subject)
+    return got
 
 
 def test_what_nobody_acknowledges_is_handed_on_to_a_channel_that_wants_no_level(books: Books) -> None:
