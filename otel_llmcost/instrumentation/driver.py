@@ -7,7 +7,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -216,8 +216,7 @@ class Driver:
             if seconds is None:
                 return answer
         wait.pause(seconds)
-        self._check_all(turn)
-        return Later(self.now())
+        return self._later(turn, wait)
 
     async def _atake(self, step: Reserve, turn: Turn, wait: Wait | None) -> Refusal | Grant | Later | None:
         hold = self._hold(step)
@@ -230,8 +229,17 @@ class Driver:
             if seconds is None:
                 return answer
         await wait.apause(seconds)
+        return self._later(turn, wait)
+
+    def _later(self, turn: Turn, wait: Wait) -> Later | None:
+        """Let a call that waited ask again, by what its owners say now."""
         self._check_all(turn)
-        return Later(self.now())
+        if wait.limits is self.policy.waits:
+            return Later(self.now())
+        wait.limits = self.policy.waits
+        call = replace(turn.call, at=self.now())
+        self.flows[call.charge_id] = call_flow(call, self.pricing, self.policy)
+        return None  # starts it
 
     def _waited(self, turn: Turn, wait: Wait) -> None:
         """Let the next one in, and tell how long it took."""

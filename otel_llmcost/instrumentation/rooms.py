@@ -66,7 +66,7 @@ class Rooms:
 class Wait:
     """One call's way through the rooms, from its first refusal until it is sent or given up."""
 
-    __slots__ = ("_limits", "_loop", "_room", "_rooms", "_rung", "_rung_on_loop", "is_over", "number", "since")
+    __slots__ = ("_loop", "_room", "_rooms", "_rung", "_rung_on_loop", "is_over", "limits", "number", "since")
 
     def __init__(self, rooms: Rooms, limits: Mapping[str, timedelta], loop: asyncio.AbstractEventLoop | None) -> None:
         """Come in; nothing is waited for yet.
@@ -76,6 +76,7 @@ class Wait:
             limits: name of each limit that may be waited for → for how long at most.
             loop: what the call waits on; None: its thread.
         """
+        self.limits = limits
         self.is_over = False
         """It does not wait (any more): the next answer is the last."""
         self.since: datetime | None = None
@@ -83,7 +84,6 @@ class Wait:
         self.number = -1
         """Its place in the order of arrival; -1: it never had to wait."""
         self._rooms = rooms
-        self._limits = limits
         self._room: Room | None = None
         self._loop = loop
         self._rung: SimpleQueue[None] = SimpleQueue()  # may be put to from a destructor, unlike an Event
@@ -101,7 +101,7 @@ class Wait:
             return None
         for claim in claims:
             queue = queues.get(_room(claim))
-            if queue and claim.key.budget in self._limits and self._is_behind(queue):
+            if queue and claim.key.budget in self.limits and self._is_behind(queue):
                 left = self._left(claim, now)
                 if left <= 0:
                     self.is_over = True
@@ -184,7 +184,7 @@ class Wait:
 
     def _left(self, claim: Claim, now: datetime) -> float:
         """Say how many seconds it may still wait for a claim."""
-        most = self._limits.get(claim.key.budget)
+        most = self.limits.get(claim.key.budget)
         if most is None:
             return 0.0
         if self.since is None:

@@ -306,6 +306,47 @@ def test_a_stop_reaches_who_waits(start: Start, server: ProviderServer) -> None:
     assert waiting(process) == 0
 
 
+def test_who_waits_is_let_in_by_a_raise(start: Start, server: ProviderServer) -> None:
+    """The owner gives more while calls wait: they need not wait for the minute to pass."""
+    process = start(limit("requests = 1", max_wait='"2m"'))
+    driver = process.runtime.driver
+    clock = Clock(driver)
+    pause = clock.pause
+
+    def give(rung: SimpleQueue[None], seconds: float) -> None:
+        act = Act(act_id="1", at=clock.at, kind="raise", by="ada", budget="l", amount_nano=1)
+        driver.policy = Policy(driver.policy.budgets, clock.at, Controls(raises=(act,)))
+        pause(rung, seconds)
+
+    driver.rooms.pause = give
+    with client_of(server) as client:
+        for _ in range(2):
+            client.chat.completions.create(**ASK)
+
+    assert clock.passed_seconds == 1
+    assert [(each.at - clock.began).total_seconds() for each in charges(process, clock)] == [0, 1]
+
+
+def test_who_waits_for_a_limit_that_is_taken_away_goes_on(start: Start, server: ProviderServer) -> None:
+    """The file was changed meanwhile."""
+    process = start(limit("requests = 1", max_wait='"2m"'))
+    driver = process.runtime.driver
+    clock = Clock(driver)
+    pause = clock.pause
+
+    def take_away(rung: SimpleQueue[None], seconds: float) -> None:
+        driver.policy = Policy((), clock.at)
+        pause(rung, seconds)
+
+    driver.rooms.pause = take_away
+    with client_of(server) as client:
+        for _ in range(2):
+            client.chat.completions.create(**ASK)
+
+    assert len(server.requests) == 2
+    assert waiting(process) == 0
+
+
 def test_who_is_interrupted_while_waiting_leaves_nothing_behind(start: Start, server: ProviderServer) -> None:
     """Somebody presses a key."""
     process = start(limit("requests = 1", max_wait='"2m"'))
