@@ -13,6 +13,8 @@ need chromium chromium
 need node nodejs
 need npm npm
 need docker-compose docker-compose
+need redis-server redis-server
+need redis-cli redis-tools
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then

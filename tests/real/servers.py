@@ -25,6 +25,8 @@ PACKAGES = {
     "node": "nodejs",
     "npm": "npm",
     "docker-compose": "docker-compose",
+    "redis-server": "redis-server",
+    "redis-cli": "redis-tools",
 }
 """The Debian package of each program; `make test-real` installs them when root runs it."""
 

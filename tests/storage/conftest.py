@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlencode
+from uuid import uuid4
 
 import pytest
 
@@ -11,6 +13,7 @@ from otel_llmcost.storage import open_store
 from otel_llmcost.storage.base import Store
 from otel_llmcost.storage.memory import MemoryStore
 from otel_llmcost_collector.store_api import StoreApi
+from tests.real.redis_servers import cluster, sentinels, server, server_with_tls
 from tests.storage.redis_server import FakeRedisServer
 from tests.storage.serving import Serving
 
@@ -48,14 +51,49 @@ def url_of_a_cluster(redis_server: FakeRedisServer) -> str:
     return f"redis+cluster://{redis_server.place}?timeout=5"
 
 
+@pytest.fixture(scope="session")
+def real_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with server(tmp_path_factory.mktemp("redis")) as made:
+        yield f"redis://{made.place}"
+
+
+@pytest.fixture(scope="session")
+def real_redis_with_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with server_with_tls(tmp_path_factory.mktemp("redis-tls")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def real_sentinels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with sentinels(tmp_path_factory.mktemp("sentinels")) as (url, *_):
+        yield url
+
+
+@pytest.fixture(scope="session")
+def real_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with cluster(tmp_path_factory.mktemp("cluster")) as (url, _):
+        yield url
+
+
+_REAL = ["real_redis", "real_redis_with_tls", "real_sentinels", "real_cluster"]
+"""Servers that all tests share; each has a part of its own."""
+
+
+def _with_options(url: str, **options: str) -> str:
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(options)}"
+
+
 _SERVED = {"https": "url_of_a_served_store", "redis": "url_of_redis", "redis-cluster": "url_of_a_cluster"}
 
 
-@pytest.fixture(params=["memory", "sqlite", *_SERVED])
+@pytest.fixture(params=["memory", "sqlite", *_SERVED, *(pytest.param(name, marks=pytest.mark.real) for name in _REAL)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A new backend adds a param here, not a test."""
     urls = {"memory": "memory://", "sqlite": f"sqlite://{tmp_path}/ledger.db"}
-    url = request.getfixturevalue(_SERVED[request.param]) if request.param in _SERVED else urls[request.param]
+    if request.param in _REAL:
+        url = _with_options(request.getfixturevalue(request.param), prefix=f"test-{uuid4().hex}", timeout="5")
+    else:
+        url = request.getfixturevalue(_SERVED[request.param]) if request.param in _SERVED else urls[request.param]
     made = open_store(url)
     yield made
     made.close()
