@@ -19,7 +19,8 @@ Speed = Literal["fast", "slow"]
 MINUTES, HOUR, HOURS, DAYS = timedelta(minutes=5), timedelta(hours=1), timedelta(hours=6), timedelta(days=3)
 LOOKBACKS = (MINUTES, HOUR, HOURS, DAYS)
 """Times over which a pace is taken; the short one of a pair says whether it goes on."""
-_DAY, _WEEK = timedelta(days=1), timedelta(days=7)
+_LONGEST_DAY, _SHORTEST_WEEK = timedelta(days=2), timedelta(days=6)
+"""Days and weeks in which clocks are set forward or back are an hour shorter or longer."""
 _FAST_IN_A_DAY = Decimal(6)
 """A quarter of a day's limit in an hour."""
 _FAST = Decimal("14.4")
@@ -55,23 +56,23 @@ def burn(balance: Burning, now: datetime) -> Burn | None:
     window = balance.end - balance.start
     if balance.limit <= 0 or balance.spent >= balance.limit:
         return None
-    least = _FAST_IN_A_DAY if window <= _DAY else _FAST
-    found = _at_pace(balance, now, (HOUR, MINUTES), "fast")
-    if found is not None and found.rate >= least and found.gone_at < min(balance.end, now + DAYS):
-        return found
-    found = _at_pace(balance, now, (DAYS, HOURS), "slow") if window >= _WEEK else None
-    if found is not None and found.gone_at < balance.end - window * float(_MARGIN):
-        return found
+    least = _FAST_IN_A_DAY if window < _LONGEST_DAY else _FAST
+    fast = [_at_pace(balance, now, lookback, "fast") for lookback in (HOUR, MINUTES)]
+    by = min(balance.end, now + DAYS)
+    if all(each is not None and each.rate >= least and each.gone_at < by for each in fast):
+        return fast[0]
+    slow = [_at_pace(balance, now, lookback, "slow") for lookback in (DAYS, HOURS)]
+    by = balance.end - window * float(_MARGIN)
+    if window > _SHORTEST_WEEK and all(each is not None and each.gone_at < by for each in slow):
+        return slow[0]
     return None
 
 
-def _at_pace(balance: Burning, now: datetime, lookbacks: tuple[timedelta, timedelta], speed: Speed) -> Burn | None:
-    """Go on at the slower one of two paces; None: nothing was spent."""
-    pace = min(Decimal(balance.gained[each]) / Decimal(each.total_seconds()) for each in lookbacks)
-    if pace <= 0:
-        return None
+def _at_pace(balance: Burning, now: datetime, lookback: timedelta, speed: Speed) -> Burn | None:
+    """Go on at the pace of a lookback; None: nothing was spent in it."""
+    pace = Decimal(balance.gained[lookback]) / Decimal(lookback.total_seconds())
     gone_at = exhausted_at(balance.spent, balance.limit, float(pace), now)
-    if gone_at is None or gone_at > balance.end:
+    if gone_at is None:
         return None
     lasting = Decimal(balance.limit) / Decimal((balance.end - balance.start).total_seconds())
     return Burn(speed, pace / lasting, int(pace * 3600), gone_at)

@@ -65,7 +65,7 @@ def test_a_slow_burn_that_ends_close_to_the_windows_end_is_not_told():
         pytest.param(balance(spent=100, minutes=5, hour=50), id="gone-already"),
         pytest.param(balance(limit=0, minutes=5, hour=50), id="a-limit-of-nothing"),
         pytest.param(balance(spent=50), id="nobody-spends"),
-        pytest.param(balance(spent=50, window=7 * DAY - HOUR, hours=10, days=60), id="too-short-for-slow"),
+        pytest.param(balance(spent=50, window=6 * DAY, hours=10, days=60), id="too-short-for-slow"),
     ],
 )
 def test_what_has_no_pace_or_no_room_is_not_told(standing):
@@ -78,3 +78,17 @@ def test_a_burn_of_one_lasts_exactly_as_long_as_the_window():
 
     assert found is not None
     assert float(found.rate) == pytest.approx(found.per_hour / USD)
+
+
+@pytest.mark.parametrize(
+    ("standing", "speed"),
+    [
+        pytest.param(balance(10, 5, DAY + HOUR, minutes=0.3, hour=2.6), "fast", id="a-day-of-25-hours"),
+        pytest.param(balance(100, 30, 7 * DAY - HOUR, hours=3, days=36), "slow", id="a-week-an-hour-short"),
+    ],
+)
+def test_a_window_in_which_clocks_are_set_is_as_any_other(standing, speed):
+    found = burn(standing, START + timedelta(hours=10))
+
+    assert found is not None
+    assert found.speed == speed
