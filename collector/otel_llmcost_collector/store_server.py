@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import signal
+import socket
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -115,6 +116,8 @@ def serve(api: StoreApi, listen: Listen) -> None:
     )
     signal.signal(signal.SIGTERM, _end)  # uvicorn answers what is under way, and then sends it to us again
     with closing(config.bind_socket()) as place:
+        # Connections inherit it. asyncio sets it only where it made the socket; without, each answer takes 40 ms.
+        place.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         place.listen(config.backlog)
         host, port = place.getsockname()[:2]
         scheme = "http" if listen.certificate is None else "https"
