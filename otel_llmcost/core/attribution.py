@@ -76,7 +76,7 @@ class Scope:
     )
 
     def __post_init__(self) -> None:
-        tests = tuple((dimension, *_test(patterns)) for dimension, patterns in self.patterns.items())
+        tests = tuple((dimension, *compiled(patterns)) for dimension, patterns in self.patterns.items())
         object.__setattr__(self, "_tests", tests)
 
     def matches(self, tags: Tags) -> bool:
@@ -93,7 +93,8 @@ class Scope:
         return " ".join(f"{dimension}={'|'.join(patterns)}" for dimension, patterns in self.patterns.items())
 
 
-def _test(patterns: tuple[str, ...]) -> tuple[frozenset[str], re.Pattern[str] | None]:
+def compiled(patterns: tuple[str, ...]) -> tuple[frozenset[str], re.Pattern[str] | None]:
+    """Part patterns into values that they name and what the others fit; None: there are no others."""
     exact = frozenset(pattern for pattern in patterns if not set(pattern) & set("*?["))
     wild = [translate(pattern) for pattern in patterns if pattern not in exact]
     return exact, re.compile("|".join(wild)) if wild else None

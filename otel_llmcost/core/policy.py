@@ -10,6 +10,7 @@ from otel_llmcost.core.acts import NO_CONTROLS, Controls
 from otel_llmcost.core.attribution import Dimension, Tags, subject_of
 from otel_llmcost.core.budget import BalanceKey, Budget, Carry, Claim, Measure, to_units
 from otel_llmcost.core.planner import Planner
+from otel_llmcost.core.scopes import Scopes
 from otel_llmcost.core.value import maker, value
 from otel_llmcost.core.window import Calendar, Span
 
@@ -19,7 +20,6 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _ASSUME = "assume:"
 _MOST_KEYS = 1000
-_MOST_MATCHES = 10_000
 
 _claim = maker(Claim)
 
@@ -96,6 +96,11 @@ class _Current:
             _carry(budget, span),
         )
 
+    def is_at(self, now: datetime) -> bool:
+        """Tell whether this is the budget in its window of now."""
+        span = self.span
+        return span.bucket_start <= now and (span.bucket_end is None or now < span.bucket_end)
+
     def claim(self, subject: str, counted: Estimate | None) -> Claim:
         budget = self.budget
         held = exposure = 0
@@ -159,9 +164,7 @@ class Policy:
         }
         """Name of each limit that calls wait for → for how long at most."""
         self._by_name = {budget.name: budget for budget in budgets}
-        dimensions: list[Dimension] = [dimension for budget in budgets for dimension in budget.scope.patterns]
-        self._looked_at: tuple[Dimension, ...] = tuple(dict.fromkeys(dimensions))
-        """The dimensions that tell which budgets a call is for; calls alike in them share the answer."""
+        self._scopes = Scopes([budget.scope for budget in budgets])
         self._in_force = self._at(now)
 
     def claims(
@@ -181,13 +184,10 @@ class Policy:
         """
         in_force = self._in_force
         if not in_force.since <= now < in_force.until:
-            in_force = self._in_force = self._at(now)
-        looked_at = tuple([tags.get(dimension) for dimension in self._looked_at])
-        matching = in_force.matching.get(looked_at)
-        if matching is None:
-            matching = in_force.find(looked_at, tags)
+            in_force = self._in_force = self._at(now, in_force.budgets)
         claims: list[Claim] = []
-        for current in matching:
+        for place in self._scopes.around(tags):
+            current = in_force.budgets[place]
             subject = subject_of(current.counted_by, tags) if current.counted_by else ""
             if subject is not None:
                 counted = estimate
@@ -196,12 +196,18 @@ class Policy:
                 claims.append(current.claim(subject, counted))
         return tuple(claims)
 
-    def _at(self, now: datetime) -> _InForce:
+    def _at(self, now: datetime, before: Sequence[_Current] = ()) -> _InForce:
         """Return the budgets in their windows of now.
 
-        Replaced as a whole when one of them is over: threads share it without a lock.
+        Replaced as a whole when one of them is over: threads share it without a lock. Those that go on are taken over:
+        a limit of a minute has a new bucket each second, and a month in some time zone is not to be found anew for it.
         """
-        in_force = tuple(_Current.at(budget, now, self.controls) for budget in self.budgets)
+        if not before or self.controls.raises:
+            in_force = tuple([_Current.at(budget, now, self.controls) for budget in self.budgets])
+        else:
+            in_force = tuple(
+                [each if each.is_at(now) else _Current.at(each.budget, now, self.controls) for each in before]
+            )
         starts = [each.span.bucket_start for each in in_force]
         ends = [each.span.bucket_end for each in in_force if each.span.bucket_end is not None]
         ends += self.controls.ends_after(now)
@@ -223,15 +229,3 @@ class _InForce:
     since: datetime
     until: datetime
     budgets: tuple[_Current, ...]
-    matching: dict[tuple[str | None, ...], tuple[_Current, ...]] = field(
-        default_factory=dict[tuple[str | None, ...], tuple[_Current, ...]]
-    )
-    """What a call says in the dimensions looked at → the budgets whose scope it is in."""
-
-    def find(self, looked_at: tuple[str | None, ...], tags: Tags) -> tuple[_Current, ...]:
-        """Match a kind of call that was not seen yet."""
-        if len(self.matching) >= _MOST_MATCHES:
-            self.matching.clear()
-        found = tuple(each for each in self.budgets if each.budget.scope.matches(tags))
-        self.matching[looked_at] = found
-        return found

@@ -13,7 +13,7 @@ import pytest
 from otel_llmcost.core.attribution import Scope, Tags
 from otel_llmcost.core.budget import BalanceKey, Budget, Claim
 from otel_llmcost.core.policy import Estimate, Policy, assumed_model, micros
-from otel_llmcost.core.window import Calendar, Rolling
+from otel_llmcost.core.window import Calendar, Rolling, Span
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY = Calendar("day")
@@ -36,6 +36,10 @@ def not_asked(_budget: Budget, _subject: str) -> Estimate | None:
 def claim_of(policy: Policy, at: datetime = NOW, counted: Estimate | None = None) -> Claim:
     (claim,) = policy.claims({}, at, counted or estimate(), not_asked)
     return claim
+
+
+def claims_at(policy: Policy, at: datetime) -> tuple[Claim, ...]:
+    return policy.claims({}, at, estimate(), not_asked)
 
 
 def test_a_call_counts_on_all_budgets_that_are_for_it() -> None:
@@ -152,3 +156,20 @@ def test_how_much_is_held_and_what_may_come_on_top(more: dict[str, Any], is_capp
 )
 def test_a_budget_may_name_a_model_for_calls_without_a_price(unpriced: str, model: str | None) -> None:
     assert assumed_model(budget(unpriced=unpriced)) == model
+
+
+def test_a_window_that_goes_on_is_not_found_anew_because_a_shorter_one_ended() -> None:
+    """A limit of a minute has a new bucket each second; a month in a time zone must not be looked up with each."""
+    found: list[datetime] = []
+
+    class Watched(Calendar):
+        def at(self, instant: datetime) -> Span:
+            found.append(instant)
+            return super().at(instant)
+
+    policy = Policy([budget(window=Watched("month")), budget("limit", window=Rolling(timedelta(minutes=1), "1m"))], NOW)
+
+    starts = {claim.key for second in range(5) for claim in claims_at(policy, NOW + timedelta(seconds=second))}
+
+    assert (len(starts), found) == (6, [NOW])
+    assert claims_at(policy, NOW + timedelta(days=30))[0].key.bucket_us > micros(NOW)
