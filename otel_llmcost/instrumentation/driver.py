@@ -37,7 +37,7 @@ from otel_llmcost.instrumentation.rooms import Rooms, Wait
 from otel_llmcost.instrumentation.turn import Flow, Turn
 from otel_llmcost.storage.base import Hold, Posting
 from otel_llmcost.storage.writer import Writer
-from otel_llmcost.telemetry import baggage, frames
+from otel_llmcost.telemetry import baggage, frames, semconv
 from otel_llmcost.telemetry.enclosing import tags_around
 from otel_llmcost.telemetry.foreign import is_instrumented_by_others
 from otel_llmcost.telemetry.meters import Meters
@@ -246,8 +246,11 @@ class Driver:
         budget = wait.budget
         wait.leave()
         if budget is not None and wait.since is not None:
+            seconds = (self.now() - wait.since).total_seconds()
             turn.waited()
-            self.meters.waited(budget, (self.now() - wait.since).total_seconds())
+            self.meters.waited(budget, seconds)
+            if turn.span is not None:
+                turn.span.set_attribute(semconv.LIMIT_WAIT, seconds)
 
     def _release(self, step: Step) -> None:
         """Give back what a call took that is not sent, or not so, if that is the step."""

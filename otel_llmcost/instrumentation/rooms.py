@@ -11,7 +11,7 @@ import random
 from bisect import insort
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from queue import Empty, SimpleQueue
 from threading import Lock
@@ -26,6 +26,8 @@ _LEAST_SECONDS = 0.001
 """The clock on the wall may lag behind the one that woke us."""
 _JITTER_SECONDS = 0.02
 """Processes that wait for the same bucket need not all ask at once."""
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 Room = tuple[str, str]
 """What is waited for: a budget's name and the subject of its balance."""
@@ -66,7 +68,18 @@ class Rooms:
 class Wait:
     """One call's way through the rooms, from its first refusal until it is sent or given up."""
 
-    __slots__ = ("_loop", "_room", "_rooms", "_rung", "_rung_on_loop", "is_over", "limits", "number", "since")
+    __slots__ = (
+        "_looked_at",
+        "_loop",
+        "_room",
+        "_rooms",
+        "_rung",
+        "_rung_on_loop",
+        "is_over",
+        "limits",
+        "number",
+        "since",
+    )
 
     def __init__(self, rooms: Rooms, limits: Mapping[str, timedelta], loop: asyncio.AbstractEventLoop | None) -> None:
         """Come in; nothing is waited for yet.
@@ -83,6 +96,7 @@ class Wait:
         """When it was first held up."""
         self.number = -1
         """Its place in the order of arrival; -1: it never had to wait."""
+        self._looked_at = _LONG_AGO
         self._rooms = rooms
         self._room: Room | None = None
         self._loop = loop
@@ -178,18 +192,19 @@ class Wait:
 
     def _is_behind(self, queue: list[Wait]) -> bool:
         """Tell whether somebody in a room came before."""
-        with suppress(IndexError):
-            return queue[0] is not self and (self.number < 0 or queue[0].number < self.number)
-        return False
+        first = next(iter(queue), self)  # the last one may be leaving
+        return first is not self and (self.number < 0 or first.number < self.number)
 
     def _left(self, claim: Claim, now: datetime) -> float:
         """Say how many seconds it may still wait for a claim."""
         most = self.limits.get(claim.key.budget)
         if most is None:
             return 0.0
-        if self.since is None:
-            self.since = now
-        return (self.since + most - now).total_seconds()
+        since = now if self.since is None else self.since
+        if now < self._looked_at:  # the clock was set back: that makes nobody wait any longer
+            since -= self._looked_at - now
+        self.since, self._looked_at = since, now
+        return (since + most - now).total_seconds()
 
 
 def _number(wait: Wait) -> int:

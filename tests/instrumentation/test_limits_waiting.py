@@ -94,6 +94,7 @@ def test_a_call_over_a_limit_waits_until_there_is_room(start: Start, server: Pro
     assert all(each.duration_seconds < 60 for each in charges(process, clock))
     waits = process.runtime.tracing.meters.waits["l"]
     assert (waits.count, waits.total) == (2, 122)
+    assert [span.attributes.get("llmcost.limit.waited") for span in process.spans] == [None, None, 61, None, 61]
     assert waiting(process) == 0
 
 

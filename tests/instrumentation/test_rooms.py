@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from otel_llmcost.core.budget import Refusal
 from otel_llmcost.core.usage import Usage
-from otel_llmcost.core.window import Rolling
+from otel_llmcost.core.window import Life, Rolling
 from otel_llmcost.instrumentation.rooms import Rooms, Wait
 from otel_llmcost.storage import open_store
 from otel_llmcost.storage.base import Hold, Store
@@ -266,3 +266,44 @@ def test_a_loop_that_is_closed_is_not_woken(books: Books) -> None:
     wait.ring()
 
     assert not wait._rung_on_loop.is_set()
+
+
+def test_who_waits_for_what_no_time_brings_asks_every_second(books: Books) -> None:
+    """A limit of a session has room when a call under way ends, be it another process's."""
+    of_session = replace(TOKENS, name="session", window=Life("session"), max_wait=timedelta(seconds=1.5))
+    books = Books(books.store, [of_session])
+    books.reserve(0, {"session": "s"}, tokens=LIMIT)
+    wait, hold = Wait(Rooms(), books.policy.waits, None), books.hold(0, {"session": "s"}, tokens=1)
+    answer = books.store.reserve(hold, tell=False)
+
+    assert [wait.after(answer, books.now + timedelta(seconds=each)) for each in (0, 0, 1)] == [0.0, 1.0, 0.5]
+    assert wait.after(answer, books.now + timedelta(seconds=1.5)) == 0.0
+    assert wait.is_over
+
+
+def test_a_clock_that_is_set_back_makes_nobody_wait_longer(books: Books) -> None:
+    """Of nine hours eight had passed; it is refused an hour later, whatever the clock says."""
+    wait, hold = Wait(Rooms(), books.policy.waits, None), books.hold(0, tokens=1)
+    hour = timedelta(hours=1)
+    answer = books.store.reserve(hold, tell=False)
+    wait.after(answer, books.now)
+
+    for hours, is_over in ((8, False), (-1, False), (-0.5, False), (0, True)):
+        wait.after(answer, books.now + hours * hour)
+        assert wait.is_over == is_over
+
+
+def test_a_wait_ends_when_it_is_rung_or_by_itself(books: Books) -> None:
+    """In a thread and on a loop."""
+    in_thread = Wait(Rooms(), books.policy.waits, None)
+    in_thread.ring()
+    in_thread.pause(3600)
+    in_thread.pause(0.001)
+
+    async def main() -> None:
+        on_loop = Wait(Rooms(), books.policy.waits, asyncio.get_running_loop())
+        on_loop.ring()
+        await on_loop.apause(3600)
+        await on_loop.apause(0.001)
+
+    asyncio.run(main())
