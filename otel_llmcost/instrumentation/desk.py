@@ -74,13 +74,13 @@ class Desk:
 
     def give_back(self, reservation_id: str, claims: tuple[Claim, ...]) -> None:
         """Release what a call took that is not sent."""
-        self.book(Posting(reservation_id=reservation_id, claims=claims, charge=None, assumed={}, is_sent=False))
+        self.book(_nothing_of(reservation_id, claims))
 
     def let_go(self, reservation_id: str) -> None:
         """Release what the store may hold for a call that is not sent after all."""
         claims = self.unsure.pop(reservation_id, None)
         if claims is not None and self.writer.waiting < _MOST_UNSURE:
-            self.give_back(reservation_id, claims)
+            self.writer.release(_nothing_of(reservation_id, claims))
 
     def _without_store(self, hold: Hold, policy: Policy, error: StoreError) -> Refusal | Grant | None:
         self.unsure[hold.reservation_id] = hold.claims
@@ -115,3 +115,7 @@ class Desk:
             self.let_go(hold.reservation_id)
         elif not isinstance(done.result(), Refusal):
             self.give_back(hold.reservation_id, hold.claims)
+
+
+def _nothing_of(reservation_id: str, claims: tuple[Claim, ...]) -> Posting:
+    return Posting(reservation_id=reservation_id, claims=claims, charge=None, assumed={}, is_sent=False)

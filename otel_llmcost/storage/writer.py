@@ -27,6 +27,7 @@ _GROUP = 100
 """Postings per transaction: as long as it lasts, no call of this process can reserve."""
 _PATIENCE_SECONDS = 5.0
 _MOST_WAITING = 100_000
+_MOST_AGAIN = 10_000
 _UPKEEP = timedelta(minutes=1)
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 10.0
@@ -78,6 +79,8 @@ class Writer:
         self._is_awake = False
         self._given_back: dict[str, None] = {}
         """Reservations that are to be released for calls that may ask again, as the same call, for something else."""
+        self._again: deque[Posting] = deque(maxlen=_MOST_AGAIN)
+        """What is released a second time."""
         self._open: dict[str, None] = {}
         self._learned: dict[str, tuple[float, ...]] = {}
         self._writing = threading.Lock()
@@ -189,6 +192,15 @@ class Writer:
                 self._start()
             self._wake.put(None)
 
+    def release(self, posting: Posting) -> None:
+        """Release what the store may hold although its answer did not come; returns at once, never raises.
+
+        That is done a second time later: a store that was slow may take what it was asked for after it was released.
+        """
+        self.settle(posting)
+        if not self._is_local:
+            self._again.append(posting)
+
     def learn(self, values: Mapping[str, tuple[float, ...]]) -> None:
         """Write what was learned with the next housekeeping."""
         self._learned.update(values)
@@ -197,6 +209,7 @@ class Writer:
         """Write what is waiting now, in this thread; False: some of it could not be written in time."""
         is_written = self._write_all(timeout_seconds)
         if is_written:
+            self._write_again()
             self._write_learned()
         return is_written
 
@@ -213,6 +226,7 @@ class Writer:
         else:
             if not self._waiting:
                 self._recovered()
+                self._write_again()
             self._write_learned()
 
     def close(self, timeout_seconds: float = 5.0) -> bool:
@@ -296,6 +310,15 @@ class Writer:
             if not self._write(max(until - time.monotonic(), 0)):
                 break
         return not self._waiting
+
+    def _write_again(self) -> None:
+        again = [self._again.popleft() for _ in range(len(self._again))]
+        try:
+            for first in range(0, len(again), _GROUP):
+                self.store.settle(again[first : first + _GROUP])
+        except StoreError as error:
+            self._again.extend(again)
+            self._failed(error)
 
     def _write_learned(self) -> None:
         learned, self._learned = self._learned, {}

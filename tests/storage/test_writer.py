@@ -418,17 +418,15 @@ def test_threads_that_settle_at_once_lose_nothing(any_desk: Desk) -> None:
     assert (balance.settled_nano, balance.calls, balance.reserved_nano) == (400 * USD, 400, 0)
 
 
-def give_back(desk: Desk, hold: Hold) -> None:
-    desk.writer.settle(
-        Posting(reservation_id=hold.reservation_id, claims=hold.claims, charge=None, assumed={}, is_sent=False)
-    )
+def given_back(hold: Hold) -> Posting:
+    return Posting(reservation_id=hold.reservation_id, claims=hold.claims, charge=None, assumed={}, is_sent=False)
 
 
 def test_a_call_that_gives_back_and_asks_again_holds_what_it_asked_for_last(any_desk: Desk) -> None:
     """An action changes it: what it held before is released before, never after, it holds something else."""
     first = any_desk.books.hold(3)
     any_desk.writer.reserve(first)
-    give_back(any_desk, first)
+    any_desk.writer.settle(given_back(first))
 
     any_desk.writer.reserve(replace(any_desk.books.hold(1), reservation_id=first.reservation_id))
     any_desk.writer.flush()
@@ -440,7 +438,7 @@ async def test_it_does_so_on_an_event_loop_as_well() -> None:
     desk = Desk(AsyncShakyStore())
     first = desk.books.hold(3)
     await desk.writer.areserve(first)
-    give_back(desk, first)
+    desk.writer.settle(given_back(first))
 
     await desk.writer.areserve(replace(desk.books.hold(1), reservation_id=first.reservation_id))
     desk.writer.flush()
@@ -454,7 +452,7 @@ def test_whoever_may_not_wait_asks_again_from_a_thread(desk: Desk) -> None:
     desk.books.store.may_go_on.clear()
     hold = desk.books.hold(3)
     desk.writer.reserve(hold)
-    give_back(desk, hold)
+    desk.writer.settle(given_back(hold))
 
     with pytest.raises(StoreBusyError, match="is to be released first"):
         desk.writer.reserve(hold, wait=False)
@@ -464,7 +462,44 @@ def test_what_cannot_be_released_is_not_taken_a_second_time(desk: Desk) -> None:
     hold = desk.books.hold(3)
     desk.writer.reserve(hold)
     desk.books.store.is_down = True
-    give_back(desk, hold)
+    desk.writer.settle(given_back(hold))
 
     with pytest.raises(StoreError, match="could not be released"):
         desk.writer.reserve(hold)
+
+
+def test_what_is_taken_after_it_was_released_is_released_again(desk: Desk) -> None:
+    """A store that stood still may do what it was asked for in another order."""
+    hold = desk.books.hold(3)
+    desk.writer.release(given_back(hold))
+    desk.writer._write_all(SECONDS)
+    desk.books.store.reserve(hold)
+
+    desk.writer.keep_up()
+
+    assert desk.books.balance().reserved_nano == 0
+
+
+def test_that_is_tried_until_it_can_be_done(desk: Desk) -> None:
+    hold = desk.books.hold(3)
+    desk.writer.release(given_back(hold))
+    desk.writer._write_all(SECONDS)
+    desk.books.store.reserve(hold)
+    desk.books.store.is_down = True
+    desk.writer._write_again()
+    desk.books.store.is_down = False
+
+    desk.writer.flush()
+
+    assert desk.books.balance().reserved_nano == 0
+
+
+def test_in_memory_once_is_enough() -> None:
+    desk = Desk(MemoryStore())
+    hold = desk.books.hold(3)
+    desk.writer.reserve(hold)
+
+    desk.writer.release(given_back(hold))
+
+    assert desk.books.balance().reserved_nano == 0
+    desk.writer.close()
