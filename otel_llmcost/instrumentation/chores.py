@@ -12,6 +12,9 @@ from typing import NamedTuple
 from otel_llmcost.instrumentation.contain import contained
 from otel_llmcost.storage import fork
 
+_PATIENCE_SECONDS = 1.0
+"""For a chore that is under way when the process ends, so that no store is closed under it."""
+
 _logger = logging.getLogger("otel_llmcost")
 
 
@@ -31,6 +34,7 @@ class Chores:
         """Start nothing yet."""
         self._chores = tuple(chores)
         self.is_running = False
+        self._thread: threading.Thread | None = None
         self._begin()
         fork.watch(self)
 
@@ -43,7 +47,9 @@ class Chores:
                 self.is_running = True
                 # In a context of its own: else baggage and trace of the first call would stay with the thread.
                 run = Context().run
-                threading.Thread(target=run, args=(self._run,), name="otel-llmcost-chores", daemon=True).start()
+                thread = threading.Thread(target=run, args=(self._run,), name="otel-llmcost-chores", daemon=True)
+                thread.start()
+                self._thread = thread
         except RuntimeError:
             _logger.debug("no thread can be started any more: the process ends")
         finally:
@@ -56,15 +62,17 @@ class Chores:
             now: by a clock that never goes back, in seconds.
         """
         for chore in self._chores:
-            if now >= self._due.get(chore.what, now):
+            if not self._closing.is_set() and now >= self._due.get(chore.what, now):
                 self._due[chore.what] = now + chore.every_seconds
                 with contained(chore.what):
                     chore.do()
         return max(min(self._due.values(), default=now) - now, 0.0)
 
     def close(self) -> None:
-        """Do nothing more."""
+        """Do nothing more; what is being done now is waited for, but not for long."""
         self._closing.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(_PATIENCE_SECONDS)
 
     def before_fork(self) -> None:
         """Nothing to do: nothing is held."""
@@ -80,6 +88,7 @@ class Chores:
     def _begin(self) -> None:
         self._starting = threading.Lock()
         self._closing = threading.Event()
+        self._thread = None
         self._due: dict[str, float] = {}
 
     def _run(self) -> None:
