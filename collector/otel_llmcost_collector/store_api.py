@@ -57,6 +57,8 @@ class Bounds:
     """More at a time are turned away at once."""
     threads: int = 8
     """Acts on the store at a time."""
+    long_threads: int = 2
+    """Reports and the like at a time, beside those."""
 
 
 class StoreApi:
@@ -86,6 +88,8 @@ class StoreApi:
         self._clock = clock
         self._bounds = bounds or Bounds()
         self._pool = ThreadPoolExecutor(self._bounds.threads, thread_name_prefix="store-api")
+        self._long_pool = ThreadPoolExecutor(self._bounds.long_threads, thread_name_prefix="store-api-long")
+        """Of its own, so that no call waits for a year of ledger to be added up."""
         self._under_way = 0
         self._kept: OrderedDict[tuple[str, ...], asyncio.Task[Answer]] = OrderedDict()
         """What was answered, or is going to be, under a key that whoever asks again says again."""
@@ -106,6 +110,7 @@ class StoreApi:
     def close(self) -> None:
         """End the acts under way; the store stays open."""
         self._pool.shutdown()
+        self._long_pool.shutdown()
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         path, headers = scope["path"], headers_of(scope)
@@ -123,7 +128,8 @@ class StoreApi:
             key = headers.get("idempotency-key", "")
             if route.changes and 0 < len(key) <= _LONGEST_KEY:
                 return await self._once((caller.name, path, key, sha256(body).hexdigest()), route, caller, body)
-            return await self._in_thread(self._done, route, caller, body)
+            pool = self._long_pool if route.is_long else self._pool
+            return await self._in_thread(self._done, route, caller, body, pool=pool)
 
     async def _body(self, headers: Headers, receive: Receive) -> bytes:
         # A page in a browser cannot say this type without asking us first, which nobody answers.
@@ -168,8 +174,10 @@ class StoreApi:
             self._kept.pop(key, None)
         return answer
 
-    async def _in_thread(self, work: Callable[..., Answer], *arguments: object) -> Answer:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, _contained, work, *arguments)
+    async def _in_thread(
+        self, work: Callable[..., Answer], *arguments: object, pool: ThreadPoolExecutor | None = None
+    ) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(pool or self._pool, _contained, work, *arguments)
 
     def _done(self, route: Route, caller: Token, body: bytes) -> Answer:
         asked = None

@@ -46,6 +46,8 @@ class Route:
     run: Callable[[Desk, Any], Form]
     changes: bool = False
     """It is done once only, however often it is asked under one key."""
+    is_long: bool = False
+    """It may take long, and no call waits for it."""
 
 
 def another(team: str) -> ProblemError:

@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _serve(said: argparse.Namespace) -> None:
     listen = _listen(said)
-    known = tokens.load(said.tokens) if said.tokens else ()
+    known = () if said.tokens is None else tokens.load(said.tokens)
     check(listen, has_tokens=bool(known))
     budgets = dict[str, object] if said.config is None else partial(sections, said.config)
     budgets()  # what is wrong with the file is better said now

@@ -59,8 +59,8 @@ def load(path: Path) -> tuple[Token, ...]:
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot be read: {error}", file=str(path)) from error
     rows = document.pop("token", [])
-    if document or not isinstance(rows, list):
-        raise ConfigError("holds something else than tokens", file=str(path), expected="tables headed [[token]]")
+    if document or not isinstance(rows, list) or not rows:
+        raise ConfigError("holds no tokens, or something else", file=str(path), expected="tables headed [[token]]")
     tokens = tuple(_token(row, str(path), place) for place, row in enumerate(cast("list[object]", rows)))
     for key in ("name", "sha256"):
         if len({getattr(token, key) for token in tokens}) != len(tokens):

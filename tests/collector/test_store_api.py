@@ -48,6 +48,11 @@ class Kept(MemoryStore):
             raise self.error
         return super().reset(budget, subject)
 
+    def totals(self, by: Any, since: Any, until: Any) -> list[Any]:
+        self.is_asked.set()
+        self.may_go_on.wait(10)
+        return super().totals(by, since, until)
+
     def open_reservations(self) -> int:
         if self.error is not None:
             raise self.error
@@ -267,6 +272,22 @@ def test_who_comes_when_all_is_taken_is_told_to_come_again(kept: Kept) -> None:
     assert (first.status, second.status, second.headers["retry-after"]) == (200, 503, "1")
     assert reset(api).status == 200
     api.close()
+
+
+def test_no_call_waits_for_reports(api: StoreApi, kept: Kept) -> None:
+    """A year of ledger takes longer than a call may wait."""
+    kept.may_go_on.clear()
+    year = {"by": ["agent"], "since": "2026-01-01T00:00:00Z", "until": "2027-01-01T00:00:00Z"}
+
+    async def both() -> Said:
+        reports = [asyncio.ensure_future(aask(api, "POST", "/v1/totals", year)) for _ in range(10)]
+        await asyncio.to_thread(kept.is_asked.wait, 10)
+        reserved = await aask(api, "GET", "/v1/learned", None)
+        kept.may_go_on.set()
+        await asyncio.gather(*reports)
+        return reserved
+
+    assert asyncio.run(both()).status == 200
 
 
 def test_under_one_key_an_act_is_done_once(api: StoreApi, kept: Kept) -> None:

@@ -16,8 +16,9 @@ import trustme
 
 from otel_llmcost.errors import StoreError
 from otel_llmcost.storage import open_store
+from otel_llmcost.storage.writer import Writer
 from otel_llmcost_collector.store_server import main
-from tests.storage.books import USD, Books
+from tests.storage.books import LEASE, NOW, USD, Books
 
 TOKENS = f'[[token]]\nname = "agents"\nsha256 = "{sha256(b"geheim").hexdigest()}"\nrights = ["agent"]\n'
 
@@ -53,6 +54,30 @@ def test_it_keeps_budgets_for_others_and_ends_when_told_to(start, tmp_path: Path
 
     assert process.wait(20) == 0
     assert Books(open_store(f"sqlite://{tmp_path}/ledger.db")).balance().settled_nano == USD
+
+
+def test_a_server_that_is_killed_loses_no_settlement_and_books_none_twice(start, tmp_path: Path) -> None:
+    ledger = f"sqlite://{tmp_path}/ledger.db"
+    process, url = start(store=ledger)
+    books = Books(open_store(f"{url}?timeout=5"))
+    writer = Writer(books.store, now=lambda: NOW)
+    postings = [books.posting(books.hold(0.01), 0.01) for _ in range(300)]
+
+    for number, posting in enumerate(postings):
+        writer.settle(posting)
+        if number == 150:
+            books.balance()  # by now some of them are under way
+            process.kill()
+            process.wait(10)
+    start("--listen", url.removeprefix("http://"), store=ledger)
+    is_written = writer.flush(20)
+    writer.close()
+
+    kept = open_store(ledger)
+    charged = sorted(charge.charge_id for charge in kept.charges(NOW, NOW + LEASE))
+    assert (is_written, charged) == (True, sorted(posting.reservation_id for posting in postings))
+    assert Books(kept).balance().settled_nano == 3 * USD
+    kept.close()
 
 
 def test_it_tells_agents_the_budgets_of_a_file(start, tmp_path: Path) -> None:

@@ -80,8 +80,9 @@ def test_a_token_that_cannot_be_used_is_said_with_its_place(file: Path, lines: s
     ("text", "problem"),
     [
         pytest.param("[[token", "cannot be read", id="no-toml"),
-        pytest.param("store = 1", "something else than tokens", id="another-file"),
-        pytest.param("token = 5", "something else than tokens", id="no-tables"),
+        pytest.param("store = 1", "holds no tokens, or something else", id="another-file"),
+        pytest.param("token = 5", "holds no tokens, or something else", id="no-tables"),
+        pytest.param("", "holds no tokens, or something else", id="empty-which-would-let-everybody-in"),
         pytest.param("token = [5]", r"token\[0\].name", id="no-table"),
     ],
 )

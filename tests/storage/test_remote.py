@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from otel_llmcost.storage import open_store
 from otel_llmcost.storage.base import Store
 from otel_llmcost.storage.memory import MemoryStore
 from otel_llmcost.storage.remote import RemoteStore
+from otel_llmcost.storage.writer import Writer
 from otel_llmcost_collector.store_api import StoreApi
 from tests.storage.books import NOW, USD, Books, budget, charge
 from tests.storage.cutting import Cutting
@@ -223,6 +225,23 @@ def test_behind_a_fork_everything_begins_anew(cut: Store) -> None:
 
     assert cut.open_reservations() == 0
     assert ours not in connections._idle.queue
+
+
+async def test_of_a_hundred_claims_on_an_event_loop_exactly_five_are_taken(cut: Store) -> None:
+    books = Books(cut, [budget(limit="5")])
+    writer = Writer(cut, now=lambda: NOW)
+
+    async def reserve() -> object:
+        hold = books.hold(1)
+        try:
+            return writer.reserve(hold, wait=False)
+        except StoreBusyError:
+            return await asyncio.to_thread(writer.reserve, hold)
+
+    taken = await asyncio.gather(*(reserve() for _ in range(100)))
+
+    assert (taken.count(None), books.balance().reserved_nano) == (5, 5 * USD)
+    writer.close()
 
 
 def test_of_a_hundred_claims_by_four_processes_exactly_five_are_taken(url_of_a_served_store: str) -> None:
