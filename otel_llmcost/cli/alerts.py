@@ -17,9 +17,9 @@ from otel_llmcost.alerting.message import message_of
 from otel_llmcost.alerting.schedule import Outcome
 from otel_llmcost.alerting.top import top_agents
 from otel_llmcost.alerting.webhook import problem_of
-from otel_llmcost.cli import who
 from otel_llmcost.cli.alert_tables import ALERTS, DELIVERIES, alert_record, alert_row, delivery_record, delivery_row
 from otel_llmcost.cli.output import as_json, print_json, print_table, table
+from otel_llmcost.cli.people import who
 from otel_llmcost.cli.tools import Tools
 from otel_llmcost.config.kinds import unknown
 from otel_llmcost.core.alert import Alert, AlertState, Channel, Delivery, DeliveryState, Fired
@@ -73,7 +73,7 @@ def deliveries(tools: Tools, state: str | None, most: int, as_json: bool) -> Non
 
 @alerts.command()
 @click.argument("ids", metavar="ID...", nargs=-1, required=True)
-@who.by
+@click.option("--by", help="Who takes care; your login name if left out.")
 @as_json
 @click.pass_obj
 def ack(tools: Tools, ids: Sequence[str], by: str | None, as_json: bool) -> None:
@@ -81,7 +81,7 @@ def ack(tools: Tools, ids: Sequence[str], by: str | None, as_json: bool) -> None
 
     Exits with 1 if one was acknowledged before, or there is none of an ID.
     """
-    name, now = who.doer(by), tools.now()
+    name, now = who(by), tools.now()
     done = {each: tools.store().acknowledge(each.lower(), name, now) for each in ids}
     _deliver(tools)
     if as_json:
@@ -206,12 +206,14 @@ def _states(fired: Fired, now: datetime) -> set[str]:
 
 
 def _dead(tools: Tools, ids: Sequence[str]) -> list[Delivery]:
-    """Find what was given up: all of it, or what goes by these ids of deliveries, messages or alerts."""
+    """Find what was given up: all of it, or what has one of these ids; by its own also a delivery that was closed."""
     wanted = {each.lower() for each in ids}
     known = tools.store().deliveries(most=_MOST)
+    dead = [each for each in known if each.state == "dead"]
     if not wanted:
-        return [each for each in known if each.state == "dead"]
-    return [each for each in known if wanted & {each.delivery_id, each.message_id, each.alert.alert_id}]
+        return dead
+    of_more = [each for each in dead if wanted & {each.message_id, each.alert.alert_id}]
+    return [*(each for each in known if each.delivery_id in wanted), *of_more]
 
 
 def _why_not(tools: Tools, alert_id: str) -> str:

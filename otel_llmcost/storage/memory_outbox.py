@@ -11,7 +11,7 @@ from itertools import islice
 from otel_llmcost.core.alert import Alert, Channel, Delivery, Fired
 from otel_llmcost.core.budget import BalanceKey
 from otel_llmcost.core.lifecycle import is_rearmed_by_recovery
-from otel_llmcost.storage.outbox import MOST_IN_GROUP, anew, claim
+from otel_llmcost.storage.outbox import MOST_AT_ONCE, MOST_IN_GROUP, anew, claim
 from otel_llmcost.storage.shared import counted_from_us
 
 _MOST = 10_000
@@ -144,9 +144,14 @@ class MemoryOutbox:
     def new_alerts(self, channel: str, not_before: datetime) -> list[tuple[int, Alert]]:
         """See `Desk.new_alerts`."""
         first = self._next_of_channel.get(channel)
-        self._next_of_channel[channel] = self._next_alert
-        alerts = [(number, life.fired.alert) for number, life in self._lives.items()]
-        return [each for each in alerts if (each[1].at >= not_before if first is None else each[0] >= first)]
+        new = (
+            (number, life.fired.alert)
+            for number, life in self._lives.items()
+            if (life.fired.alert.at >= not_before if first is None else number >= first)
+        )
+        found = list(islice(new, MOST_AT_ONCE))
+        self._next_of_channel[channel] = self._next_alert if len(found) < MOST_AT_ONCE else found[-1][0] + 1
+        return found
 
     def due_looks(self, channel: str, now: datetime) -> list[int]:
         """See `Desk.due_looks`."""

@@ -15,15 +15,15 @@ from otel_llmcost.storage.shared import FRESH
 SEEN = timedelta(hours=1)
 """How exactly is known when a process last had a channel in its settings."""
 MOST_IN_GROUP = 100
-_MOST_LOOKS = 200
-"""Of alerts for one channel in one act, since calls wait for it; the next act goes on with the rest."""
+MOST_AT_ONCE = 200
+"""Alerts that are looked at for a channel in one act, since calls wait for it; the next act goes on with the rest."""
 
 
 class Desk(Protocol):
     """An outbox amid one atomic act. Alerts are known by the number they were put in with."""
 
     def new_alerts(self, channel: str, not_before: datetime) -> list[tuple[int, Alert]]:
-        """Give the alerts that a channel has not been looked at for, once; to one that is new, not those of before."""
+        """Give the next `MOST_AT_ONCE` alerts that a channel was not looked at for; if it is new, no older ones."""
         ...
 
     def due_looks(self, channel: str, now: datetime) -> list[int]:
@@ -71,7 +71,7 @@ def claim(desk: Desk, channels: Sequence[Channel], now: datetime, *, until: date
                 desk.look(number, channel.name, now)
     # Only when all are addressed is it known what overtakes what.
     for channel in channels:
-        for number in desk.due_looks(channel.name, now)[:_MOST_LOOKS]:
+        for number in desk.due_looks(channel.name, now)[:MOST_AT_ONCE]:
             _follow(desk, number, channel, now)
     for delivery in desk.unknown_since(now - STALE):
         desk.finish(replace(delivery, state="closed", next_attempt_at=now, problem=STALE_PROBLEM))

@@ -30,10 +30,10 @@ def fired(cursor: Cursor, where: str, value: int | str) -> list[Fired]:
     return [_life(row, of_alert) for row in rows]
 
 
-def alerts(cursor: Cursor, where: str, *values: int) -> list[tuple[int, Alert]]:
+def alerts(cursor: Cursor, where: str, *values: int, most: int) -> list[tuple[int, Alert]]:
     """Read alerts `a` with their numbers, oldest first."""
-    rows = cursor.execute(f"SELECT a.alert, {_ALERT} FROM alerts a WHERE {where} ORDER BY a.alert", values).fetchall()
-    return [(number, _alert(*alert)) for number, *alert in rows]
+    query = f"SELECT a.alert, {_ALERT} FROM alerts a WHERE {where} ORDER BY a.alert LIMIT ?"
+    return [(number, _alert(*alert)) for number, *alert in cursor.execute(query, (*values, most)).fetchall()]
 
 
 def deliveries(cursor: Cursor, where: str, *values: int | str) -> list[Delivery]:

@@ -11,7 +11,7 @@ from otel_llmcost.core.exact_json import to_json
 from otel_llmcost.core.lifecycle import is_rearmed_by_recovery
 from otel_llmcost.core.policy import micros
 from otel_llmcost.storage import outbox
-from otel_llmcost.storage.outbox import MOST_IN_GROUP, SEEN, anew
+from otel_llmcost.storage.outbox import MOST_AT_ONCE, MOST_IN_GROUP, SEEN, anew
 from otel_llmcost.storage.shared import counted_from_us, utc
 from otel_llmcost.storage.sqlite_alerts import alerts, deliveries, fired
 
@@ -171,10 +171,14 @@ class _Desk:
         """See `Desk.new_alerts`."""
         row = self._cursor.execute("SELECT next_alert FROM channels WHERE channel = ?", (channel,)).fetchone()
         first, from_us = (row[0], 0) if row is not None else (0, micros(not_before))
-        found = alerts(self._cursor, "a.alert >= ? AND a.at_us >= ?", first, from_us)
+        found = alerts(self._cursor, "a.alert >= ? AND a.at_us >= ?", first, from_us, most=MOST_AT_ONCE)
         self._cursor.execute(
             "INSERT OR REPLACE INTO channels (channel, next_alert, seen_us) VALUES (?, ?, ?)",
-            (channel, _next_alert(self._cursor), self._now_us),
+            (
+                channel,
+                _next_alert(self._cursor) if len(found) < MOST_AT_ONCE else found[-1][0] + 1,
+                self._now_us,
+            ),
         )
         return found
 

@@ -16,7 +16,7 @@ from otel_llmcost.core.alert import Channel, Delivery, Quiet
 from otel_llmcost.core.lifecycle import STALE
 from otel_llmcost.core.window import Rolling
 from otel_llmcost.storage.base import Store
-from otel_llmcost.storage.outbox import MOST_IN_GROUP
+from otel_llmcost.storage.outbox import MOST_AT_ONCE, MOST_IN_GROUP
 from tests.storage.books import NOW, Books, budget, channel
 
 LEVELS = ("warning", "critical", "exceeded")
@@ -352,6 +352,20 @@ def test_a_group_has_an_end(teams: Books) -> None:
     taken = [each for _ in range(2) for each in teams.store.claim_deliveries(rules, teams.now, lease=MINUTE)]
 
     assert sorted(Counter(each.message_id for each in taken).values()) == [1, MOST_IN_GROUP]
+
+
+def test_of_thousands_of_alerts_none_is_forgotten(teams: Books) -> None:
+    """Calls wait for what the outbox does, so it does not look at all of them in one go."""
+    teams.spend(8, {"team": "a"})
+    (fired,) = teams.store.alerts()
+    for number in range(2 * MOST_AT_ONCE):
+        teams.store.fire(replace(fired.alert, key=fired.alert.key._replace(subject=f"team={number}")))
+    told = 0
+
+    while taken := teams.store.claim_deliveries([OPS], teams.now, lease=DAY, most=MOST_AT_ONCE):
+        told += len(taken)
+
+    assert told == 2 * MOST_AT_ONCE + 1
 
 
 def test_what_was_given_up_can_be_sent_again_under_its_id(books: Books) -> None:
