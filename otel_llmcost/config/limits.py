@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from decimal import Decimal
-from typing import Final, get_args
+from typing import get_args
 
 from otel_llmcost.config import kinds
 from otel_llmcost.config.kinds import Kind, Place, WrongValueError, one_of
 from otel_llmcost.config.reader import Notes, Table, rows
 from otel_llmcost.core.attribution import Dimension, Scope
-from otel_llmcost.core.budget import Budget, Mark, Measure, OnLimit, OnStoreError, Reserve
+from otel_llmcost.core.budget import DEFAULT_MAX_WAIT, Budget, Mark, Measure, OnLimit, OnStoreError, Reserve
 from otel_llmcost.core.window import Calendar, parse_window
 
 _LOSS = "this limit is not enforced"
 _MOST = 10**15
 """Stores keep sums in 64 bits."""
-_MAX_WAIT: Final = timedelta(seconds=30)
 _PER_USER: tuple[Dimension, ...] = ("user",)
 _NO_MARKS: tuple[Mark, ...] = ()
 
@@ -68,7 +66,7 @@ def _limit(row: Table) -> Budget | None:
     scope = row.choose("scope", kinds.SCOPE, Scope())
     per = row.choose("per", kinds.PER, ())
     on_limit: OnLimit = row.choose("on_limit", _ON_LIMIT, "refuse")
-    max_wait = row.choose("max_wait", kinds.DURATION, _MAX_WAIT)
+    max_wait = row.choose("max_wait", kinds.DURATION, DEFAULT_MAX_WAIT)
     if row.is_usable and "max_wait" in row and on_limit != "wait":
         row.mention(("max_wait",), "nothing is waited for", 'on_limit = "wait" beside it', "calls are refused at once")
     marks = row.take("marks", kinds.MARKS, _NO_MARKS)

@@ -40,6 +40,8 @@ DEFAULT_MARKS = (
     Mark("exceeded", Decimal(1)),
 )
 
+DEFAULT_MAX_WAIT = timedelta(seconds=30)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
@@ -63,7 +65,7 @@ class Budget:
     measure: Measure = "cost"
     is_rate_limit: bool = False
     """It was asked for as a `[[limit]]`: refusals are `RateLimitedError`."""
-    max_wait: timedelta = timedelta(seconds=30)
+    max_wait: timedelta = DEFAULT_MAX_WAIT
     """How long a call may wait for room where `on_limit` is `wait`."""
     carry_over: Decimal | None = None
     """So much at most of what a calendar window leaves over is added to the next one; None: nothing is."""
