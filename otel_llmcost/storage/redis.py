@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from importlib.util import find_spec
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
 
 from otel_llmcost.core.acts import Act as Decision
 from otel_llmcost.core.acts import in_force
@@ -69,8 +70,9 @@ class RedisStore:
         self._deadline_seconds = deadline_seconds
         self._layout = Layout(prefix=address.prefix, is_split=address.kind == "cluster")
         self._known = balances.Known()
-        self._decisions: tuple[str | None, list[Decision]] = (None, [])
-        """The last act there is, and all there are."""
+        self._state: acts.State | None = None
+        self._decisions: list[Decision] = []
+        """All acts, as of that state."""
         self._opening = threading.Lock()
         self._clients: tuple[Clients, Clients] | None = None
         """For reservations, and for all else."""
@@ -103,7 +105,7 @@ class RedisStore:
 
     def expire(self, now: datetime) -> int:
         """See `Store.expire`."""
-        count = self._do(balances.expire(self._layout, now))
+        count = self._do(balances.expire(self._layout, self._known, now))
         self._do(ledger.forget(self._layout, now, self._address.keep))
         self._do(outbox.forget(self._layout, now))
         return count
@@ -252,10 +254,14 @@ class RedisStore:
             return self._clients
 
     def _all_acts(self) -> list[Decision]:
-        last = self._do(acts.last(self._layout))
-        if self._decisions[0] != last or last is None:
-            self._decisions = last, self._do(acts.everything(self._layout))
-        return self._decisions[1]
+        before, state = self._state, self._do(acts.state(self._layout, uuid4().hex))
+        if before is not None and before.generation != state.generation:
+            LOGGER.error("Redis has lost what it kept: balances, ledger and stops begin at nothing (docs/stores.md)")
+            self._known.forget()
+        if before != state:
+            self._decisions = [] if state.last_act is None else self._do(acts.everything(self._layout))
+            self._state = state
+        return self._decisions
 
 
 def _done(clients: Clients, act: Act[T]) -> T:

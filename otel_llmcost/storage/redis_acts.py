@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
-from typing import cast
+from typing import NamedTuple
 
 from otel_llmcost.core.acts import Act as Decision
 from otel_llmcost.core.budget import Budget
@@ -30,10 +30,24 @@ def add(layout: Layout, act: Decision) -> Act[None]:
     ]
 
 
-def last(layout: Layout) -> Act[str | None]:
-    """Read the id of the act that was written down last: as long as it is the same, all of them are."""
-    (act_id,) = yield [Call(("GET", layout.common("last-act")))]
-    return cast("str | None", act_id)
+class State(NamedTuple):
+    """What tells whether anything is new."""
+
+    generation: str
+    """As long as it is the same, Redis has lost nothing."""
+    last_act: str | None
+    """Id of the act that was written down last: as long as it is the same, all of them are."""
+
+
+def state(layout: Layout, new_generation: str) -> Act[State]:
+    """Read what tells whether anything is new; where Redis is empty, begin a generation."""
+    key = layout.common("generation")
+    _, generation, last_act = yield [
+        Call(("SET", key, new_generation, "NX")),
+        Call(("GET", key)),
+        Call(("GET", layout.common("last-act"))),
+    ]
+    return State(str(generation), last_act)
 
 
 def everything(layout: Layout) -> Act[list[Decision]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, cast
 
@@ -16,7 +17,14 @@ from otel_llmcost.storage.base import Hold
 from otel_llmcost.storage.redis_alerts import template
 from otel_llmcost.storage.redis_calls import Act, Call, Layout, Part, call_script, index_part
 from otel_llmcost.storage.redis_outbox import carry, outbox_part
-from otel_llmcost.storage.shared import alert_of_refusal, drop_us, empty_balance, highest_share_first, room_us
+from otel_llmcost.storage.shared import (
+    KEPT_DAYS,
+    alert_of_refusal,
+    drop_us,
+    empty_balance,
+    highest_share_first,
+    room_us,
+)
 from otel_llmcost.storage.wire import encode
 
 MOST_AMOUNT = 10**18
@@ -26,6 +34,7 @@ _ALL_FIELDS = (*_FIELDS, "drop", "told")
 _FORGIVEN = ("settled", "suspected", "overrun", "told")
 _CLEARED = ("settled", "suspected")
 _AT_ONCE = 500
+_DAY_US = 86_400_000_000
 _MOST_LOOKED_AT = 10_000
 """Balances of one budget that are read to find the fullest: those used last."""
 
@@ -38,9 +47,16 @@ class Known:
         self._most = most
         self.since_us: dict[str, int] = {}
         """Budget → since when it counts as it does now."""
+        self.owed: dict[str, Hold] = {}
+        """Calls that were not taken in all slots of a cluster, and could not be released in the others yet."""
 
     def __contains__(self, key: BalanceKey) -> bool:
         return key in self._keys
+
+    def forget(self) -> None:
+        """Begin anew, since Redis has."""
+        self._keys.clear()
+        self.since_us.clear()
 
     def add(self, keys: Iterable[BalanceKey]) -> None:
         """Take note of balances that are entered in the index."""
@@ -81,7 +97,9 @@ def reserve(layout: Layout, known: Known, hold: Hold, *, tell: bool) -> Act[Refu
         answers = yield layout.calls("take", head, parts)
     except StoreError:
         if layout.is_split:  # in some slots it may be taken
-            yield from _let_go(layout, hold)
+            known.owed[hold.reservation_id] = hold
+            with suppress(StoreError):
+                yield from _pay(layout, known)
         raise
     known.add(claim.key for claim in new)
     yield from _index_again(layout, hold, new, answers)
@@ -148,8 +166,9 @@ def renew(layout: Layout, reservation_ids: Sequence[str], expires_at: datetime) 
             yield layout.calls("move", head, [register])
 
 
-def expire(layout: Layout, now: datetime) -> Act[int]:
+def expire(layout: Layout, known: Known, now: datetime) -> Act[int]:
     """Suspect the calls that gave no sign of life in time, and forget what is of no use any more."""
+    yield from _pay(layout, known)
     now_us, count = str(micros(now)), 0
     for shard in layout.shards:
         is_more = True
@@ -157,6 +176,7 @@ def expire(layout: Layout, now: datetime) -> Act[int]:
             moved, is_more = yield from _expire_some(layout, shard, now_us)
             count += moved
     yield from _forget(layout, now_us)
+    yield from _forget_calls(layout, micros(now) - KEPT_DAYS * _DAY_US)
     return count
 
 
@@ -234,6 +254,13 @@ def _index_again(layout: Layout, hold: Hold, new: Sequence[Claim], answers: Sequ
     if lost:
         parts = [index_part(layout, claim.key, drop_us(claim.window, hold.at), hold.at) for claim in lost]
         yield layout.calls("index", {}, parts)
+
+
+def _pay(layout: Layout, known: Known) -> Act[None]:
+    """Release what should not have been taken."""
+    for reservation_id, hold in list(known.owed.items()):
+        yield from _let_go(layout, hold)
+        known.owed.pop(reservation_id, None)
 
 
 def _let_go(layout: Layout, hold: Hold) -> Act[None]:
@@ -324,6 +351,15 @@ def _forget(layout: Layout, now_us: str) -> Act[None]:
             gone.append(Call(("ZREM", layout.common(f"subjects:{key.budget}"), key.subject)))
     if gone:
         yield gone
+
+
+def _forget_calls(layout: Layout, before_us: int) -> Act[None]:
+    """Forget calls that were given up long ago."""
+    for shard in layout.shards:
+        expired, opened = layout.of_shard(shard, "expired", "opened")
+        (over,) = yield [Call(("ZRANGEBYSCORE", expired, "-inf", before_us, "LIMIT", 0, _AT_ONCE))]
+        if over:
+            yield [Call(("HDEL", opened, *over)), Call(("ZREM", expired, *over))]
 
 
 def _subjects(layout: Layout, budget: str, *, since_us: int) -> Act[list[str]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
@@ -20,6 +20,14 @@ from otel_llmcost.storage.redis_connecting import Client, aconnected, connected,
 _AT_ONCE = 500
 """Calls that are sent before the first answer is read."""
 _FAULTS = (RedisError, RedisClusterException, OSError)
+
+
+class _OfLoop(NamedTuple):
+    """What one event loop has."""
+
+    client: Client
+    turns: asyncio.Semaphore
+    keeper: AsyncGenerator[None, None]
 
 
 class Clients:
@@ -41,7 +49,7 @@ class Clients:
         self._turns = threading.BoundedSemaphore(self._address.connections)
         self._making = threading.Lock()
         self._client: Client | None = None
-        self._by_loop: dict[asyncio.AbstractEventLoop, tuple[Client, asyncio.Semaphore]] = {}
+        self._by_loop: dict[asyncio.AbstractEventLoop, _OfLoop] = {}
 
     def run(self, calls: Sequence[Call]) -> list[Any]:
         """Send calls and wait for their answers.
@@ -67,14 +75,14 @@ class Clients:
         Raises:
             StoreError: not all of them were answered in time.
         """
-        client, turns = self._of_loop()
+        ours = await self._of_loop()
         with _told():
             try:
-                async with asyncio.timeout(self._timeout_seconds), turns:
+                async with asyncio.timeout(self._timeout_seconds), ours.turns:
                     try:
-                        return await _asend(client, calls)
+                        return await _asend(ours.client, calls)
                     except RedisConnectionError:
-                        return await _asend(client, calls)
+                        return await _asend(ours.client, calls)
             except TimeoutError as error:
                 msg = f"no answer within {self._timeout_seconds:g} s"
                 raise RedisError(msg) from error
@@ -86,9 +94,9 @@ class Clients:
             by_loop, self._by_loop = self._by_loop, {}
         if client is not None:
             client.close()
-        for loop, (aclient, _) in by_loop.items():
+        for loop, ours in by_loop.items():
             if loop.is_running():
-                loop.call_soon_threadsafe(_close_soon, loop, aclient)
+                loop.call_soon_threadsafe(_end_soon, loop, ours.keeper)
 
     def _send(self, calls: Sequence[Call]) -> list[Any]:
         client = self._client or self._connect()
@@ -120,16 +128,23 @@ class Clients:
         finally:
             self._turns.release()
 
-    def _of_loop(self) -> tuple[Client, asyncio.Semaphore]:
+    async def _of_loop(self) -> _OfLoop:
         loop = asyncio.get_running_loop()
         known = self._by_loop.get(loop)
         if known is None:
-            with self._making:
-                for other in [each for each in self._by_loop if each.is_closed()]:
-                    del self._by_loop[other]
             client = aconnected(self._address, self._timeout_seconds)
-            known = self._by_loop[loop] = client, asyncio.Semaphore(self._address.connections)
+            keeper = self._kept(loop, client)
+            known = self._by_loop[loop] = _OfLoop(client, asyncio.Semaphore(self._address.connections), keeper)
+            await anext(keeper)
         return known
+
+    async def _kept(self, loop: asyncio.AbstractEventLoop, client: Client) -> AsyncGenerator[None, None]:
+        """Let go of connections with their event loop: what ends last before it is closed are its generators."""
+        try:
+            yield
+        finally:
+            self._by_loop.pop(loop, None)
+            await client.aclose()
 
 
 @contextmanager
@@ -178,6 +193,6 @@ def _checked(answers: list[Any]) -> list[Any]:
     return answers
 
 
-def _close_soon(loop: asyncio.AbstractEventLoop, client: Any) -> None:
-    task = loop.create_task(client.aclose())
-    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+def _end_soon(loop: asyncio.AbstractEventLoop, keeper: AsyncGenerator[None, None]) -> None:
+    ending: Any = keeper.aclose()
+    loop.create_task(ending).add_done_callback(lambda done: done.cancelled() or done.exception())

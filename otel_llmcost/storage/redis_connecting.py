@@ -52,6 +52,10 @@ class Client(Protocol):
         """Let go of all connections."""
         ...
 
+    async def aclose(self) -> Any:
+        """Let go of all connections of an event loop."""
+        ...
+
 
 def node_of(client: Client, call: Call) -> dict[str, object]:
     """Say which node of a cluster a call in a pipeline goes to; else the client asks a server for its keys first."""

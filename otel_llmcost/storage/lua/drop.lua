@@ -15,4 +15,10 @@ for number = 1, #holds, 2 do
     redis.call('HDEL', claim.holds, holds[number])
   end
 end
-return redis.call('ZCARD', claim.buckets) == 0 and 2 or 1
+if redis.call('ZCARD', claim.buckets) > 0 then
+  return 1
+end
+if claim.booked then
+  redis.call('DEL', claim.booked)
+end
+return 2
