@@ -72,7 +72,10 @@ class SqliteStore:
     def settle(self, postings: Sequence[Posting]) -> list[Alert]:
         """See `Store.settle`."""
         self._books.check_place()
-        alerts = self._books.write(lambda cursor: settling.post(cursor, postings))
+        try:
+            alerts = self._books.write(lambda cursor: settling.post_at_once(cursor, postings))
+        except balances.NotAtOnceError:
+            alerts = self._books.write(lambda cursor: settling.post(cursor, postings))
         self._posted += len(postings)
         if self._posted >= _POSTINGS_BETWEEN_CHECKPOINTS:
             self._posted = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 from sqlite3 import Cursor
 
@@ -27,10 +27,10 @@ _HELD_SINCE = f"SELECT sum(settled + suspected + reserved) FROM balances WHERE {
 _HELD_BY_BUCKET = f"""SELECT bucket_us, settled + suspected + reserved FROM balances
     WHERE {_KEY} >= ? ORDER BY bucket_us"""
 _SPENT_IN_BUCKET = f"SELECT settled + suspected FROM balances WHERE {_KEY} = ?"
+_SPENT_SINCE = f"SELECT sum(settled + suspected) FROM balances WHERE {_KEY} >= ?"
 _STANDING = f"SELECT settled, suspected, calls FROM balances WHERE {_KEY} = ?"
 _CARRIED = f"SELECT carried FROM balances WHERE {_KEY} = ?"
 _WAS_KNOWN = "SELECT 1 FROM known_budgets WHERE budget = ? AND since_us < ?"
-_SPENT_SINCE = f"SELECT sum(settled + suspected) FROM balances WHERE {_KEY} >= ?"
 _ADD = f"""INSERT INTO balances (budget, subject, bucket_us, drop_us, {", ".join(_NAMES)})
     VALUES ({", ".join("?" * (4 + len(_NAMES)))})
     ON CONFLICT (budget, subject, bucket_us) DO UPDATE SET
@@ -38,7 +38,8 @@ _ADD = f"""INSERT INTO balances (budget, subject, bucket_us, drop_us, {", ".join
 _TAKE_IF_IT_FITS = f"""UPDATE balances SET reserved = reserved + ?, exposure = exposure + ?
     WHERE {_KEY} = ? AND settled + suspected + reserved <= ? + carried"""
 _KEEP = """INSERT OR IGNORE INTO reservations
-    (reservation_id, budget, subject, bucket_us, amount, exposure, expires_us) VALUES (?, ?, ?, ?, ?, ?, ?)"""
+    (reservation_id, budget, subject, bucket_us, amount, exposure, expires_us) VALUES """
+_KEPT = "(?, ?, ?, ?, ?, ?, ?)"
 _CLAIMS = "SELECT budget, subject, bucket_us, amount, exposure FROM reservations WHERE"
 _IS_TAKEN = "SELECT EXISTS (SELECT 1 FROM reservations WHERE reservation_id = ?)"
 _IS_OVER = "expires_us <= ? AND is_expired = 0"
@@ -50,13 +51,35 @@ _READ_BUCKET = f"{_READ} = ? {_READ_ORDER}"
 _READ_SINCE = f"{_READ} >= ? {_READ_ORDER}"
 
 
+_SETTLED = ("settled", "reserved", "suspected", "overrun", "exposure", "calls", "unpriced")
+"""What the end of a call may change of a balance."""
+_settled_amounts = attrgetter(*_SETTLED)
+_SETTLE = f"UPDATE balances SET {', '.join(f'{name} = {name} + ?' for name in _SETTLED)} WHERE {_KEY} = ?"
+_TOGETHER = 8
+"""So many rows at most go into one statement: shorter than several, and few of different length are kept ready."""
+
+
 def add(cursor: Cursor, cells: Mapping[BalanceKey, Cell]) -> None:
     """Add amounts to balances; one that is not there yet begins with them."""
     cursor.executemany(_ADD, [(*key, *_amounts(cell)) for key, cell in cells.items()])
 
 
 class NotAtOnceError(Exception):
-    """Somebody has to look: a claim does not fit, or is the first of its window, or was taken before, or rolls."""
+    """Somebody has to look, as something is out of the ordinary.
+
+    Such as a claim that does not fit, is the first of its window, or was taken before, or a reservation that expired.
+    """
+
+
+def add_at_once(cursor: Cursor, cells: Mapping[BalanceKey, Cell]) -> None:
+    """Add what calls came to, to balances that are there.
+
+    Raises:
+        NotAtOnceError: one is not; some of it is done and has to be undone.
+    """
+    rows = [(*_settled_amounts(cell), *key) for key, cell in cells.items()]
+    if cursor.executemany(_SETTLE, rows).rowcount != len(rows):
+        raise NotAtOnceError
 
 
 def take_at_once(cursor: Cursor, hold: Hold) -> Grant | None:
@@ -124,6 +147,18 @@ def _begin(cursor: Cursor, claim: Claim, hold: Hold) -> None:
 def spent(cursor: Cursor, claim: Claim) -> int:
     """Read what is settled and suspected on the balance of a claim."""
     return _amount(cursor, claim, _SPENT_IN_BUCKET, _SPENT_SINCE)
+
+
+def all_spent(cursor: Cursor, claims: Sequence[Claim]) -> Iterator[int]:
+    """Read what is settled and suspected on the balance of each claim."""
+    for place in range(0, len(claims), _TOGETHER):
+        queries: list[str] = []
+        values: list[object] = []
+        for claim in claims[place : place + _TOGETHER]:
+            queries.append(_SPENT_SINCE if claim.is_rolling else _SPENT_IN_BUCKET)
+            values += (*claim.key[:2], claim.from_us) if claim.is_rolling else claim.key
+        for amount in cursor.execute(f"SELECT ({'), ('.join(queries)})", values).fetchone():
+            yield amount or 0
 
 
 def renew(cursor: Cursor, reservation_ids: Sequence[str], expires_us: int) -> None:
@@ -222,11 +257,14 @@ def _amount(cursor: Cursor, claim: Claim, in_bucket: str, since: str) -> int:
 
 def _keep(cursor: Cursor, hold: Hold) -> bool:
     """Write down a reservation; False: it is there already."""
-    expires_us = micros(hold.expires_at)
-    rows = [
-        (hold.reservation_id, *claim.key, claim.amount_nano, claim.exposure_nano, expires_us) for claim in hold.claims
-    ]
-    return cursor.executemany(_KEEP, rows).rowcount == len(rows)
+    expires_us, claims, kept = micros(hold.expires_at), hold.claims, 0
+    for place in range(0, len(claims), _TOGETHER):
+        values: list[object] = []
+        for claim in claims[place : place + _TOGETHER]:
+            values += (hold.reservation_id, *claim.key, claim.amount_nano, claim.exposure_nano, expires_us)
+        rows = ", ".join([_KEPT] * (len(values) // _KEPT.count("?")))
+        kept += cursor.execute(_KEEP + rows, values).rowcount
+    return kept == len(claims)
 
 
 def _suspect(cursor: Cursor, rows: Sequence[tuple[str, str, int, int, int]], sign: int) -> None:

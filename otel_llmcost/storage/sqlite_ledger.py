@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import repeat
 from operator import attrgetter
 from sqlite3 import Cursor
 from typing import Any
@@ -72,17 +73,14 @@ _GROUPS: Mapping[GroupBy, str] = {
 
 def insert(cursor: Cursor, charges: Sequence[Charge]) -> list[bool]:
     """Append charges; return for each whether it is new, by its id."""
-    rows = [_row(charge) for charge in charges]
-    if len(rows) > 1:
-        # Nearly always all are new and plain, which one call can tell; else it is undone, and they go one by one.
-        cursor.execute("SAVEPOINT together")
-        with suppress(UnicodeEncodeError):
-            if cursor.executemany(_INSERT, rows).rowcount == len(rows):
-                cursor.execute("RELEASE together")
-                return [True] * len(rows)
-        cursor.execute("ROLLBACK TO together")
-        cursor.execute("RELEASE together")
-    return [_insert_one(cursor, row) for row in rows]
+    return [_insert_one(cursor, _row(charge)) for charge in charges]
+
+
+def insert_at_once(cursor: Cursor, charges: Sequence[Charge]) -> bool:
+    """Append charges in one go; False: not all of them are new and plain, and what was done has to be undone."""
+    with suppress(UnicodeEncodeError):
+        return cursor.executemany(_INSERT, map(_row, charges)).rowcount == len(charges)
+    return False
 
 
 def page(cursor: Cursor, after: tuple[int, str], until_us: int) -> list[Charge]:
@@ -151,7 +149,7 @@ def _row(charge: Charge) -> tuple[object, ...]:
         *[counts.get(unit, _NULL) for unit in _COUNTED],
         json.dumps(others) if others else _NULL,
         json.dumps(charge.actions) if charge.actions else _NULL,
-        *[tag(dimension, _NULL) for dimension in DIMENSIONS],
+        *map(tag, DIMENSIONS, repeat(_NULL)),
     )
 
 
