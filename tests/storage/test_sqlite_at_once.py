@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ def ended(books: Books, kind: str) -> Posting:
     hold = books.hold(1, tags) if kind in {"never held", "of a new user"} else books.reserve(1, tags)
     if kind == "unbilled":
         return unbilled(hold)
-    changes = {"suspected": {"status": "suspected"}, "odd": {"tags": {"agent": "\ud800"}}}.get(kind, {})
+    changes: dict[str, Any] = {"suspected": {"status": "suspected"}, "odd": {"tags": {"agent": "\ud800"}}}.get(kind, {})
     posting = books.posting(hold, 0.5, **changes)
     if kind == "known":
         books.store.settle([posting])
