@@ -96,6 +96,9 @@ class _Attempt:
             self.outcome = DELIVERED if is_taken else _failure(said, self._channel, self._now)
 
     def _notify(self) -> bool:
+        with loading:
+            # By itself: it says what is to be done at a fork, and one that waits for us all the while would stumble.
+            import_module("concurrent.futures.thread")
         with loading:  # the plugins are imported by the first URL
             _keep_from_log()
             apprise: Any = import_module("apprise")  # its types are not all known

@@ -211,6 +211,13 @@ def test_a_receiver_that_hangs_is_waited_for_within_the_bound_and_not_asked_agai
     assert all(outcome.is_shared for outcome in outcomes)
 
 
+def test_webhooks_go_without_apprise(receiver: Receiver, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delitem(sys.modules, "apprise", raising=False)
+
+    assert bring(receiver.url) == DELIVERED
+    assert "apprise" not in sys.modules
+
+
 def test_what_was_taken_after_all_is_not_sent_again(receiver: Receiver):
     notifier, ops = Notifier(), channel(f"json://127.0.0.1:{receiver.port}/x")
 

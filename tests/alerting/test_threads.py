@@ -367,6 +367,30 @@ is_over.set()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork there")
+def test_a_fork_amid_the_import_of_apprise_leaves_a_child_that_can_send(tmp_path: Path, receiver: Receiver):
+    """Half a module would be half a module for ever; and the parent's attempt is not the child's."""
+    amid = """
+from otel_llmcost.alerting import apprise
+is_importing, real = threading.Event(), apprise.import_module
+
+def slow(name):
+    if name == "apprise":
+        is_importing.set()
+    return real(name)
+
+apprise.import_module = slow
+spend("parents"); is_importing.wait()
+fork(lambda: spend("childs"))
+dispatcher.close()
+"""
+
+    run_agent("import threading\n" + FORK + amid, tmp_path / "ledger.db", f"json://127.0.0.1:{receiver.port}/x")
+
+    titles = [json.loads(got.body)["title"] for got in receiver.got]
+    assert sorted(titles) == [f"budget {name} of user=u-7: warning" for name in ("childs", "parents")]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork there")
 def test_a_forked_child_leaves_its_parents_notices_to_the_parent(tmp_path: Path, receiver: Receiver):
     run_agent(
         FORK
