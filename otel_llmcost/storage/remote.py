@@ -229,7 +229,8 @@ class RemoteStore:
 
 
 def _opened(url: SplitResult, deadline_seconds: float, token: str) -> RemoteStore:
-    if not url.hostname or url.username is not None or url.fragment or not _has_port(url):
+    is_plain = url.path.isascii() and url.path.isprintable() and " " not in url.path
+    if not url.hostname or url.username is not None or url.fragment or not is_plain or not _has_port(url):
         _reject("there is no host, or more than it")
     if url.scheme == "http" and not _is_loopback(url.hostname):
         _reject("http:// is for this machine only")

@@ -123,9 +123,11 @@ class Connections:
             found = self._idle.get(timeout=max(deadline - monotonic(), 0))
         except Empty:
             raise TimeoutError("no connection in time") from None
-        if isinstance(found, Exception):
+        if isinstance(found, _Idle):
+            return found.connection
+        if isinstance(found, (OSError, HTTPException)):
             raise found
-        return found.connection
+        raise OSError(f"no connection can be made: {found}") from found  # a proxy's port is no number, or the like
 
     def _start_opening(self) -> None:
         if self._openers.acquire(blocking=False):

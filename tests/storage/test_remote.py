@@ -284,6 +284,14 @@ def test_a_server_that_is_not_there_is_named_and_the_token_is_not() -> None:
     assert "geheim" not in str(caught.value)
 
 
+def test_a_proxy_that_cannot_be_one_is_a_stores_error_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy:port")
+    store = open_store("https://collector.example")
+
+    with pytest.raises(StoreError, match=r"no connection can be made: .*port"):
+        store.open_reservations()
+
+
 def test_a_closed_store_is_an_error(cut: Store) -> None:
     cut.open_reservations()
     cut.close()
@@ -346,6 +354,7 @@ def test_a_server_of_something_else_is_an_error(
         pytest.param("https://user:geheim@collector", "no host, or more", id="password"),
         pytest.param("https://collector:0", "no host, or more", id="no-port"),
         pytest.param("https://collector:http", "no host, or more", id="a-port-that-is-no-number"),
+        pytest.param("https://collector/bücher", "no host, or more", id="a-path-that-cannot-be-sent"),
         pytest.param("https://collector#part", "no host, or more", id="fragment"),
         pytest.param("http://collector:4319", "for this machine only", id="plain-over-a-network"),
         pytest.param("http://10.0.0.1:4319", "for this machine only", id="plain-to-an-address"),
