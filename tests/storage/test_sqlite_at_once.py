@@ -23,8 +23,8 @@ def ended(books: Books, kind: str) -> Posting:
     hold = books.hold(1, tags) if kind in {"never held", "of a new user"} else books.reserve(1, tags)
     if kind == "unbilled":
         return unbilled(hold)
-    changes: dict[str, Any] = {"suspected": {"status": "suspected"}, "odd": {"tags": {"agent": "\ud800"}}}.get(kind, {})
-    posting = books.posting(hold, 0.5, **changes)
+    changes: dict[str, dict[str, Any]] = {"suspected": {"status": "suspected"}, "odd": {"tags": {"agent": "\ud800"}}}
+    posting = books.posting(hold, 0.5, **changes.get(kind, {}))
     if kind == "known":
         books.store.settle([posting])
     return posting
