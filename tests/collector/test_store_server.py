@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from urllib.request import urlopen
@@ -14,12 +15,15 @@ from urllib.request import urlopen
 import pytest
 import trustme
 
+from examples.provider_server import ProviderServer
 from otel_llmcost.errors import StoreError
 from otel_llmcost.storage import open_store
 from otel_llmcost.storage.writer import Writer
 from otel_llmcost_collector.store_server import main
 from tests.storage.books import LEASE, NOW, USD, Books
+from tests.test_docs import ROOT, run
 
+EXAMPLE = "examples/openai_minimal.py"
 TOKENS = f'[[token]]\nname = "agents"\nsha256 = "{sha256(b"geheim").hexdigest()}"\nrights = ["agent"]\n'
 
 
@@ -77,6 +81,22 @@ def test_a_server_that_is_killed_loses_no_settlement_and_books_none_twice(start,
     charged = sorted(charge.charge_id for charge in kept.charges(NOW, NOW + LEASE))
     assert (is_written, charged) == (True, sorted(posting.reservation_id for posting in postings))
     assert Books(kept).balance().settled_nano == 3 * USD
+    kept.close()
+
+
+def test_an_agent_keeps_its_books_there(start, tmp_path: Path) -> None:
+    """Two variables are all it takes."""
+    (tmp_path / "tokens.toml").write_text(TOKENS)
+    ledger = f"sqlite://{tmp_path}/ledger.db"
+    _, url = start("--tokens", "tokens.toml", store=ledger)
+    agent = f"opentelemetry-instrument --traces_exporter none --metrics_exporter none python {ROOT / EXAMPLE}"
+
+    with ProviderServer() as provider:
+        run(f"OTEL_LLMCOST_STORE={url} OTEL_LLMCOST_STORE_TOKEN=geheim {agent}", provider, tmp_path)
+
+    kept, now = open_store(ledger), datetime.now(UTC)
+    (charge,) = kept.charges(now - LEASE, now + LEASE)
+    assert (charge.provider, charge.status, kept.open_reservations()) == ("openai", "confirmed", 0)
     kept.close()
 
 
