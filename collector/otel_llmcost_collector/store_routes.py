@@ -70,6 +70,8 @@ def _acts_in_force(desk: Desk, asked: forms.Now) -> forms.Form:
 
 
 def _lead(desk: Desk, asked: forms.Lead) -> forms.Form:
+    if desk.token.team is not None:  # a duty is done for all teams, by somebody who sees them all
+        return forms.Leads(leads=False)
     now, length = desk.now(asked.now), min(asked.until - asked.now, LONGEST_DUTY)
     return forms.Leads(leads=desk.store.lead(asked.duty, asked.holder, now, now + length))
 
@@ -142,7 +144,7 @@ ROUTES: Mapping[tuple[str, str], Route] = {
     ("POST", "/v1/acts"): Route(rights=READERS, form=forms.Between, run=_acts, is_long=True),
     ("POST", "/v1/acts/in-force"): Route(rights=BOTH, form=forms.Now, run=_acts_in_force),
     ("POST", "/v1/lead"): Route(rights=AGENTS, form=forms.Lead, run=_lead),
-    ("POST", "/v1/totals"): Route(rights=READERS, form=forms.Totals, run=_totals, is_long=True),
+    ("POST", "/v1/totals"): Route(rights=BOTH, form=forms.Totals, run=_totals, is_long=True),
     ("POST", "/v1/charges"): Route(rights=READERS, form=forms.Charges, run=_charges, is_long=True),
     ("POST", "/v1/uncertain"): Route(rights=BOTH, form=forms.ResponseId, run=_uncertain),
     ("POST", "/v1/unconfirmed"): Route(rights=READERS, form=forms.Between, run=_unconfirmed, is_long=True),

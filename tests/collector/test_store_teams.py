@@ -137,6 +137,11 @@ def test_only_its_own_alerts_are_shown_and_fired(support: Store, kept: MemorySto
             support.fire(alert)
 
 
+def test_duties_are_left_to_those_who_see_all(support: Store, kept: MemoryStore) -> None:
+    assert not support.lead("pace", "support", NOW, SOON)
+    assert kept.lead("pace", "another", NOW, SOON)
+
+
 def test_the_outbox_is_left_to_those_who_may_act_for_all(support: Store, kept: MemoryStore) -> None:
     Books(kept).spend(8)
     ops = [channel("ops", "warning")]
