@@ -86,9 +86,10 @@ def _at(value: object) -> str | Decimal:
 
 
 def _route(value: object) -> Mapping[str, str]:
-    table: Mapping[str, object] = cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
+    table = cast("Mapping[str, object]", value if isinstance(value, dict) else {})
     if not table:
-        raise WrongValueError(value, expected='models by pattern, such as { "claude-opus-*" = "claude-haiku-4-5" }')
+        expected = 'models by pattern, such as { "claude-opus-*" = "claude-haiku-4-5" }'
+        raise WrongValueError(cast("object", value), expected=expected)
     return {pattern: part(pattern, kinds.TEXT.read, model) for pattern, model in table.items()}
 
 
