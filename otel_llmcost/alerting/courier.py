@@ -15,7 +15,7 @@ from otel_llmcost.alerting.message import Top, message_of, message_of_notice
 from otel_llmcost.alerting.schedule import DELIVERED, Letter, Notice, Outcome, after
 from otel_llmcost.alerting.top import AgentCost
 from otel_llmcost.alerting.webhook import problem_of
-from otel_llmcost.core.alert import Alert, Channel, Delivery
+from otel_llmcost.core.alert import Alert, Channel, Delivery, messages
 from otel_llmcost.errors import StoreError
 
 TIMEOUT_SECONDS = 5.0
@@ -99,7 +99,7 @@ class Courier:
         retries = [each.next_attempt_at for each in self._notices]
         for channels in (self._logs, self._receivers):  # a log never hangs
             while batch := self._claim(channels, down, time_left()):
-                for parcel in _parcels(batch):
+                for parcel in messages(batch):
                     for done in self._attempt(parcel, down, time_left):
                         self._outbox.finish_delivery(done)
                         retries += [done.next_attempt_at] if done.state == "pending" else []
@@ -160,14 +160,6 @@ class Courier:
             return self._top(alert)
         except StoreError:
             return ()  # better told without it than not told
-
-
-def _parcels(deliveries: Sequence[Delivery]) -> list[list[Delivery]]:
-    """Put together what goes out as one message."""
-    parcels: dict[str, list[Delivery]] = {}
-    for each in deliveries:
-        parcels.setdefault(each.message_id, []).append(each)
-    return list(parcels.values())
 
 
 def _no_top(_alert: Alert) -> Sequence[AgentCost]:

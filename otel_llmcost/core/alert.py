@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b32encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from decimal import Decimal
@@ -170,6 +170,14 @@ class Fired:
             return "acknowledged"
         told = {delivery.news for delivery in self.deliveries}
         return "escalated" if "escalated" in told else "reminded" if "reminded" in told else "fired"
+
+
+def messages(deliveries: Iterable[Delivery]) -> list[list[Delivery]]:
+    """Put together what goes out as one message."""
+    found: dict[str, list[Delivery]] = {}
+    for delivery in deliveries:
+        found.setdefault(delivery.message_id, []).append(delivery)
+    return list(found.values())
 
 
 def level_at(spent: Decimal, limit: Decimal, marks: Sequence[Mark]) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from otel_llmcost.core.alert import Alert, Channel, Delivery, Fired
+from otel_llmcost.core.alert import Alert, Channel, Delivery, Fired, messages
 from otel_llmcost.core.lifecycle import SETTLED_PROBLEM, STALE, STALE_PROBLEM, Order, group_for, held_until, plan
 from otel_llmcost.storage.shared import FRESH
 
@@ -122,7 +122,7 @@ def _delivery(desk: Desk, fired: Fired, order: Order, now: datetime) -> Delivery
 def _take(desk: Desk, channels: dict[str, Channel], now: datetime, *, until: datetime, most: int) -> list[Delivery]:
     while due := desk.due(list(channels), now, most):
         taken: list[Delivery] = []
-        for message in _messages(due):
+        for message in messages(due):
             held = held_until(channels[message[0].channel], message, now)
             taken += [] if held else message
             for each in message:
@@ -131,13 +131,6 @@ def _take(desk: Desk, channels: dict[str, Channel], now: datetime, *, until: dat
         if taken:
             return taken
     return []
-
-
-def _messages(deliveries: Iterable[Delivery]) -> list[list[Delivery]]:
-    messages: dict[str, list[Delivery]] = {}
-    for delivery in deliveries:
-        messages.setdefault(delivery.message_id, []).append(delivery)
-    return list(messages.values())
 
 
 def _new_id() -> str:
