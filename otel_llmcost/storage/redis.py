@@ -245,13 +245,15 @@ class RedisStore:
             if self._is_closed:
                 msg = "the store is closed"
                 raise StoreError(msg)
-            if self._clients is None:
-                # Agents start without the package: it takes longer to load than all of ours.
-                from otel_llmcost.storage.redis_clients import Clients  # noqa: PLC0415
-
-                address = self._address
-                self._clients = Clients(address, address.timeout_seconds), Clients(address, self._deadline_seconds)
+            self._clients = self._clients or self._connected()
             return self._clients
+
+    def _connected(self) -> tuple[Clients, Clients]:
+        # Agents start without the package: it takes longer to load than all of ours.
+        from otel_llmcost.storage.redis_clients import Clients  # noqa: PLC0415
+
+        address = self._address
+        return Clients(address, address.timeout_seconds), Clients(address, self._deadline_seconds)
 
     def _all_acts(self) -> list[Decision]:
         before, state = self._state, self._do(acts.state(self._layout, uuid4().hex))

@@ -312,19 +312,14 @@ def _expire_some(layout: Layout, shard: int, now_us: str) -> Act[tuple[int, bool
         ]
         return sum(moved), len(over) == _AT_ONCE
     # The balances first: who dies in between leaves the call in the register, for the next to find.
-    if calls := [
-        call for head, parts in zip(heads, on_balances, strict=True) for call in layout.calls("move", head, parts)
-    ]:
-        yield calls
+    yield [call for head, parts in zip(heads, on_balances, strict=True) for call in layout.calls("move", head, parts)]
     moved = yield [layout.calls("move", head, [register])[0] for head, register in zip(heads, registered, strict=True)]
-    renewed = [
+    yield [  # those that were renewed meanwhile, back again
         call
         for head, parts, is_moved in zip(heads, on_balances, moved, strict=True)
         if not is_moved
         for call in layout.calls("move", {**head, "to": "held"}, parts)
     ]
-    if renewed:
-        yield renewed
     return sum(moved), len(over) == _AT_ONCE
 
 
@@ -349,8 +344,7 @@ def _forget(layout: Layout, now_us: str) -> Act[None]:
             gone.append(Call(("ZREM", drops, member)))
         if answer == 2:  # noqa: PLR2004 -- the last of its balance, as the script says it
             gone.append(Call(("ZREM", layout.common(f"subjects:{key.budget}"), key.subject)))
-    if gone:
-        yield gone
+    yield gone
 
 
 def _forget_calls(layout: Layout, before_us: int) -> Act[None]:
@@ -379,8 +373,6 @@ def _read_some(layout: Layout, budget: Budget, span: Span, subjects: Sequence[st
             for subject in subjects
         ]
     asked = [(subject, of_subject) for subject, of_subject in zip(subjects, buckets, strict=True) if of_subject]
-    if not asked:
-        return []
     rows = yield [
         Call(
             (

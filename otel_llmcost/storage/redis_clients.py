@@ -22,6 +22,10 @@ _AT_ONCE = 500
 _FAULTS = (RedisError, RedisClusterException, OSError)
 
 
+_kept: set[object] = set()
+"""What an event loop itself refers to weakly only, until it is over."""
+
+
 class _OfLoop(NamedTuple):
     """What one event loop has."""
 
@@ -91,10 +95,9 @@ class Clients:
         """Let go of all connections; those of other event loops as soon as these come round to it."""
         with self._making:
             client, self._client = self._client, None
-            by_loop, self._by_loop = self._by_loop, {}
         if client is not None:
             client.close()
-        for loop, ours in by_loop.items():
+        for loop, ours in list(self._by_loop.items()):
             if loop.is_running():
                 loop.call_soon_threadsafe(_end_soon, loop, ours.keeper)
 
@@ -114,8 +117,7 @@ class Clients:
 
     def _connect(self) -> Client:
         with self._making:
-            if self._client is None:
-                self._client = connected(self._address, self._timeout_seconds)
+            self._client = self._client or connected(self._address, self._timeout_seconds)
             return self._client
 
     @contextmanager
@@ -135,6 +137,7 @@ class Clients:
             client = aconnected(self._address, self._timeout_seconds)
             keeper = self._kept(loop, client)
             known = self._by_loop[loop] = _OfLoop(client, asyncio.Semaphore(self._address.connections), keeper)
+            _kept.add(keeper)
             await anext(keeper)
         return known
 
@@ -143,8 +146,9 @@ class Clients:
         try:
             yield
         finally:
-            self._by_loop.pop(loop, None)
+            ours = self._by_loop.pop(loop, None)
             await client.aclose()
+            _kept.discard(ours and ours.keeper)
 
 
 @contextmanager
@@ -195,4 +199,6 @@ def _checked(answers: list[Any]) -> list[Any]:
 
 def _end_soon(loop: asyncio.AbstractEventLoop, keeper: AsyncGenerator[None, None]) -> None:
     ending: Any = keeper.aclose()
-    loop.create_task(ending).add_done_callback(lambda done: done.cancelled() or done.exception())
+    task = loop.create_task(ending)
+    _kept.add(task)
+    task.add_done_callback(_kept.discard)

@@ -67,37 +67,33 @@ def node_of(client: Client, call: Call) -> dict[str, object]:
 
 def connected(address: Address, timeout_seconds: float) -> Client:
     """Make a client for threads."""
-    how, client = _common(address, timeout_seconds), cast("Any", None)
-    once = Retry(NoBackoff(), 0)
-    match address.kind:
-        case "single":
-            ((host, port),) = address.hosts
-            client = Redis(host=host, port=port, db=address.database, retry=once, **how)
-        case "sentinel":
-            sentinels = _Sentinel(address.hosts, sentinel_kwargs=_sentinel(address, timeout_seconds, once))
-            client = sentinels.master_for(address.master, db=address.database, retry=once, **how)
-        case "cluster":
-            nodes = [_ClusterNode(host, port) for host, port in address.hosts]
-            retry = Retry(NoBackoff(), _CLUSTER_RETRIES)
-            client = RedisCluster(startup_nodes=nodes, require_full_coverage=False, retry=retry, **how)
+    how, once = _common(address, timeout_seconds), Retry(NoBackoff(), 0)
+    if address.kind == "cluster":
+        nodes = [_ClusterNode(host, port) for host, port in address.hosts]
+        retry = Retry(NoBackoff(), _CLUSTER_RETRIES)
+        client: Any = RedisCluster(startup_nodes=nodes, require_full_coverage=False, retry=retry, **how)
+    elif address.kind == "sentinel":
+        sentinels = _Sentinel(address.hosts, sentinel_kwargs=_sentinel(address, timeout_seconds, once))
+        client = sentinels.master_for(address.master, db=address.database, retry=once, **how)
+    else:
+        ((host, port),) = address.hosts
+        client = Redis(host=host, port=port, db=address.database, retry=once, **how)
     return cast("Client", client)
 
 
 def aconnected(address: Address, timeout_seconds: float) -> Client:
     """Make a client for an event loop."""
-    how, client = _common(address, timeout_seconds), cast("Any", None)
-    once = AsyncRetry(NoBackoff(), 0)
-    match address.kind:
-        case "single":
-            ((host, port),) = address.hosts
-            client = AsyncRedis(host=host, port=port, db=address.database, retry=once, **how)
-        case "sentinel":
-            sentinels = _AsyncSentinel(address.hosts, sentinel_kwargs=_sentinel(address, timeout_seconds, once))
-            client = sentinels.master_for(address.master, db=address.database, retry=once, **how)
-        case "cluster":
-            nodes = [AsyncNode(host, port) for host, port in address.hosts]
-            retry = AsyncRetry(NoBackoff(), _CLUSTER_RETRIES)
-            client = AsyncRedisCluster(startup_nodes=nodes, require_full_coverage=False, retry=retry, **how)
+    how, once = _common(address, timeout_seconds), AsyncRetry(NoBackoff(), 0)
+    if address.kind == "cluster":
+        nodes = [AsyncNode(host, port) for host, port in address.hosts]
+        retry = AsyncRetry(NoBackoff(), _CLUSTER_RETRIES)
+        client: Any = AsyncRedisCluster(startup_nodes=nodes, require_full_coverage=False, retry=retry, **how)
+    elif address.kind == "sentinel":
+        sentinels = _AsyncSentinel(address.hosts, sentinel_kwargs=_sentinel(address, timeout_seconds, once))
+        client = sentinels.master_for(address.master, db=address.database, retry=once, **how)
+    else:
+        ((host, port),) = address.hosts
+        client = AsyncRedis(host=host, port=port, db=address.database, retry=once, **how)
     return cast("Client", client)
 
 

@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Any, cast
 
 from otel_llmcost.core.attribution import Dimension, encodable
-from otel_llmcost.core.ledger import REVERSED, Charge, ChargeStatus, calls_of, reversal, unpriced_of
+from otel_llmcost.core.ledger import REVERSED, Charge, ChargeStatus, calls_of, unpriced_of
 from otel_llmcost.core.policy import micros
 from otel_llmcost.core.unconfirmed import Unconfirmed
 from otel_llmcost.core.unconfirmed import unconfirmed as count_unconfirmed
@@ -68,11 +68,8 @@ def uncertain(layout: Layout, response_id: str) -> Act[Charge | None]:
     """Find the charge of an answer that is estimated or suspected and was not corrected yet."""
     found = yield [Call(("HGET", *layout.of_shard(shard, "uncertain"), response_id)) for shard in layout.shards]
     for shard, charge_id in zip(layout.shards, found, strict=True):
-        if charge_id is not None:
-            (charge,) = yield from _whole(layout, shard, [charge_id])
-            (is_corrected,) = yield [Call(("HEXISTS", *layout.of_shard(shard, "charges"), reversal(charge).charge_id))]
-            if not is_corrected:
-                return charge
+        for charge in (yield from _whole(layout, shard, [] if charge_id is None else [charge_id])):
+            return charge
     return None
 
 
@@ -141,6 +138,8 @@ def _between(layout: Layout, shard: int, name: str, from_us: int, until_us: int,
 
 
 def _whole(layout: Layout, shard: int, ids: Sequence[str]) -> Act[list[Charge]]:
+    if not ids:
+        return []
     (entries,) = yield [Call(("HMGET", *layout.of_shard(shard, "charges"), *ids))]
     return [decode(entry.partition("\n")[2].encode(), Charge) for entry in entries if entry is not None]
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha1
+from itertools import takewhile
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from otel_llmcost.core.alert import Alert, Channel, Delivery
@@ -187,14 +189,14 @@ def forget(layout: Layout, now: datetime) -> Act[None]:
     """Let go of alerts, and what became of them, of long ago."""
     pages = layout.in_outbox("alerts")
     first_key = layout.in_outbox("first")
-    (known,) = yield [Call(("GET", first_key))]
+    known, last = yield [Call(("GET", first_key)), Call(("GET", layout.in_outbox("next")))]
     first = int(known or 1)
-    (texts,) = yield [Call(("HMGET", pages, *range(first, first + _AT_ONCE)))]
-    old: list[int] = []
-    for number, text in enumerate(texts, first):
-        if text is None or read(text).fired.alert.at >= now - _KEPT:
-            break
-        old.append(number)
+    numbers = range(first, min(first + _AT_ONCE, int(last or 0) + 1))
+    if not numbers:
+        return
+    (texts,) = yield [Call(("HMGET", pages, *numbers))]
+    is_old = [text is None or read(text).fired.alert.at < now - _KEPT for text in texts]
+    old = [number for number, _ in takewhile(itemgetter(1), zip(numbers, is_old, strict=True))]
     if old:
         yield [
             Call(("HDEL", pages, *old)),

@@ -52,7 +52,7 @@ def settle(layout: Layout, known: Known, postings: Sequence[Posting]) -> Act[lis
     for kinds in _STAGES if layout.is_split else _WHOLE:
         asked = [(ending, _calls(layout, ending, kinds)) for ending in endings]
         calls = [call for _, of_ending in asked for call in of_ending]
-        answers = iter((yield calls) if calls else ())
+        answers = iter((yield calls))
         for ending, of_ending in asked:
             for _ in of_ending:
                 alerts += _read(ending, next(answers))

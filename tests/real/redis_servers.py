@@ -77,7 +77,19 @@ def server(folder: Path, *flags: str) -> Iterator[Server]:
     """One server that keeps what it has over a restart."""
     port = free_port()
     made = Server(
-        folder, "--port", str(port), "--save", "", "--appendonly", "yes", "--appendfsync", "always", *flags, port=port
+        folder,
+        "--port",
+        str(port),
+        "--save",
+        "",
+        "--appendonly",
+        "yes",
+        "--appendfsync",
+        "always",
+        "--repl-diskless-sync-delay",
+        "0",
+        *flags,
+        port=port,
     )
     try:
         yield made.wait()
@@ -136,8 +148,10 @@ def sentinels(folder: Path) -> Iterator[tuple[str, Server, Server]]:
 def cluster(folder: Path) -> Iterator[tuple[str, list[Server]]]:
     """A cluster of three masters with a replica each: the URL, and all servers."""
     with ExitStack() as stack:
-        flags = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-config-file", "nodes.conf"]
-        nodes = [stack.enter_context(server(folder / f"node-{number}", *flags)) for number in range(_NODES)]
+        nodes: list[Server] = []
+        for number in range(_NODES):
+            flags = ["--cluster-enabled", "yes", "--cluster-port", str(free_port()), "--cluster-node-timeout", "1000"]
+            nodes.append(stack.enter_context(server(folder / f"node-{number}", *flags)))
         places = [node.place for node in nodes]
         run("redis-cli", "--cluster", "create", *places, "--cluster-replicas", "1", "--cluster-yes")
         wait_until(lambda: all(_is_whole(node) for node in nodes), "the cluster")
@@ -147,4 +161,5 @@ def cluster(folder: Path) -> Iterator[tuple[str, list[Server]]]:
 def _is_whole(node: Server) -> bool:
     facts = node.client().execute_command("CLUSTER INFO")
     known = facts if isinstance(facts, dict) else dict(line.split(":") for line in facts.split())
-    return known["cluster_state"] == "ok" and known["cluster_known_nodes"] == str(_NODES)
+    linked = node.client().info("replication").get("master_link_status", "up")
+    return known["cluster_state"] == "ok" and known["cluster_known_nodes"] == str(_NODES) and linked == "up"

@@ -70,6 +70,18 @@ def test_what_is_carried_over_raises_marks_exactly_however_large(store: Store) -
     assert books.balance().limit_nano == limit + more
 
 
+def test_who_did_not_see_a_budget_begin_finds_out_since_when_it_is_known(store: Store, redis_server) -> None:
+    kind = "redis+cluster" if store._layout.is_split else "redis"
+    books = Books(store, [budget(carry_over=Decimal(100))])
+    store.adopt(books.budgets, NOW - DAY)
+    other = open_store(f"{kind}://{redis_server.place}?timeout=5")
+
+    assert other.reserve(books.hold(15)) is None
+
+    assert books.balance().limit_nano == 20 * USD
+    other.close()
+
+
 def test_what_no_call_comes_to_is_not_stored(store: Store) -> None:
     books = Books(store, [budget(limit=BILLION)])
 
@@ -276,6 +288,16 @@ def test_nothing_of_long_ago_stays_but_what_has_no_age(store: Store, redis_serve
     assert left == []
 
 
+def test_a_call_that_is_under_way_keeps_its_balance(store: Store) -> None:
+    books = Books(store)
+    hold = books.reserve(1)
+    store.renew([hold.reservation_id], NOW + 501 * DAY)
+
+    store.expire(NOW + 500 * DAY)
+
+    assert books.balance().reserved_nano == USD
+
+
 def test_what_this_process_knows_stays_bounded() -> None:
     known = Known(most=3)
 
@@ -303,5 +325,7 @@ def test_a_budget_that_counts_otherwise_sets_its_balances_to_what_the_ledger_say
 
 def test_nothing_asked_is_nothing_answered(store: Store) -> None:
     store.learn({})
+    store.renew([], NOW)
+    store.expire(NOW)
 
     assert (store.learned(), store.totals(["agent"], NOW, NOW)) == ({}, [])

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -198,6 +199,19 @@ def test_a_wrong_password_is_told_but_not_repeated() -> None:
     server.stop()
 
 
+def test_a_cut_connection_is_tried_again_only_as_long_as_there_is_time(
+    redis_server: FakeRedisServer, open_redis: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    books, clock = Books(open_redis(more="timeout=5")), iter([0.0, 5.0])
+    redis_server.cut = lambda words: words[0].startswith(b"EVAL")
+    monkeypatch.setattr("otel_llmcost.storage.redis_clients.time", SimpleNamespace(monotonic=lambda: next(clock)))
+
+    with pytest.raises(StoreError, match="Redis: "):
+        books.store.reserve(books.hold(1))
+
+    assert next(clock, None) is None
+
+
 def test_nobody_there_is_told(open_redis: Open, redis_server: FakeRedisServer) -> None:
     store = open_redis()
     redis_server.stop()
@@ -216,6 +230,16 @@ def test_each_event_loop_has_connections_of_its_own_that_end_with_it(open_redis:
     assert books.balance().reserved_nano == 3 * USD
 
 
+def test_an_event_loop_that_does_not_run_any_more_is_left_alone(open_redis: Open) -> None:
+    books, loop = Books(open_redis()), asyncio.new_event_loop()
+    loop.run_until_complete(books.store.areserve(books.hold(1)))
+
+    books.store.close()
+
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+
+
 async def test_closing_lets_go_of_connections_on_the_event_loop_too(open_redis: Open) -> None:
     books = Books(open_redis())
     await books.store.areserve(books.hold(1))
@@ -224,6 +248,7 @@ async def test_closing_lets_go_of_connections_on_the_event_loop_too(open_redis: 
 
     with pytest.raises(StoreError, match="closed"):
         await books.store.areserve(books.hold(1))
+    await asyncio.sleep(0)  # lets the loop come round to it
     await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
 
 
@@ -236,6 +261,7 @@ def test_a_forked_process_connects_anew(open_redis: Open) -> None:
         books.reserve(1)
         os._exit(0)
     code = os.waitpid(child, 0)[1]
+    books.store.after_fork_in_child()  # what the child did, where coverage sees it
     books.reserve(1)
 
     assert (code, books.balance().reserved_nano) == (0, 3 * USD)
