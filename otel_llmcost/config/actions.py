@@ -86,10 +86,13 @@ def _at(value: object) -> str | Decimal:
 
 
 def _route(value: object) -> Mapping[str, str]:
-    table = cast("Mapping[str, object]", value if isinstance(value, dict) else {})
+    expected = 'models by pattern, such as { "claude-opus-*" = "claude-haiku-4-5" }'
+    try:
+        table = kinds.table(value)
+    except WrongValueError:
+        raise WrongValueError(value, expected=expected) from None
     if not table:
-        expected = 'models by pattern, such as { "claude-opus-*" = "claude-haiku-4-5" }'
-        raise WrongValueError(cast("object", value), expected=expected)
+        raise WrongValueError(table, expected=expected)
     return {pattern: part(pattern, kinds.TEXT.read, model) for pattern, model in table.items()}
 
 

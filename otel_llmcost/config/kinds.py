@@ -197,7 +197,7 @@ def _dimensions(value: object) -> tuple[Dimension, ...]:
 
 def _scope(value: object) -> Scope:
     return Scope(
-        {part(name, _dimension, name): part(name, _patterns, patterns) for name, patterns in _table(value).items()}
+        {part(name, _dimension, name): part(name, _patterns, patterns) for name, patterns in table(value).items()}
     )
 
 
@@ -215,7 +215,7 @@ def _patterns(value: object) -> tuple[str, ...]:
 
 
 def _marks(value: object) -> tuple[Mark, ...]:
-    marks = tuple(Mark(level, part(level, _share, share)) for level, share in _table(value).items())
+    marks = tuple(Mark(level, part(level, _share, share)) for level, share in table(value).items())
     for before, mark in pairwise(marks):
         if mark.share <= before.share:
             problem = f"{mark.share} is not above {before.level} = {before.share}"
@@ -245,7 +245,12 @@ def _list(value: object) -> list[object]:
     return found
 
 
-def _table(value: object) -> Mapping[str, object]:
+def table(value: object) -> Mapping[str, object]:
+    """Read a table.
+
+    Raises:
+        WrongValueError: it is none.
+    """
     if not isinstance(value, dict):
         raise WrongValueError(value)
     return cast("Mapping[str, object]", value)
