@@ -20,6 +20,7 @@ EXPECTED: Mapping[Kind, str] = {
 }
 _PORTS: Mapping[Kind, int] = {"single": 6379, "sentinel": 26379, "cluster": 6379}
 _TLS_OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname")
+_KNOWN = (*_TLS_OPTIONS, "sentinel_password", "prefix", "timeout", "connections", "keep")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 _PLACE = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^:\[\]/@]+))(?::(?P<port>\d{1,5}))?")
@@ -83,11 +84,10 @@ def parse(kind: Kind, rest: str, *, is_tls: bool) -> Address:
 
 
 def _options(kind: Kind, query: str) -> dict[str, str]:
-    known = {*_TLS_OPTIONS, "sentinel_password", "prefix", "timeout", "connections", "keep"}
     options = dict(parse_qsl(query, keep_blank_values=True))
     for name in options:
-        if name not in known:
-            _wrong(kind, f"no option is called {name!r}; there are {', '.join(sorted(known))}")
+        if name not in _KNOWN:
+            _wrong(kind, f"no option is called {name!r}; there are {', '.join(sorted(_KNOWN))}")
     return options
 
 
