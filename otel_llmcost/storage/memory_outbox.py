@@ -93,7 +93,9 @@ class MemoryOutbox:
             if each.state == "pending" and each.channel in channels
         ]
         looks = [at for life in self._lives.values() for name, at in life.looks.items() if at and name in channels]
-        return min((*pending, *looks), default=None)
+        first = min((self._next_of_channel.get(name, self._next_alert) for name in channels), default=self._next_alert)
+        new = [self._lives[number].fired.alert.at for number in range(first, self._next_alert) if number in self._lives]
+        return min((*pending, *looks, *new), default=None)
 
     def newest_alerts(self, most: int) -> list[Fired]:
         """List alerts with what has become of them, newest first."""

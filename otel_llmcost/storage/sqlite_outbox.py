@@ -256,8 +256,9 @@ def _next_us(cursor: Cursor, channels: Sequence[str]) -> int | None:
     ours = f"channel IN ({_places(channels)})"
     query = f"""SELECT min(at_us) FROM (
         SELECT min(next_attempt_us) AS at_us FROM deliveries WHERE state = 'pending' AND {ours}
-        UNION ALL SELECT min(look_us) FROM addressees WHERE look_us IS NOT NULL AND {ours})"""
-    at_us: int | None = cursor.execute(query, (*channels, *channels)).fetchone()[0]
+        UNION ALL SELECT min(look_us) FROM addressees WHERE look_us IS NOT NULL AND {ours}
+        UNION ALL SELECT min(at_us) FROM alerts WHERE alert >= (SELECT min(next_alert) FROM channels WHERE {ours}))"""
+    at_us: int | None = cursor.execute(query, (*channels, *channels, *channels)).fetchone()[0]
     return at_us
 
 

@@ -368,6 +368,22 @@ def test_of_thousands_of_alerts_none_is_forgotten(teams: Books) -> None:
     assert told == 2 * MOST_AT_ONCE + 1
 
 
+def test_what_could_not_be_looked_at_yet_is_the_next_thing_to_do(teams: Books) -> None:
+    """Also if nothing of what was looked at is wanted: nobody pokes for the rest."""
+    critical = [channel("ops", "critical")]
+    teams.store.claim_deliveries(critical, teams.now, lease=MINUTE)
+    teams.spend(8, {"team": "a"})
+    (fired,) = teams.store.alerts()
+    for number in range(MOST_AT_ONCE):
+        teams.store.fire(replace(fired.alert, key=fired.alert.key._replace(subject=f"team={number}")))
+    last = replace(fired.alert, level="critical")
+    teams.store.fire(last)
+
+    assert teams.store.claim_deliveries(critical, teams.now, lease=MINUTE) == []
+    assert teams.store.next_delivery_at(["ops"]) == last.at
+    assert [each.alert for each in teams.store.claim_deliveries(critical, teams.now, lease=MINUTE)] == [last]
+
+
 def test_what_was_given_up_can_be_sent_again_under_its_id(books: Books) -> None:
     books.spend(8)
     (dead,) = books.store.claim_deliveries([OPS], books.now, lease=MINUTE)
