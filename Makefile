@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format test-context test-oldest test-beside test-litellm test-frameworks test-slow test-real bench prices docs dashboards clean
+.PHONY: help demo test check format test-context test-oldest test-beside test-litellm test-frameworks test-slow test-real prove bench prices docs dashboards clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
@@ -101,6 +101,12 @@ dashboards: .venv/installed ## Build the Grafana boards anew
 test-real: .venv/installed ## Test on real servers, and draw the boards into var/boards (root installs what is missing)
 	tests/real/install.sh
 	$(BIN)/pytest -q -m real
+
+PROVE ?= full
+
+prove: .venv/installed ## Prove what budgets promise, about an hour (PROVE=small: minutes; PROVE_SEED=... as before)
+	tests/real/install.sh
+	PROVE=$(PROVE) $(BIN)/pytest -q -m prove tests/prove
 
 bench: ## Measure what we and others add to a call, about 40 minutes (BENCH=--quick: only we, 10 minutes; BENCH=--all)
 	$(PYTHON) tests/bench/run.py $(BENCH)

@@ -26,7 +26,7 @@ _unexpected: list[str] = []
 def pytest_configure(config: pytest.Config) -> None:
     """Leave out what needs servers or much time, unless it is asked for."""
     if not config.option.markexpr:
-        config.option.markexpr = "not real and not slow"
+        config.option.markexpr = "not real and not slow and not prove"
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

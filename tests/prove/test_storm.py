@@ -1,0 +1,48 @@
+"""Budgets hold and books agree through kills, pauses, restarts, failovers and broken networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.prove.report import Report
+from tests.prove.sizes import Size
+from tests.prove.storm import rage
+from tests.prove.weathers import WEATHERS
+
+_USD_PER_SECOND = 0.06
+"""What agents would spend; the limit is to be reached before the end."""
+
+
+_TWO_SLOTS = pytest.mark.xfail(
+    reason="no act of a cluster is one act over several slots: who is killed amid it leaves a part of it", strict=False
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "on_store_error"),
+    [
+        *((kind, "closed") for kind in WEATHERS if kind != "redis+cluster"),
+        ("redis", "open"),
+        pytest.param("redis+cluster", "closed", marks=_TWO_SLOTS),
+    ],
+    ids=lambda value: value,
+)
+def test_after_a_storm_every_nano_dollar_is_where_it_belongs(
+    kind: str, on_store_error: str, size: Size, tmp_path: Path, report: Report
+) -> None:
+    """The provider's log, the ledger, balances and metrics say the same; no balance was ever above limit and bound."""
+    with WEATHERS[kind](tmp_path) as weather:
+        weather.on_store_error = on_store_error
+        found, done = rage(
+            weather,
+            tmp_path,
+            seconds=size.storm_seconds,
+            chance=size.chance("storm", kind, on_store_error),
+            limit=max(round(size.storm_seconds * _USD_PER_SECOND, 2), 0.2),
+        )
+
+    figures = ", ".join(f"{name}: {count:,}" for name, count in sorted(found.figures.items()))
+    report.say("b  storm", f"{kind}, {on_store_error}", f"{'; '.join(done)} | {figures}")
+    assert found.wrong == []
