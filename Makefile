@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format test-context test-oldest test-beside test-litellm test-frameworks test-slow test-real prove bench prices docs dashboards clean
+.PHONY: help demo test check format test-context test-oldest test-beside test-litellm test-frameworks test-slow test-real prove bench bench-budgets prices docs dashboards clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
@@ -106,10 +106,13 @@ PROVE ?= full
 
 prove: .venv/installed ## Prove what budgets promise, about an hour (PROVE=small: minutes; PROVE_SEED=... as before)
 	tests/real/install.sh
-	PROVE=$(PROVE) $(BIN)/pytest -q -m prove tests/prove
+	PROVE=$(PROVE) $(BIN)/pytest -qs -m prove tests/prove
 
 bench: ## Measure what we and others add to a call, about 40 minutes (BENCH=--quick: only we, 10 minutes; BENCH=--all)
 	$(PYTHON) tests/bench/run.py $(BENCH)
+
+bench-budgets: ## Measure what budgets add to a call, by how many are in force and how many match it (10 minutes)
+	$(PYTHON) tests/bench/budgets.py
 
 prices: .venv/installed ## Compile the price book anew, from the versions that pyproject.toml names
 	rm -rf build/prices

@@ -15,7 +15,7 @@ class Size:
     seed: int
     """Of all that is random; printed, so that a run can be had again."""
     rounds: int
-    """Races for a budget, and emergency stops, on each store."""
+    """Races for a budget on each store, and five times as many as emergency stops."""
     storm_seconds: float
     """How long each store is disturbed while agents work on it."""
     histories: int
@@ -30,7 +30,7 @@ class Size:
 
 _SIZES: Mapping[str, Mapping[str, float]] = {
     "small": {"rounds": 2, "storm_seconds": 6, "histories": 30, "balances": 10_000},
-    "full": {"rounds": 25, "storm_seconds": 240, "histories": 600, "balances": 10_000},
+    "full": {"rounds": 25, "storm_seconds": 120, "histories": 600, "balances": 10_000},
 }
 
 
