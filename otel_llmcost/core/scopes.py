@@ -9,6 +9,7 @@ from otel_llmcost.core.attribution import Dimension, Scope, Tags, compiled
 
 _MOST_VALUES = 10_000
 _MOST_GROUPS = 10_000
+_NEVER = "(?!)"
 
 
 class Scopes:
@@ -58,7 +59,7 @@ class Scopes:
 class _Bits:
     """The patterns of one dimension."""
 
-    __slots__ = ("exact", "known", "numbered", "wild")
+    __slots__ = ("any_wild", "exact", "known", "numbered", "wild")
 
     def __init__(self) -> None:
         self.numbered: dict[tuple[str, ...], int] = {}
@@ -66,6 +67,8 @@ class _Bits:
         self.exact: dict[str, int] = {}
         """Value → bits of the patterns that name it."""
         self.wild: list[tuple[re.Pattern[str], int]] = []
+        self.any_wild: re.Pattern[str] | None = None
+        """All of those in one, made when first asked for: most values fit none of many."""
         self.known: dict[str, int] = {}
         """Value → bits of all patterns that it fits."""
 
@@ -83,7 +86,9 @@ class _Bits:
         if len(self.known) >= _MOST_VALUES:
             self.known.clear()
         found = self.exact.get(value, 0)
-        for pattern, bit in self.wild:
+        if self.any_wild is None:
+            self.any_wild = re.compile("|".join(pattern.pattern for pattern, _ in self.wild) or _NEVER)
+        for pattern, bit in self.wild if self.any_wild.match(value) is not None else ():
             if pattern.match(value) is not None:
                 found |= bit
         self.known[value] = found

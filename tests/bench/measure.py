@@ -127,7 +127,7 @@ def instructions(subject: Subject, calls: Mapping[str, int], library: Path) -> d
         finally:
             worker.close()
         parts = enumerate(answers.items(), start=1)  # callgrind numbers what it writes out
-        return {name: (_total(output.with_name(f"counts.{n}")) / calls[name], one) for n, (name, one) in parts}
+        return {name: (total(output.with_name(f"counts.{n}")) / calls[name], one) for n, (name, one) in parts}
 
 
 def count_all(
@@ -173,7 +173,7 @@ def start_up_instructions(environment: str, program: str, config: str) -> float:
         for name, command in parts.items():
             wrapper = [*VALGRIND, "--trace-children=yes", f"--callgrind-out-file={folder}/{name}"]
             subprocess.run([*wrapper, *command], env=_quiet(config), check=True, capture_output=True)
-        return sum(_total(Path(folder) / name) for name in parts)
+        return sum(total(Path(folder) / name) for name in parts)
 
 
 def count_starts(starts: Sequence[tuple[str, str]], config: str) -> dict[tuple[str, str], float]:
@@ -188,7 +188,8 @@ def _quiet(config: str) -> dict[str, str]:
     return os.environ | exporters | {"PYTHONHASHSEED": "0", "OTEL_LLMCOST_CONFIG": config}
 
 
-def _total(output: Path) -> int:
+def total(output: Path) -> int:
+    """Return how many instructions callgrind counted, by what it wrote."""
     found = re.search(r"^(?:totals|summary): (\d+)", output.read_text(), re.MULTILINE)
     if found is None:
         raise NotThereError(f"callgrind wrote no total ({sys.platform})")

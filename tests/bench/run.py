@@ -16,6 +16,7 @@ from pathlib import Path
 
 import measure
 import report
+from budgets import PAGE, kept
 from environments import HERE, ROOT, NotThereError, counter_library, prepare, python_of, versions
 from measure import Subject
 from subjects import CANDIDATES, QUICK, SDKS, WORKLOADS, peers_of, quick_of, write_ours
@@ -158,6 +159,7 @@ def page(results: report.Results, field: Field, how: str, tokens: str) -> str:
         ),
         absent=f"\nNot measured:\n{listed}" if listed else "",
         start_up=report.start_up_table(results, PROGRAMS),
+        budgets=kept(PAGE.read_text()),
         promises=report.promises_table(results),
         tokens=tokens,
     )
@@ -194,7 +196,7 @@ def main() -> None:
     config = write_ours("sqlite:///{folder}/ledger.db")
     how = "make bench" + " BENCH=--quick" * args.quick + " BENCH=--all" * args.all
 
-    written = args.page or (None if args.quick or args.sdk else ROOT / "docs" / "benchmarks.md")
+    written = args.page or (None if args.quick or args.sdk else PAGE)
 
     def publish() -> str:
         text = page(results, field, how, tokens)

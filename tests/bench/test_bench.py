@@ -34,3 +34,13 @@ def test_the_floor_and_ours_make_one_span_of_each_call(sdk: str, kind: str) -> N
 
     assert (floor["spans_per_call"], floor["attributes_per_span"]) == (1, 12)
     assert ours["spans_per_call"] == 1
+
+
+@pytest.mark.parametrize(("matching", "users"), [("0", "one"), ("5", "one"), ("5", "many")])
+def test_calls_are_made_with_as_many_budgets_as_are_asked_for(matching: str, users: str, tmp_path: Path) -> None:
+    """The settings are read and hold, or what is measured is not what is said."""
+    command = [sys.executable, str(WORKER.with_name("budgets.py")), "10", matching, "sqlite", users, "2"]
+
+    said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+
+    assert json.loads(said) == {"in_force": 10, "matching": int(matching)}

@@ -15,22 +15,23 @@ TurnOn = Callable[[Telemetry, str], None]
 """Turns a candidate on for one SDK."""
 
 
-def ours(store: str) -> TurnOn:
-    """Return what turns ours on, all of it, with balances in this store."""
+def ours(store: str, config: str | None = None) -> TurnOn:
+    """Return what turns ours on, all of it, with balances in this store; or as this file of settings says."""
 
     def turn_on(telemetry: Telemetry, _sdk: str) -> None:
         telemetry.install()
-        os.environ["OTEL_LLMCOST_CONFIG"] = write_ours(store)
+        os.environ["OTEL_LLMCOST_CONFIG"] = config or write_ours(store)
         importlib.import_module("otel_llmcost").instrument()
-        telemetry.settle = _write_all
+        telemetry.settle = _come_to_rest
 
     return turn_on
 
 
-def _write_all() -> None:
-    """Write what is waiting for the store: how much of it falls into a count must not be chance."""
+def _come_to_rest() -> None:
+    """Write what is waiting for the store, and do no more chores: what of them falls into a count is chance."""
     driver = importlib.import_module("otel_llmcost.instrumentation.runtime").driver()
     if driver is not None:
+        driver.chores.close()
         driver.writer.flush(60)
 
 
