@@ -6,8 +6,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from otel_llmcost.errors import StoreBusyError
 from otel_llmcost.storage.base import Store
+from tests.prove.race import claim
 from tests.storage.books import USD, Books, budget
 from tests.storage.processes import race
 
@@ -37,6 +40,15 @@ def test_of_a_hundred_claims_on_a_budget_for_five_exactly_five_are_taken(store: 
         taken = sum(future.result() for future in [pool.submit(claim_five) for _ in range(20)])
 
     balance = books.balance()
+    assert (taken, balance.reserved_nano, balance.refused) == (5, 5 * USD, 95)
+
+
+@pytest.mark.parametrize("how", ["tasks", "mixed"])
+def test_of_a_hundred_claims_by_calls_of_an_event_loop_exactly_five_are_taken(store: Store, how: str) -> None:
+    """They go the way that calls go, alone and among calls of threads."""
+    taken = claim(store, "five", how, 100)
+
+    balance = Books(store, [budget("five", "5")]).balance("five")
     assert (taken, balance.reserved_nano, balance.refused) == (5, 5 * USD, 95)
 
 
