@@ -12,10 +12,10 @@ class Report:
     rows: list[tuple[str, str, str]] = field(default_factory=list)
     """What was proven, on what, and the figures."""
 
-    def say(self, proof: str, on: str, figures: str) -> None:
-        """Print a line now, and keep it for the table."""
+    def say(self, proof: str, on: str, figures: str, details: str = "") -> None:
+        """Print a line now, and keep all but the details for the table."""
         self.rows.append((proof, on, figures))
-        print(f"\n{proof} | {on} | {figures}", flush=True)
+        print(f"\n{proof} | {on} | {figures} {details}", flush=True)
 
     def table(self) -> list[str]:
         """Lay the lines out."""

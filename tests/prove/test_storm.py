@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from otel_llmcost.core.money import from_nano
+from tests.prove.oracle import Findings
 from tests.prove.report import Report
 from tests.prove.sizes import Size
 from tests.prove.storm import rage
@@ -13,6 +15,19 @@ from tests.prove.weathers import WEATHERS
 
 _USD_PER_SECOND = 0.06
 """What agents would spend; the limit is to be reached before the end."""
+
+
+def summed_up(found: Findings, done: list[str]) -> str:
+    """Say in a line how large a storm was."""
+    kills = sum(what.startswith("killed") for what in done)
+    others = sum(not what.startswith(("killed", "nobody")) for what in done)
+    figures = found.figures
+    unseen = sum(count for name, count in figures.items() if name.startswith("served,") and "suspected" in name)
+    return (
+        f"{kills} agents killed, store disturbed {others} times, {figures['looks at balances']:,} looks; "
+        f"{figures['served, confirmed']:,} answers confirmed to the nano-dollar, {unseen:,} suspected; "
+        f"{figures['charges']:,} charges, ${from_nano(figures['charged nano-USD']):.2f}"
+    )
 
 
 _TWO_SLOTS = pytest.mark.xfail(
@@ -43,6 +58,6 @@ def test_after_a_storm_every_nano_dollar_is_where_it_belongs(
             limit=max(round(size.storm_seconds * _USD_PER_SECOND, 2), 0.2),
         )
 
-    figures = ", ".join(f"{name}: {count:,}" for name, count in sorted(found.figures.items()))
-    report.say("b  storm", f"{kind}, {on_store_error}", f"{'; '.join(done)} | {figures}")
+    details = [*done, *(f"{name}: {count:,}" for name, count in sorted(found.figures.items()))]
+    report.say("b  storm", f"{kind}, {on_store_error}", summed_up(found, done), "; ".join(details))
     assert found.wrong == []
