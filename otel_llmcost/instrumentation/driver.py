@@ -19,7 +19,7 @@ from otel_llmcost.adapters.base import Api
 from otel_llmcost.adapters.endpoint import Endpoint, tier_of
 from otel_llmcost.core.attribution import Dimension, Tags
 from otel_llmcost.core.budget import Grant, Refusal
-from otel_llmcost.core.flow import Answer, Call, Later, Release, Reserve, Send, Settle, Step, call_flow, new_call
+from otel_llmcost.core.flow import Call, Failure, Later, Release, Reserve, Send, Settle, Step, call_flow, new_call
 from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.policy import Policy
 from otel_llmcost.core.pricing import Pricing
@@ -169,19 +169,23 @@ class Driver:
         """
         wait = Wait(self.rooms, self.policy.waits, None) if self.policy.waits else None
         try:
+            turn.change = (self._ask(turn, wait)).change
+        except RefusedError as error:
+            self._refused(turn, error)
+            raise
+
+    def _ask(self, turn: Turn, wait: Wait | None) -> Send:
+        try:
             self._check_all(turn)
             step = turn.start()
             while not isinstance(step, Send):
                 answer = self._take(step, turn, wait) if isinstance(step, Reserve) else None
                 self._release(step)
                 step = turn.go_on(answer)
-        except RefusedError as error:
-            self._refused(turn, error)
-            raise
-        finally:
+        finally:  # before a refusal is told: it ends the span
             if wait is not None:
                 self._waited(turn, wait)
-        turn.change = step.change
+        return step
 
     async def areserve(self, turn: Turn) -> None:
         """Take what a call needs without ever waiting on the event loop.
@@ -191,19 +195,23 @@ class Driver:
         """
         wait = Wait(self.rooms, self.policy.waits, asyncio.get_running_loop()) if self.policy.waits else None
         try:
+            turn.change = (await self._aask(turn, wait)).change
+        except RefusedError as error:
+            self._refused(turn, error)
+            raise
+
+    async def _aask(self, turn: Turn, wait: Wait | None) -> Send:
+        try:
             self._check_all(turn)
             step = turn.start()
             while not isinstance(step, Send):
                 answer = await self._atake(step, turn, wait) if isinstance(step, Reserve) else None
                 self._release(step)
                 step = turn.go_on(answer)
-        except RefusedError as error:
-            self._refused(turn, error)
-            raise
-        finally:
+        finally:  # before a refusal is told: it ends the span
             if wait is not None:
                 self._waited(turn, wait)
-        turn.change = step.change
+        return step
 
     def _take(self, step: Reserve, turn: Turn, wait: Wait | None) -> Refusal | Grant | Later | None:
         hold = self._hold(step)
@@ -333,10 +341,11 @@ class Driver:
         _RANDOM.seed()
 
     def end_all(self) -> None:
-        """Settle by estimate what is still under way when the process ends, such as a stream nobody closed."""
+        """Settle as suspected what is under way when the process ends: nobody sees its answer, or the rest of it."""
+        end = Failure(error=SystemExit(), may_be_billed=True)
         for charge_id in list(self.flows):
             flow = self.flows.pop(charge_id, None)
-            step = None if flow is None else flow.send(Answer(usage=None, is_complete=False))
+            step = None if flow is None else flow.send(end)
             if isinstance(step, Settle):
                 self._post(step)
 

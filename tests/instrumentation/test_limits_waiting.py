@@ -151,6 +151,8 @@ def test_who_has_waited_long_enough_is_refused_once(start: Start, server: Provid
         assert clock.passed_seconds == 10
         assert refusal.value.retry_after_seconds == 3600 + 60 - 10
 
+    (refused,) = (span for span in process.spans if span.status.description is not None)
+    assert (refused.attributes or {})["llmcost.limit.waited"] == 10
     assert balance(process, clock).refused == 1
     assert process.runtime.tracing.meters.refusals == {("l", None, None): 1}
     assert waiting(process) == 0
