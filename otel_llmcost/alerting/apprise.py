@@ -102,8 +102,12 @@ class _Attempt:
         with loading:  # the plugins are imported by the first URL
             _keep_from_log()
             apprise: Any = import_module("apprise")  # its types are not all known
-            # In this thread, nothing of it on disk, under our own name and without pictures from elsewhere.
+            import_module("netrc")  # requests would import it with its first request
+            # With a time limit it would send from threads of its own, which a forked child has not. We have our own.
+            unlimited = {"service_timeout": 0} if hasattr(apprise.AppriseAsset, "_service_timeout") else {}
+            # Nothing of it on disk, under our own name and without pictures from elsewhere.
             asset = apprise.AppriseAsset(
+                **unlimited,
                 async_mode=False,
                 storage_mode="memory",
                 app_id=_NAME,

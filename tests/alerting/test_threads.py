@@ -380,14 +380,18 @@ def slow(name):
 
 apprise.import_module = slow
 spend("parents"); is_importing.wait()
-fork(lambda: spend("childs"))
-dispatcher.close()
+fork(lambda: (spend("childs"), dispatcher.close(20)))
+dispatcher.close(20)
 """
 
-    run_agent("import threading\n" + FORK + amid, tmp_path / "ledger.db", f"json://127.0.0.1:{receiver.port}/x")
+    run_agent(
+        "import logging, threading; logging.disable()\n" + FORK + amid,
+        tmp_path / "ledger.db",
+        f"json://127.0.0.1:{receiver.port}/x",
+    )
 
-    titles = [json.loads(got.body)["title"] for got in receiver.got]
-    assert sorted(titles) == [f"budget {name} of user=u-7: warning" for name in ("childs", "parents")]
+    titles = {json.loads(got.body)["title"] for got in receiver.got}
+    assert titles == {f"budget {name} of user=u-7: warning" for name in ("childs", "parents")}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork there")
