@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date
+from functools import lru_cache
 from typing import NamedTuple
 
 PROVIDERS: Mapping[str, str] = {
@@ -53,6 +54,7 @@ ROUTERS = frozenset({"huggingface", "hugging_face", "huggingface_hub"})
 """Providers that pass a call on to the one named behind the model, and ask what that one does."""
 
 _COMPACT_DATE = re.compile(r"-(20\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
+_MOST_KEPT = 1000
 _VERSION = re.compile(r"(-v\d+)?(:\d+)?")
 _RESOURCE = re.compile(r"^(?:.*/)?models/|^arn:[^/]*/")
 
@@ -101,6 +103,7 @@ def undressed(name: str) -> Iterator[str]:
         yield bare.partition("@")[0]
 
 
+@lru_cache(_MOST_KEPT)
 def says_less(served: str, requested: str) -> bool:
     """Tell whether an answer names just what was asked for, without the seller's own words around it.
 

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from opentelemetry import context as otel_context
+from opentelemetry.context import Context
 
 from otel_llmcost.core.attribution import Dimension, Tags
 from otel_llmcost.instrumentation import state
-from otel_llmcost.instrumentation.contain import contained
+from otel_llmcost.instrumentation.contain import contained, guard
 from otel_llmcost.instrumentation.hops import around
 from otel_llmcost.telemetry import baggage
 
@@ -31,11 +32,23 @@ class Carried:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call it, for them and for nobody the worker was started for."""
-        token = otel_context.attach(baggage.with_only(self._tags))
+        token = otel_context.attach(_for(self._tags))
         try:
             return self._function(*args, **kwargs)
         finally:
             otel_context.detach(token)
+
+
+def _for(tags: Tags) -> Context:
+    """Return the context of work for somebody; for one piece after another of the same caller's it is the same."""
+    global _latest  # noqa: PLW0603 -- replaced as a whole, so that threads share it without a lock
+    current, latest = otel_context.get_current(), _latest
+    if latest is None or current is not latest[0] or tags is not latest[1]:
+        latest = _latest = current, tags, baggage.with_only(tags, current)
+    return latest[2]
+
+
+_latest: tuple[Context, Tags, Context] | None = None
 
 
 class _Said:
@@ -43,9 +56,10 @@ class _Said:
 
     ever = False
 
-    def now(self) -> dict[Dimension, str] | None:
-        tags = dict(baggage.tags(otel_context.get_current()))
-        self.ever = self.ever or bool(tags)
+    def now(self) -> Tags | None:
+        tags = baggage.tags(otel_context.get_current())
+        if tags:
+            self.ever = True
         return tags if self.ever and state.is_installed and not state.is_disabled else None
 
 
@@ -57,7 +71,7 @@ def _start(wrapped: Callable[..., Any], started: Any, args: tuple[Any, ...], kwa
     with contained("carry attribution to a thread or process"):
         tags = _said.now()
         if tags:
-            setattr(started, _MARK, tags)
+            setattr(started, _MARK, dict(tags))
     return wrapped(*args, **kwargs)
 
 
@@ -71,13 +85,18 @@ def _bootstrap(wrapped: Callable[..., Any], started: Any, args: tuple[Any, ...],
 
 
 def _give(wrapped: Callable[..., Any], _pool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Give a pool its work, which is the first argument, together with who it is for."""
-    with contained("carry attribution to a pool"):
+    """Give a pool its work, which is the first argument, together with who it is for.
+
+    Some give it much: litellm, its logging of each chunk of each stream.
+    """
+    try:
         tags = _said.now()
         if tags is not None and args:
             args = (Carried(args[0], tags), *args[1:])
         elif tags is not None and "func" in kwargs:
             kwargs = {**kwargs, "func": Carried(kwargs["func"], tags)}
+    except Exception as error:  # noqa: BLE001 -- ours; the work is done all the same
+        guard("carry attribution to a pool", error)
     return wrapped(*args, **kwargs)
 
 
