@@ -22,6 +22,11 @@ from datetime import datetime
 from decimal import Decimal
 
 
+def one_line(text: str) -> str:
+    """Take line breaks and what moves a terminal out of a text: names of users and agents are anybody's."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 class LLMCostError(Exception):
     """Base of all our errors."""
 
@@ -123,7 +128,7 @@ class RefusedError(LLMCostError):
         balance: Decimal,
         retry_after_seconds: float | None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(one_line(message))
         self.name = name
         """Name of the budget or limit that refused."""
         self.scope = scope

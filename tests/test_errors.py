@@ -103,6 +103,14 @@ def test_what_a_refusal_does_not_know_it_leaves_out(facts, said):
     assert said in f"{BudgetExceededError.over_limit(**{**OVER, **facts})} "
 
 
+def test_nobodys_name_writes_a_second_line_or_moves_the_terminal():
+    """A program logs the refusal as it is."""
+    error = BudgetExceededError.over_limit(**{**OVER, "scope": "user=u\n\x1b[2J7"})
+
+    assert str(error).startswith("budget 'daily' of user=u  [2J7: the call needs")
+    assert error.scope == "user=u\n\x1b[2J7"
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [

@@ -10,6 +10,7 @@ from otel_llmcost.alerting.webhook import projection, share
 from otel_llmcost.core.alert import BUDGET, Alert, Delivery
 from otel_llmcost.core.budget import from_units
 from otel_llmcost.core.money import format_usd
+from otel_llmcost.errors import one_line
 
 _logger = logging.getLogger("otel_llmcost")
 
@@ -23,11 +24,6 @@ def log(delivery: Delivery) -> None:
 def told(delivery: Delivery) -> str:
     """Say news of an alert in one line."""
     return one_line(_told(delivery))
-
-
-def one_line(text: str) -> str:
-    """Take line breaks and the like out of a text: names of users and agents are anybody's."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def describe(alert: Alert) -> str:

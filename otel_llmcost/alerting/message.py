@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from otel_llmcost.alerting.log import one_line, told
+from otel_llmcost.alerting.log import told
 from otel_llmcost.alerting.schedule import Notice
 from otel_llmcost.alerting.top import AgentCost
 from otel_llmcost.alerting.webhook import body, group_body, notice
 from otel_llmcost.core.alert import BUDGET, Alert, Delivery, News
 from otel_llmcost.core.money import format_usd, from_nano
+from otel_llmcost.errors import one_line
 
 Tone = Literal["info", "success", "warning", "failure"]
 Top = Callable[[Alert], Sequence[AgentCost]]

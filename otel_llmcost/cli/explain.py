@@ -20,7 +20,7 @@ from otel_llmcost.core.factors import COMMON_WEIGHTS, Weights
 from otel_llmcost.core.ledger import ChargeStatus
 from otel_llmcost.core.money import from_nano
 from otel_llmcost.core.prices import PriceBook
-from otel_llmcost.errors import UnknownPriceError
+from otel_llmcost.errors import UnknownPriceError, one_line
 from otel_llmcost.storage.base import Store, Total
 
 Period = tuple[datetime, datetime]
@@ -51,7 +51,7 @@ def explain(tools: Tools, since: str, until: str | None, against: str | None, by
     click.echo(f"{_shown(later)} against {_shown(earlier)}, UTC")
     print_table(drawn(found, by))
     for sentence in sentences(found, by):
-        click.echo(sentence)
+        click.echo(one_line(sentence))
     for remark in _remarks(old, new, earlier, later):
         click.echo(remark)
 

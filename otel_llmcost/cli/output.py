@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from otel_llmcost.core.money import format_usd, from_nano
+from otel_llmcost.errors import one_line
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 """The option that every command has."""
@@ -65,7 +66,7 @@ def table(
             overflow="fold",
         )
     for row in rows:
-        drawn.add_row(*row)
+        drawn.add_row(*map(_harmless, row))
     return drawn
 
 
@@ -108,6 +109,14 @@ def percent(share: Decimal) -> str:
 def moment(at: datetime | None) -> str:
     """Show an instant to people, in UTC; nothing where there is none."""
     return "" if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def _harmless(cell: str | Text) -> str | Text:
+    """Keep what anybody may have named so from moving the terminal; lines of a cell are ours."""
+    if isinstance(cell, str):
+        return "\n".join(map(one_line, cell.split("\n")))
+    cell.plain = "\n".join(map(one_line, cell.plain.split("\n")))
+    return cell
 
 
 def _plain(value: object) -> object:

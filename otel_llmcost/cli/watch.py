@@ -13,7 +13,7 @@ from otel_llmcost.cli.tools import Tools
 from otel_llmcost.core.acts import in_force
 from otel_llmcost.core.alert import Alert
 from otel_llmcost.core.policy import Policy
-from otel_llmcost.errors import StoreError
+from otel_llmcost.errors import StoreError, one_line
 from otel_llmcost.instrumentation.watching import watch as look
 
 EVERY_SECONDS = 30.0
@@ -40,7 +40,7 @@ def watch(tools: Tools, once: bool, as_json: bool) -> None:
                 ]
             )
         for each in () if as_json else fired:
-            click.echo(f"{moment(each.at)} {each.type}: {each.facts.get('text', each.key.budget)}")
+            click.echo(one_line(f"{moment(each.at)} {each.type}: {each.facts.get('text', each.key.budget)}"))
         if once or _is_interrupted(stop):
             return
 

@@ -21,6 +21,18 @@ def spent(shell: Shell) -> Shell:
     return shell
 
 
+@pytest.mark.parametrize("command", ["report --by user", "budgets list", "explain --by user"])
+def test_nobodys_name_moves_the_terminal(shell, command):
+    """Names of users come from outside: what erases a screen or writes a line of its own is left out."""
+    shell.configure('[[budget]]\nname = "b"\nlimit = 5\nwindow = "day"\nper = ["user"]\n')
+    shell.spend("3.00", user="a\x1b[2Jd\ra")
+
+    result = shell.run(*command.split())
+
+    assert "a [2Jd a" in result.stdout
+    assert not {"\x1b", "\r"} & set(result.stdout)
+
+
 def test_a_table_shows_shares_and_what_is_not_sure(spent):
     result = spent.run("report")
 
