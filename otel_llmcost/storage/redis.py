@@ -25,6 +25,7 @@ from otel_llmcost.storage import redis_balances as balances
 from otel_llmcost.storage import redis_ledger as ledger
 from otel_llmcost.storage import redis_outbox as outbox
 from otel_llmcost.storage import redis_settling as settling
+from otel_llmcost.storage import redis_upkeep as upkeep
 from otel_llmcost.storage.base import GroupBy, Hold, Posting, Total
 from otel_llmcost.storage.redis_address import Address, Kind, parse
 from otel_llmcost.storage.redis_calls import Act, Layout
@@ -101,11 +102,11 @@ class RedisStore:
     def renew(self, reservation_ids: Sequence[str], expires_at: datetime) -> None:
         """See `Store.renew`."""
         if reservation_ids:
-            self._do(balances.renew(self._layout, reservation_ids, expires_at))
+            self._do(upkeep.renew(self._layout, reservation_ids, expires_at))
 
     def expire(self, now: datetime) -> int:
         """See `Store.expire`."""
-        count = self._do(balances.expire(self._layout, self._known, now))
+        count = self._do(upkeep.expire(self._layout, self._known, now))
         self._do(ledger.forget(self._layout, now, self._address.keep))
         self._do(outbox.forget(self._layout, now))
         return count
@@ -116,7 +117,7 @@ class RedisStore:
 
     def reset(self, budget: str, subject: str | None = None) -> int:
         """See `Store.reset`."""
-        return self._do(balances.reset(self._layout, budget, subject))
+        return self._do(upkeep.reset(self._layout, budget, subject))
 
     def adopt(self, budgets: Sequence[Budget], now: datetime, *, again: bool = False) -> list[str]:
         """See `Store.adopt`."""
@@ -157,7 +158,7 @@ class RedisStore:
 
     def open_reservations(self) -> int:
         """See `Store.open_reservations`."""
-        return self._do(balances.open_reservations(self._layout))
+        return self._do(upkeep.open_reservations(self._layout))
 
     def fire(self, alert: Alert) -> bool:
         """See `Store.fire`."""

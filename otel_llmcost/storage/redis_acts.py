@@ -9,12 +9,14 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from otel_llmcost.core.acts import Act as Decision
+from otel_llmcost.core.attribution import encodable
 from otel_llmcost.core.budget import Budget
 from otel_llmcost.core.policy import micros
 from otel_llmcost.storage.adopting import dimensions, spent, stretches, terms
-from otel_llmcost.storage.redis_balances import Known, clear
+from otel_llmcost.storage.redis_balances import Known
 from otel_llmcost.storage.redis_calls import Act, Call, Layout, Part, call_script, index_part
 from otel_llmcost.storage.redis_ledger import totals
+from otel_llmcost.storage.redis_upkeep import clear
 from otel_llmcost.storage.shared import drop_us
 from otel_llmcost.storage.wire import act_form, act_of, decode, encode
 from otel_llmcost.storage.wire_forms import ActForm
@@ -71,7 +73,7 @@ def learned(layout: Layout) -> Act[dict[str, tuple[float, ...]]]:
 
 def learn(layout: Layout, values: Mapping[str, tuple[float, ...]]) -> Act[None]:
     """Write what was learned."""
-    words = [word for key, numbers in values.items() for word in (key, json.dumps(numbers))]
+    words = [word for key, numbers in values.items() for word in (encodable(key), json.dumps(numbers))]
     yield [Call(("HSET", layout.common("learned"), *words))]
 
 

@@ -15,11 +15,14 @@ from zlib import crc32
 from otel_llmcost.core.budget import BalanceKey
 from otel_llmcost.core.ledger import REVERSED
 from otel_llmcost.core.policy import micros
+from otel_llmcost.errors import UnstorableError
 from otel_llmcost.storage.wire import encode
 
 T = TypeVar("T")
 _LUA = Path(__file__).parent / "lua"
 _SHARED = ("amounts", "balances", "marks")
+MOST_AMOUNT = 10**18
+"""A billion USD: what one call may come to, so that sums of them stay within 64 bits."""
 _SHARDS = 16
 """Of the ledger and of the register of calls, in a cluster."""
 
@@ -120,6 +123,23 @@ def call_script(name: str, keys: Sequence[str], *arguments: str | bytes) -> Call
     """Ask for a script on plain keys and arguments."""
     digest, text = script(name)
     return Call(("EVALSHA", digest, len(keys), *keys, *arguments), text)
+
+
+def pairs(flat: Sequence[Any]) -> list[tuple[Any, Any]]:
+    """Read what a script returns two by two."""
+    return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def checked(amount: int) -> str:
+    """Write an amount for a script.
+
+    Raises:
+        UnstorableError: no call comes to so much.
+    """
+    if abs(amount) > MOST_AMOUNT:
+        msg = f"{amount} is more than a store keeps of one call"
+        raise UnstorableError(msg)
+    return str(amount)
 
 
 def _call(name: str, head: Mapping[str, object], parts: Sequence[Part]) -> Call:

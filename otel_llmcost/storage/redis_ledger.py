@@ -18,7 +18,7 @@ from otel_llmcost.core.unconfirmed import unconfirmed as count_unconfirmed
 from otel_llmcost.core.usage import Usage
 from otel_llmcost.storage.base import GroupBy, Total
 from otel_llmcost.storage.memory_ledger import FORGOTTEN, KEPT, UNCERTAIN, group_of
-from otel_llmcost.storage.redis_calls import Act, Call, Layout, Part
+from otel_llmcost.storage.redis_calls import Act, Call, Layout, Part, checked
 from otel_llmcost.storage.shared import KEPT_DAYS, Sum, dearest_first, utc
 from otel_llmcost.storage.wire import decode, encode
 
@@ -41,7 +41,7 @@ def charge_part(layout: Layout, charge: Charge, owner: str) -> Part:
         "json": encode(replace(charge, rate=None)).decode(),
         "hour": str(hour),
         "group": _group(charge),
-        "sums": [str(number) for number in _numbers(charge)],
+        "sums": [checked(number) for number in _numbers(charge)],
     }
     if charge.status != "confirmed":
         body["unconfirmed"] = True
@@ -66,7 +66,9 @@ def totals(layout: Layout, by: Sequence[GroupBy], since: datetime, until: dateti
 
 def uncertain(layout: Layout, response_id: str) -> Act[Charge | None]:
     """Find the charge of an answer that is estimated or suspected and was not corrected yet."""
-    found = yield [Call(("HGET", *layout.of_shard(shard, "uncertain"), response_id)) for shard in layout.shards]
+    found = yield [
+        Call(("HGET", *layout.of_shard(shard, "uncertain"), encodable(response_id))) for shard in layout.shards
+    ]
     for shard, charge_id in zip(layout.shards, found, strict=True):
         for charge in (yield from _whole(layout, shard, [] if charge_id is None else [charge_id])):
             return charge

@@ -19,8 +19,8 @@ from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.policy import micros
 from otel_llmcost.storage.base import Posting
 from otel_llmcost.storage.redis_alerts import alert_of, template
-from otel_llmcost.storage.redis_balances import Known, checked, claim_body, open_part
-from otel_llmcost.storage.redis_calls import Act, Call, Layout, Part, index_part
+from otel_llmcost.storage.redis_balances import Known, claim_body, open_part
+from otel_llmcost.storage.redis_calls import Act, Call, Layout, Part, checked, index_part
 from otel_llmcost.storage.redis_ledger import charge_part
 from otel_llmcost.storage.redis_outbox import carry, outbox_part
 from otel_llmcost.storage.shared import Cell, alert_of_charge, book, drop_us, is_spent_anyway

@@ -134,6 +134,35 @@ def test_answers_that_stay_uncertain_are_forgotten_with_their_charges(store: Sto
     assert store.unconfirmed(NOW - DAY, NOW + DAY) == []
 
 
+def test_a_charge_that_cannot_be_read_is_told_as_ours(store: Store, redis_server) -> None:
+    books = Books(store, [])
+    books.spend(1)
+    (key,) = redis_server.client.keys("*:charges")
+    redis_server.client.hset(key, redis_server.client.hkeys(key)[0], "owner\n{}")
+
+    with pytest.raises(StoreError, match="charge_id"):
+        list(store.charges(NOW - DAY, NOW + DAY))
+
+
+def test_a_charge_beyond_all_sense_is_not_stored_though_it_counts_on_no_budget(store: Store) -> None:
+    """It would overflow the sums, and be tried again for ever."""
+    one = charge(cost_nano=10**19)
+
+    with pytest.raises(UnstorableError):
+        store.settle([Posting(reservation_id=one.charge_id, claims=(), charge=one, assumed={})])
+
+
+def test_stray_characters_in_the_id_of_an_answer_are_looked_for_as_they_were_kept(store: Store) -> None:
+    one = charge(status="suspected", response_id="r-\udcf6")
+    store.settle([Posting(reservation_id=one.charge_id, claims=(), charge=one, assumed={})])
+    store.learn({"model-\udcf6": (1.0,)})
+
+    found = store.uncertain("r-\udcf6")
+
+    assert found is not None
+    assert found.charge_id == one.charge_id
+
+
 def test_who_finds_redis_emptied_says_so_and_counts_on(store: Store, redis_server, caplog) -> None:
     books = Books(store)
     store.act(Act(act_id=new_id(NOW), at=NOW, kind="stop", by="ann"))
