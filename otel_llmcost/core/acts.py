@@ -10,7 +10,7 @@ from typing import Literal
 from otel_llmcost.core.attribution import Scope, Tags
 from otel_llmcost.core.budget import Balance
 
-ActKind = Literal["stop", "resume", "raise", "lower", "reset", "acknowledge"]
+ActKind = Literal["stop", "resume", "raise", "lower", "reset"]
 """`resume` ends a stop, `lower` ends a raise before its time."""
 
 

@@ -43,8 +43,6 @@ from otel_llmcost.telemetry.metrics import StoreState, public
 from otel_llmcost.telemetry.summary import KEPT_EVENTS, as_text, summarise
 
 _EXIT_SECONDS = 2.0
-_WATCHED_LEVELS = ("fast", "slow", "anomaly", "first_seen", "stop", "resume")
-"""Levels of alerts that are no mark of a budget."""
 _PRIVATE = frozenset({"user", "task", "session", "trace"})
 """Dimensions with too many values to be labels of metrics."""
 
@@ -206,7 +204,7 @@ def _now() -> datetime:
 
 def _channels(settings: Settings) -> tuple[Channel, ...]:
     levels = {mark.level for budget in settings.budgets for mark in budget.marks}
-    return log_channel({*levels, *_WATCHED_LEVELS}), *settings.channels
+    return log_channel(levels), *settings.channels
 
 
 def _open(settings: Settings) -> Store:
