@@ -109,7 +109,7 @@ def show(tools: Tools, name: str, as_json: bool) -> None:
 @click.pass_obj
 def reset(tools: Tools, name: str, subject: str | None, reason: str, by: str | None, yes: bool, as_json: bool) -> None:
     """Set what was spent of a budget to 0 and re-arm its alerts; the ledger keeps every charge."""
-    named(tools.settings, name)
+    check_subject(named(tools.settings, name), subject)
     which = f"budget {name!r}" if subject is None else f"budget {name!r} of {subject}"
     if not yes:
         click.confirm(f"Set {which} in {tools.settings.store} to 0?", abort=True, err=True)
@@ -147,6 +147,21 @@ def named(settings: Settings, name: str) -> Budget:
             return budget
     known = tuple(budget.name for budget in settings.budgets)
     raise click.BadParameter(f"{unknown('budget', name, known)}.", param_hint="NAME")
+
+
+def check_subject(budget: Budget, subject: str | None) -> None:
+    """See that a budget can have the balance that is asked for: of any other, nothing would ever change.
+
+    Raises:
+        BadParameter: it cannot.
+    """
+    if subject is None:
+        return
+    parts = subject.split(",") if len(budget.counted_by) > 1 else [subject]
+    if [each.partition("=")[0] for each in parts] != list(budget.counted_by) or not budget.counted_by:
+        example = ",".join(f"{dimension}=…" for dimension in budget.counted_by)
+        known = f"they are named {example}" if example else "it has one balance for all: leave it out"
+        raise click.BadParameter(f"budget {budget.name!r} has no balance {subject!r}; {known}.", param_hint="--subject")
 
 
 def terms(budget: Budget) -> dict[str, object]:

@@ -10,7 +10,7 @@ import click
 from rich.table import Table
 
 from otel_llmcost.cli.output import Column, as_json, moment, print_json, print_table, table, usd
-from otel_llmcost.cli.period import EXPECTED, instant
+from otel_llmcost.cli.period import EXPECTED, span
 from otel_llmcost.cli.reasons import LABELS, place, sentences, signed
 from otel_llmcost.cli.tools import Tools
 from otel_llmcost.core import explain as core
@@ -41,7 +41,7 @@ def explain(tools: Tools, since: str, until: str | None, against: str | None, by
     prices and retries; the parts add up to it. docs/forecast.md says how.
     """
     now = tools.now()
-    later = _period(since, until, now, "--from", "--to")
+    later = span(since, until, now, "--from", "--to")
     earlier = _against(against, now) if against else _just_before(later)
     old, new = read(tools.store(), by, earlier), read(tools.store(), by, later)
     found = core.explain(old, new, weights_of(tools.book(), later[0]))
@@ -139,14 +139,6 @@ def _sum(parts: Sequence[Part]) -> int:
     return sum(part.change_nano for part in parts)
 
 
-def _period(since: str, until: str | None, now: datetime, *options: str) -> Period:
-    start = instant(since, now, options[0])
-    end = instant(until, now, options[-1]) if until else now
-    if start >= end:
-        raise click.BadParameter(f"{moment(start)} is not before {moment(end)}.", param_hint=options[0])
-    return start, end
-
-
 def _just_before(later: Period) -> Period:
     try:
         return later[0] - (later[1] - later[0]), later[0]
@@ -158,7 +150,7 @@ def _against(text: str, now: datetime) -> Period:
     since, dots, until = text.partition("..")
     if not dots or not until:
         raise click.BadParameter(f"{text!r} is not two times such as 2026-10-01..2026-11-01.", param_hint="--against")
-    return _period(since, until, now, "--against")
+    return span(since, until, now, "--against")
 
 
 def _shown(period: Period) -> str:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import click
 
-from otel_llmcost.cli.budgets import named
+from otel_llmcost.cli.budgets import check_subject, named
 from otel_llmcost.cli.output import as_json, moment, print_json
 from otel_llmcost.cli.people import new_id, who
 from otel_llmcost.cli.period import end
@@ -37,6 +37,7 @@ def raise_(
 ) -> None:
     """Raise a budget's limit by AMOUNT (USD; calls or tokens of a limit of those) for a while, in all processes."""
     budget, now = named(tools.settings, name), tools.now()
+    check_subject(budget, subject)
     act = Act(
         act_id=new_id(now),
         at=now,
@@ -45,7 +46,7 @@ def raise_(
         reason=reason,
         budget=name,
         subject=subject,
-        amount_nano=to_units(_amount(amount), budget.measure),
+        amount_nano=to_units(_amount(amount, budget), budget.measure),
         until=end(until, now, "--until"),
     )
     tools.store().act(act)
@@ -99,11 +100,13 @@ def shown(act: Act, budget: Budget) -> str:
     return format_usd(amount) if budget.measure == "cost" else f"{amount:,} {budget.measure}"
 
 
-def _amount(text: str) -> Decimal:
+def _amount(text: str, budget: Budget) -> Decimal:
     try:
         amount = parse_usd(text)
     except ValueError:
         amount = Decimal(0)
-    if not 0 < amount <= _MOST:
-        raise click.BadParameter(f"{text!r}: expected a number above 0.", param_hint="AMOUNT")
+    is_whole = budget.measure == "cost" or amount == amount.to_integral_value()
+    if not 0 < amount <= _MOST or not is_whole:
+        kind = "number" if budget.measure == "cost" else "whole number"
+        raise click.BadParameter(f"{text!r}: expected a {kind} above 0, up to {_MOST:,}.", param_hint="AMOUNT")
     return amount

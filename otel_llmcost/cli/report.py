@@ -10,7 +10,7 @@ import click
 
 from otel_llmcost.cli import report_tables
 from otel_llmcost.cli.output import as_json, moment, print_csv, print_json, print_table
-from otel_llmcost.cli.period import EXPECTED, instant
+from otel_llmcost.cli.period import EXPECTED, span
 from otel_llmcost.cli.spent import STATUSES, Spending, Spent, spent
 from otel_llmcost.cli.tools import Tools
 from otel_llmcost.core.attribution import DIMENSIONS
@@ -45,7 +45,7 @@ def report(tools: Tools, by: tuple[GroupBy, ...], since: str, until: str | None,
     Fixed costs of the settings stand beside what the calls cost, shared among them, and never inside it.
     """
     now = tools.now()
-    start, end = instant(since, now, "--since"), instant(until, now, "--until") if until else now
+    start, end = span(since, until, now, "--since", "--until")
     found = spent(tools.store(), tools.settings.fixed_costs, by, since=start, until=end, now=now)
     rows = ordered(found.groups, by)
     if as_csv:

@@ -44,11 +44,12 @@ def stop(
 
     Patterns such as --agent 'crawl-*' are understood; several options must all fit.
     """
-    chosen: Mapping[Dimension, tuple[str, ...]] = {
-        name: (said,) for name in _OF if (said := patterns[name]) is not None
-    }
+    chosen: Mapping[Dimension, tuple[str]] = {name: (said,) for name in _OF if (said := patterns[name]) is not None}
     if bool(chosen) == everything:
         raise click.UsageError("Say which calls to stop, such as --agent scraper, or --all.")
+    for name, (pattern,) in chosen.items():
+        if not pattern.strip():  # a variable of a script that is not set: it would stop nothing, and say it did
+            raise click.BadParameter("it is empty, and would stop nothing.", param_hint=f"--{name}")
     now = tools.now()
     act = Act(
         act_id=new_id(now),

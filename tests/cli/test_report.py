@@ -33,6 +33,14 @@ def test_nobodys_name_moves_the_terminal(shell, command):
     assert not {"\x1b", "\r"} & set(result.stdout)
 
 
+def test_a_time_that_ends_before_it_begins_is_said(shell):
+    """It is no time in which nothing was spent."""
+    result = shell.run("report", "--since", "7d", "--until", "9d")
+
+    assert result.exit_code == 2
+    assert "2026-11-15 12:00 is not before 2026-11-13 12:00" in result.stderr
+
+
 def test_a_table_shows_shares_and_what_is_not_sure(spent):
     result = spent.run("report")
 
@@ -185,7 +193,7 @@ def test_days_come_in_their_order(spent):
         pytest.param("week", None, 5.0, id="week-from-monday"),
         pytest.param("month", None, 14.0, id="month"),
         pytest.param("2026-11-14", "2026-11-15", 9.0, id="dates"),
-        pytest.param("2026-11-14T13:00:00+01:00", "2026-11-14T12:00:00", 0, id="instants-in-zones"),
+        pytest.param("2026-11-14T13:00:00+01:00", "2026-11-14T12:00:01", 9.0, id="instants-in-zones"),
         pytest.param("year", "7d", 9.0, id="until-a-week-ago"),
     ],
 )

@@ -71,10 +71,16 @@ def test_a_stop_is_told_to_the_alert_channels_at_once(shell):
         pytest.param(("budgets", "raise", "al", "5", "--until", "8h"), 'perhaps "all" is meant', id="unknown-budget"),
         pytest.param(("budgets", "raise", "all", "0", "--until", "8h"), "expected a number above 0", id="nothing"),
         pytest.param(("budgets", "raise", "all", "much", "--until", "8h"), "expected a number above 0", id="word"),
+        pytest.param(("budgets", "raise", "all", "1e10", "--until", "8h"), "up to 1,000,000,000", id="too-much"),
+        pytest.param(("budgets", "raise", "rpm", "1.5", "--until", "8h"), "expected a whole number", id="half-a-call"),
+        pytest.param(
+            ("budgets", "raise", "all", "5", "--until", "soon"), "the end of the present one", id="no-end-time"
+        ),
+        pytest.param(("stop", "--agent", " "), "it is empty, and would stop nothing", id="empty-pattern"),
     ],
 )
 def test_wrong_use_is_said_with_what_would_be_right(shell, arguments, said):
-    shell.configure(BUDGET)
+    shell.configure(BUDGET + LIMIT)
 
     result = shell.run(*arguments)
 
@@ -120,6 +126,26 @@ def test_a_raise_of_one_balance_is_only_its_own(shell):
 
     found = json.loads(shell.run("budgets", "list", "--json").stdout)["balances"]
     assert {each["subject"]: each["limit_usd"] for each in found} == {"user=u-1": 10, "user=u-2": 5}
+
+
+@pytest.mark.parametrize(
+    ("terms", "subject", "said"),
+    [
+        pytest.param("", "user=u-1", "it has one balance for all: leave it out", id="one-balance"),
+        pytest.param('per = ["user"]', "u-1", "they are named user=…", id="name-alone"),
+        pytest.param('per = ["user"]', "team=x", "they are named user=…", id="another-dimension"),
+        pytest.param('per = ["team", "user"]', "user=u-1", "they are named team=…,user=…", id="half-of-it"),
+    ],
+)
+@pytest.mark.parametrize("command", ["raise all 5 --until 2h", "reset all --yes"])
+def test_a_balance_that_cannot_be_is_neither_raised_nor_reset(shell, command, terms, subject, said):
+    """Nothing would change, and nobody would hear of it."""
+    shell.configure(BUDGET + terms)
+
+    result = shell.run("budgets", *command.split(), "--subject", subject)
+
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.split())
 
 
 def test_a_limit_of_calls_is_raised_by_calls(shell):
