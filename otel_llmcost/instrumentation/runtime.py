@@ -19,6 +19,7 @@ from otel_llmcost.alerting.top import top_agents
 from otel_llmcost.config import Settings
 from otel_llmcost.core.alert import Alert, Channel
 from otel_llmcost.core.ledger import Charge
+from otel_llmcost.core.money import format_usd, from_nano
 from otel_llmcost.core.policy import Policy
 from otel_llmcost.core.prices import PriceBook
 from otel_llmcost.core.pricing import Pricing
@@ -157,7 +158,8 @@ class Runtime:
         self.driver.chores.close()
         with contained("finish at exit"):
             self.driver.end_all()
-            self.writer.flush(_EXIT_SECONDS)
+            if not self.writer.flush(_EXIT_SECONDS):
+                _tell_unwritten(self.writer.unwritten())
             self.dispatcher.close(_EXIT_SECONDS)
             if self.settings.summary:
                 sys.stderr.write(as_text(self.summary()) + "\n")
@@ -178,6 +180,11 @@ class Runtime:
         not_at_end(self.at_exit)
         self.at_exit()
         self.writer.close(_EXIT_SECONDS)
+
+
+def _tell_unwritten(charges: list[Charge]) -> None:
+    cost = format_usd(from_nano(sum(charge.cost_nano or 0 for charge in charges)))
+    logger.error("the store could not be written to the end: the ledger lacks %d calls for %s", len(charges), cost)
 
 
 def wrapper(sdk: ClientSdk, *, is_async: bool) -> ClientWrapper:

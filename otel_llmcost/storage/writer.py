@@ -15,6 +15,7 @@ from typing import cast
 
 from otel_llmcost.core.alert import Alert
 from otel_llmcost.core.budget import Grant, Refusal
+from otel_llmcost.core.ledger import Charge
 from otel_llmcost.errors import StoreBusyError, StoreError, UnstorableError
 from otel_llmcost.storage import fork
 from otel_llmcost.storage.base import AsyncStore, Hold, Posting, Store
@@ -212,6 +213,10 @@ class Writer:
             self._write_again()
             self._write_learned()
         return is_written
+
+    def unwritten(self) -> list[Charge]:
+        """Give the charges that the store does not have yet."""
+        return [posting.charge for posting in tuple(self._waiting) if posting.charge is not None]
 
     def keep_up(self) -> None:
         """Do the housekeeping: renew long calls, suspect those of dead processes, write what was learned."""

@@ -33,6 +33,7 @@ def test_without_a_store_budgets_hold_within_the_process(scene: Scene) -> None:
     assert done.stdout.split() == ["sent", "sent", "refused", "refused"], done.stderr
     assert done.stderr.count("the store is out of reach") == 1
     assert "for 2 calls" in done.stderr
+    assert "the ledger lacks 2 calls for $0.001500" in done.stderr
     assert "Traceback" not in done.stderr
 
 

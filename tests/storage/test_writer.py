@@ -364,6 +364,7 @@ def test_what_cannot_be_written_at_the_end_is_counted_as_lost() -> None:
     assert not desk.writer.close(0.5)
 
     assert desk.writer.lost == 1
+    assert [charge.cost_nano for charge in desk.writer.unwritten()] == [USD]
 
 
 @pytest.mark.parametrize("make", [MemoryStore, ShakyStore])
