@@ -35,6 +35,8 @@ class Known:
         """Budget → since when it counts as it does now."""
         self.owed: dict[str, Hold] = {}
         """Calls that were not taken in all slots of a cluster, and could not be released in the others yet."""
+        self.looked_at = 0
+        """How many balances of a cluster were looked at for calls that nobody else knows of."""
 
     def __contains__(self, key: BalanceKey) -> bool:
         return key in self._keys

@@ -1,8 +1,8 @@
 """How calls end in Redis: one script call for each, all sent at once.
 
 In a cluster its parts lie in different slots and are done in this order: the ledger, which says whether the charge is
-new; the balances, each of which knows what was booked on it; the register of calls under way. Whoever dies in between
-leaves something that trying again, or the reservation's expiry, puts right.
+new, with a note of what is to be done; the balances, each of which knows what was booked on it; the register of calls
+under way. Whoever dies in between leaves the note for others.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from otel_llmcost.storage.base import Posting
 from otel_llmcost.storage.redis_alerts import alert_of, template
 from otel_llmcost.storage.redis_balances import Known, claim_body, open_part
 from otel_llmcost.storage.redis_calls import Act, Call, Layout, Part, checked, index_part
+from otel_llmcost.storage.redis_halves import note_parts
 from otel_llmcost.storage.redis_ledger import charge_part
 from otel_llmcost.storage.redis_outbox import carry, outbox_part
 from otel_llmcost.storage.shared import Cell, alert_of_charge, book, drop_us, is_spent_anyway
@@ -28,7 +29,7 @@ from otel_llmcost.storage.shared import Cell, alert_of_charge, book, drop_us, is
 _BOOKED_FOR_US = timedelta(days=2) // timedelta(microseconds=1)
 """How long a balance in a cluster knows what was booked on it, for postings that are tried again."""
 _WHOLE = (frozenset({"charges", "claims", "index", "open", "outbox"}),)
-_STAGES = (frozenset({"charges"}), frozenset({"claims", "index"}), frozenset({"open"}))
+_STAGES = (frozenset({"charges", "notes"}), frozenset({"claims", "index"}), frozenset({"done", "open"}))
 
 
 @dataclass
@@ -80,6 +81,10 @@ def _ending(layout: Layout, known: Known, posting: Posting) -> _Ending:
         parts.append(open_part(layout, posting.reservation_id))
     if layout.is_split:
         head["is_split"] = True
+        if posting.claims:
+            elsewhere = layout.calls("settle", head, [part for part in parts if part.kind in _STAGES[1]])
+            shard = layout.shard(posting.reservation_id if charge is None else charge.charge_id)
+            parts += note_parts(layout, shard, elsewhere)
     else:
         parts.append(outbox_part(layout))
     return _Ending(posting, head, parts)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import cast
+from itertools import compress
+from typing import Any, cast
 
 from otel_llmcost.core.budget import BalanceKey
 from otel_llmcost.core.policy import micros
 from otel_llmcost.storage.redis_balances import FIELDS, Known, moving, open_part, pay
 from otel_llmcost.storage.redis_calls import Act, Call, Layout, Part, call_script, pairs
+from otel_llmcost.storage.redis_halves import mend, release_partly_taken
 from otel_llmcost.storage.shared import KEPT_DAYS
 from otel_llmcost.storage.wire import encode
 
@@ -47,6 +49,8 @@ def renew(layout: Layout, reservation_ids: Sequence[str], expires_at: datetime) 
 def expire(layout: Layout, known: Known, now: datetime) -> Act[int]:
     """Suspect the calls that gave no sign of life in time, and forget what is of no use any more."""
     yield from pay(layout, known)
+    if layout.is_split:
+        yield from mend(layout, known, now)
     now_us, count = str(micros(now)), 0
     for shard in layout.shards:
         is_more = True
@@ -98,19 +102,25 @@ def _forgive(layout: Layout, budget: str, subjects: Sequence[str], names: Sequen
 def _expire_some(layout: Layout, shard: int, now_us: str) -> Act[tuple[int, bool]]:
     """Suspect some calls; return how many, and whether there are more."""
     opened, registers = layout.of_shard(shard, "open", "opened")
+    over: list[str]
     (over,) = yield [Call(("ZRANGEBYSCORE", opened, "-inf", now_us, "LIMIT", 0, _AT_ONCE))]
     if not over:
         return 0, False
     (known,) = yield [Call(("HMGET", registers, *over))]
+    asked: list[list[Any]] = [json.loads(balances or "[]") for balances in known]
+    is_more = len(over) == _AT_ONCE
+    if layout.is_split:
+        are_whole = yield from release_partly_taken(layout, list(zip(over, asked, strict=True)))
+        over, asked = list(compress(over, are_whole)), list(compress(asked, are_whole))
     heads = [{"id": reservation_id, "to": "expired"} for reservation_id in over]
-    on_balances = [moving(layout, json.loads(balances or "[]")) for balances in known]
+    on_balances = [moving(layout, keys) for keys in asked]
     registered = [open_part(layout, reservation_id, now=now_us) for reservation_id in over]
     if not layout.is_split:
         moved = yield [
             layout.calls("move", head, [register, *parts])[0]
             for head, register, parts in zip(heads, registered, on_balances, strict=True)
         ]
-        return sum(moved), len(over) == _AT_ONCE
+        return sum(moved), is_more
     # The balances first: who dies in between leaves the call in the register, for the next to find.
     yield [call for head, parts in zip(heads, on_balances, strict=True) for call in layout.calls("move", head, parts)]
     moved = yield [layout.calls("move", head, [register])[0] for head, register in zip(heads, registered, strict=True)]
@@ -120,7 +130,7 @@ def _expire_some(layout: Layout, shard: int, now_us: str) -> Act[tuple[int, bool
         if not is_moved
         for call in layout.calls("move", {**head, "to": "held"}, parts)
     ]
-    return sum(moved), len(over) == _AT_ONCE
+    return sum(moved), is_more
 
 
 def _forget(layout: Layout, now_us: str) -> Act[None]:

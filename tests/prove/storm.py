@@ -33,6 +33,8 @@ WHOLE = ("global", "team", EACH_CALL)
 """Budgets that every call of a storm counts on."""
 _GRACE_SECONDS = 2.0
 """So long a store may still be away, or be away already, for agents that wait for connections."""
+_LOOKS_AFTER = 40
+"""Whoever keeps house in a cluster looks at some hundred balances at a time."""
 _LEASE_IS_OVER = timedelta(minutes=16)
 _BUDGETS = f"""
 [[budget]]
@@ -254,7 +256,8 @@ def _rage(
         pause.wait(1)
         said = agents.end()
     store = watch.store
-    store.expire(datetime.now(UTC) + _LEASE_IS_OVER)
+    for _ in range(_LOOKS_AFTER):
+        store.expire(datetime.now(UTC) + _LEASE_IS_OVER)
     seen = Seen(
         exchanges=watch.server.requests,
         fates=fates_of(agents.folder.glob("*.fates")),

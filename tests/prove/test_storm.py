@@ -30,17 +30,11 @@ def summed_up(found: Findings, done: list[str]) -> str:
     )
 
 
-_TWO_SLOTS = pytest.mark.xfail(
-    reason="no act of a cluster is one act over several slots: who is killed amid it leaves a part of it", strict=False
-)
-
-
 @pytest.mark.parametrize(
     ("kind", "on_store_error"),
     [
-        *((kind, "closed") for kind in WEATHERS if kind != "redis+cluster"),
+        *((kind, "closed") for kind in WEATHERS),
         ("redis", "open"),
-        pytest.param("redis+cluster", "closed", marks=_TWO_SLOTS),
     ],
     ids=lambda value: value,
 )

@@ -80,6 +80,9 @@ end
 for _, charge in ipairs(request.charges or {}) do
   state = insert(charge)
 end
+for _, note in ipairs(request.notes or {}) do
+  redis.call('HSET', KEYS[note.key], request.id, state .. '\n' .. note.text)
+end
 local is_new = state == 'new' or (request.is_split and state == 'mine')
 for _, claim in ipairs(request.claims or {}) do
   local held, is_held = give_back(place(claim))
@@ -97,5 +100,8 @@ for _, open in ipairs(request.open or {}) do
   redis.call('ZREM', KEYS[open.key], request.id)
   redis.call('ZREM', KEYS[open.key + 1], request.id)
   redis.call('HDEL', KEYS[open.key + 2], request.id)
+end
+for _, note in ipairs(request.done or {}) do
+  redis.call('HDEL', KEYS[note.key], request.id)
 end
 return {state, began, fired, due}
