@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from otel_llmcost.core.flow import Answer, Call, Failure
 from otel_llmcost.core.learned import Learned, learn, prior
 from otel_llmcost.core.ledger import Charge, ChargeStatus
+from otel_llmcost.core.listing import STANDARD
 from otel_llmcost.core.matching import says_less
 from otel_llmcost.core.outputs import Outputs
 from otel_llmcost.core.policy import Estimate
@@ -84,7 +86,10 @@ class Pricing:
         expected_nano: int | None = None
         worst_nano: int | None = None
         try:
-            rate = self._book.rate_at(call.provider, model or call.model, call.at, input_tokens=tokens, tier=call.tier)
+            if model is None:
+                rate = self._book.rate_at(call.provider, call.model, call.at, input_tokens=tokens, tier=call.tier)
+            else:
+                rate = self._assumed_rate(call.provider, model, call.at, tokens, tier=call.tier)
             if rate.meters:
                 usage = _metered(usage, rate, self._expected_time(call))
             expected, worst = self._output(call, rate.max_output_tokens)
@@ -99,6 +104,13 @@ class Pricing:
             expected_output_tokens=expected,
             worst_output_tokens=worst,
         )
+
+    def _assumed_rate(self, provider: str, model: str, at: datetime, tokens: int, *, tier: str = STANDARD) -> Rate:
+        """Find the rate of a model that a budget assumes: who sells what has no price need not sell that one."""
+        try:
+            return self._book.rate_at(provider, model, at, input_tokens=tokens, tier=tier)
+        except UnknownPriceError:
+            return self._book.rate_at("", model, at, input_tokens=tokens, tier=tier)
 
     def _output(self, call: Call, ceiling: int | None) -> tuple[int, int]:
         """Say how many tokens of output to expect, and how many at worst."""
@@ -137,7 +149,7 @@ class Pricing:
     def cost_at(self, model: str, charge: Charge) -> int | None:
         """Price a charge's usage at another model's rate, in nano-USD; None: that one has no price either."""
         try:
-            rate = self._book.rate_at(charge.provider, model, charge.at, input_tokens=charge.usage.input_tokens)
+            rate = self._assumed_rate(charge.provider, model, charge.at, charge.usage.input_tokens)
             return cost_nano(charge.usage, rate)[0]
         except UnknownPriceError:
             return None

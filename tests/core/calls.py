@@ -83,7 +83,7 @@ def model(name: str, *, most: int | None = 1000, **tiers: Mapping[Unit, int]) ->
 
 
 def book() -> PriceBook:
-    """Make a book of three models; m costs 1 and 2 USD per million, half of it in a batch."""
+    """Make a book of a few models; m costs 1 and 2 USD per million, half of it in a batch, m-large is known by name."""
     models = [
         model(
             "m",
@@ -94,9 +94,9 @@ def book() -> PriceBook:
         model("m-boundless", most=None, standard={"input_tokens": 1, "output_tokens": 2}),
         model("embed", standard={"input_tokens": 1}),
     ]
-    nobody = NameRule()
+    nobody, large = NameRule(), NameRule(equals=frozenset({"m-large"}))
     return PriceBook(
-        [Provider(provider="acme", names=nobody, sells=nobody, resells=(), listings=lambda: models)], source="test 1"
+        [Provider(provider="acme", names=nobody, sells=large, resells=(), listings=lambda: models)], source="test 1"
     )
 
 

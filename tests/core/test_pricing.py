@@ -46,6 +46,16 @@ def test_an_estimate_is_what_a_call_will_likely_and_at_most_cost(facts, expected
     assert estimate.input_tokens == 1000
 
 
+def test_who_sells_a_call_without_a_price_need_not_sell_the_model_that_is_assumed():
+    """A server of one's own, priced as if its answers came from a provider."""
+    asked = call(provider="house", model=WITHOUT_PRICE)
+    spent = charge(provider="house", requested_model=WITHOUT_PRICE)
+
+    assert pricing().estimate(asked, "m-large").expected_nano == 20_000_000
+    assert pricing().cost_at("m-large", spent) is not None
+    assert pricing().estimate(asked, WITHOUT_PRICE).expected_nano is None
+
+
 def test_a_call_can_be_estimated_at_another_models_price():
     estimate = pricing().estimate(call(model=WITHOUT_PRICE), "m-large")
 
