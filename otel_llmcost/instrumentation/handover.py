@@ -71,7 +71,7 @@ def _start(wrapped: Callable[..., Any], started: Any, args: tuple[Any, ...], kwa
     with contained("carry attribution to a thread or process"):
         tags = _said.now()
         if tags:
-            setattr(started, _MARK, dict(tags))
+            setattr(started, _MARK, tags)
     return wrapped(*args, **kwargs)
 
 
@@ -80,7 +80,7 @@ def _bootstrap(wrapped: Callable[..., Any], started: Any, args: tuple[Any, ...],
     with contained("take over attribution in a thread or process"):
         tags: Mapping[Dimension, str] | None = getattr(started, _MARK, None)
         if tags:
-            otel_context.attach(baggage.with_only(tags))
+            otel_context.attach(_for(tags))
     return wrapped(*args, **kwargs)
 
 

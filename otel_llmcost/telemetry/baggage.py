@@ -86,13 +86,13 @@ def _carrying(ctx: Context, entries: dict[str, object]) -> Context:
 
 
 def _read(ctx: Context) -> _Read:
-    global _last  # noqa: PLW0603 -- calls in one `with attribute(...)` carry the very same baggage, so it is read once
+    """Read a context's baggage, once: calls in one `with attribute(...)`, or in one thread, carry the very same."""
     carried = ctx.get(_BAGGAGE_KEY)
     if not carried:
         return _NOTHING
-    last = _last
-    if carried is last[0]:
-        return last
+    known = _known.get(id(carried))
+    if known is not None and known[0] is carried:
+        return known
     found: dict[Dimension, str] = {}
     others: dict[str, object] = {}
     for name, value in baggage.get_all(ctx).items():
@@ -101,8 +101,10 @@ def _read(ctx: Context) -> _Read:
             others[name] = value
         elif value and (name == TAGS[dimension] or dimension not in found):
             found[dimension] = str(value)[:MOST_CHARACTERS]
-    _last = carried, found, others  # the API never changes a baggage in place
-    return _last
+    if len(_known) >= _MOST_KNOWN:
+        _known.clear()
+    known = _known[id(carried)] = carried, found, others  # the API never changes a baggage in place
+    return known
 
 
 # The API's own keys are made at random in each process; a context that holds nothing else tells them.
@@ -111,5 +113,7 @@ def _read(ctx: Context) -> _Read:
 _Read = tuple[object, Mapping[Dimension, str], Mapping[str, object]]
 """A baggage as the context holds it, the tags in it, and what of it is not ours."""
 _W3C = W3CBaggagePropagator()
+_MOST_KNOWN = 256
 _NOTHING: _Read = (None, {}, {})
-_last = _NOTHING
+_known: dict[int, _Read] = {}
+"""Of what is carried in this process; each is kept beside its id, so that no other has that."""
