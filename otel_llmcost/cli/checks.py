@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Literal
 
-from otel_llmcost.cli.config import undeliverable
+from otel_llmcost.cli.config import undeliverable, unpriceable
 from otel_llmcost.cli.output import moment, usd
 from otel_llmcost.cli.tools import Tools
 from otel_llmcost.config import Settings
@@ -54,7 +54,7 @@ def settings(tools: Tools) -> Iterator[Check]:
         yield Check("note", "no llmcost.toml here or in the user's folder, and none named by OTEL_LLMCOST_CONFIG")
     else:
         yield Check("ok", f"{said.config_path}: {_counted(said)}")
-    for problem in (*map(str, said.problems), *undeliverable(said)):
+    for problem in (*map(str, said.problems), *undeliverable(said), *unpriceable(tools)):
         yield Check("problem", problem)
     for notice in said.notices:
         yield Check("note", notice)
@@ -65,7 +65,10 @@ def settings(tools: Tools) -> Iterator[Check]:
 def store(tools: Tools) -> Iterator[Check]:
     """Read and write the store."""
     url = tools.settings.store
-    tools.store().expire(tools.now())
+    now = tools.now()
+    tools.store().expire(now)
+    if not url.startswith("http"):  # whoever asks a server may have no right to write
+        tools.store().lead("doctor", "doctor", now, now)
     yield Check("ok", f"{url} can be read and written; {tools.store().open_reservations()} calls are under way")
     if url.startswith("memory:"):
         yield Check("warning", "memory:// is each process's own, and gone when it ends")
@@ -116,10 +119,14 @@ def decisions(tools: Tools) -> Iterator[Check]:
 
 def alerts(tools: Tools) -> Iterator[Check]:
     """Look for alerts that did not arrive."""
-    found = Counter(each.state for each in tools.store().deliveries(most=_MOST_DELIVERIES))
+    deliveries = tools.store().deliveries(most=_MOST_DELIVERIES)
+    found = Counter(each.state for each in deliveries)
     yield Check("ok", f"{found['delivered']:,} alerts delivered, {found['pending']:,} to be delivered")
     if found["dead"]:
         yield Check("problem", f"{found['dead']:,} alerts were given up: see `otel-llmcost alerts list --state dead`")
+    failing = {each.channel: each.problem for each in reversed(deliveries) if each.state == "pending" and each.problem}
+    for channel, problem in failing.items():
+        yield Check("warning", f"nothing arrives at {channel!r}, it is tried again: {problem}")
     if not tools.settings.channels:
         yield Check("note", "no alert channel: marks that are reached are only logged")
 

@@ -4,12 +4,14 @@ import json
 import socket
 import sys
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from otel_llmcost.cli import surroundings
 from otel_llmcost.cli.doctor import AREAS
+from otel_llmcost.errors import StoreError
+from otel_llmcost.storage.memory import MemoryStore
 from tests.cli.conftest import NOW, texts
 
 
@@ -138,6 +140,51 @@ def test_alerts_that_were_given_up_are_a_problem(shell):
     shell.store.finish_delivery(replace(taken[0], state="dead", attempts=36))
 
     assert texts(shell, "alerts", "problem") == ["1 alerts were given up: see `otel-llmcost alerts list --state dead`"]
+
+
+def test_a_channel_at_which_nothing_arrives_is_a_warning(shell):
+    """It is found out before the last attempt, a day later."""
+    shell.configure(
+        '[[budget]]\nname = "b"\nlimit = 1\nwindow = "day"\n[[alert]]\nname = "ops"\nurl = "https://h.example"'
+    )
+    shell.spend("1")
+    (taken, *_) = shell.store.claim_deliveries(shell.settings.channels, NOW, lease=timedelta(seconds=1))
+    shell.store.finish_delivery(replace(taken, attempts=1, problem="answered 404 Not Found"))
+
+    said = texts(shell, "alerts", "warning")
+
+    assert said == ["nothing arrives at 'ops', it is tried again: answered 404 Not Found"]
+
+
+class FullStore(MemoryStore):
+    """Can be read, and takes nothing more."""
+
+    def lead(self, duty: str, holder: str, now: datetime, until: datetime) -> bool:
+        raise StoreError("the disk is full")
+
+
+def test_a_store_that_cannot_be_written_is_a_problem(shell):
+    """Reading alone finds nothing of it."""
+    shell.store = FullStore()
+
+    assert texts(shell, "store", "problem") == ["the disk is full"]
+
+
+@pytest.mark.parametrize(
+    ("terms", "said"),
+    [
+        pytest.param("", ['budget "b": no model is called "gpt-4o-mimi", perhaps "gpt-4o-mini" is meant'], id="nobody"),
+        pytest.param('[[price]]\nprovider = "house"\nmodel = "gpt-4o-mim*"\ninput = 1\noutput = 1', [], id="ones-own"),
+    ],
+)
+def test_a_budget_that_assumes_a_model_without_a_price_is_a_problem(shell, terms, said):
+    """It would count nothing of the calls that it is to hold."""
+    shell.configure(f'[[budget]]\nname = "b"\nlimit = 1\nwindow = "day"\nunpriced = "assume:gpt-4o-mimi"\n{terms}')
+
+    result = shell.run("config", "check", "--json")
+
+    assert [problem.split(" in the price book")[0] for problem in json.loads(result.stdout)["problems"]] == said
+    assert len(texts(shell, "settings", "problem")) == len(said)
 
 
 @pytest.mark.parametrize("names", ["llmcost", "redis, llmcost", "*"])

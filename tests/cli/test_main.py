@@ -57,7 +57,7 @@ def test_a_store_that_cannot_be_opened_is_one_line_of_error(real, tmp_path, comm
 
 
 def test_a_store_nobody_knows_is_one_line_of_error(real):
-    result = real("--store", "redis://localhost", "report")
+    result = real("--store", "mysql://localhost", "report")
 
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: store: ")
