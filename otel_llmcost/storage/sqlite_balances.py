@@ -259,11 +259,11 @@ def _keep(cursor: Cursor, hold: Hold) -> bool:
     """Write down a reservation; False: it is there already."""
     expires_us, claims, kept = micros(hold.expires_at), hold.claims, 0
     for place in range(0, len(claims), _TOGETHER):
+        some = claims[place : place + _TOGETHER]
         values: list[object] = []
-        for claim in claims[place : place + _TOGETHER]:
+        for claim in some:
             values += (hold.reservation_id, *claim.key, claim.amount_nano, claim.exposure_nano, expires_us)
-        rows = ", ".join([_KEPT] * (len(values) // _KEPT.count("?")))
-        kept += cursor.execute(_KEEP + rows, values).rowcount
+        kept += cursor.execute(_KEEP + ", ".join([_KEPT] * len(some)), values).rowcount
     return kept == len(claims)
 
 
