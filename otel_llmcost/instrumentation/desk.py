@@ -46,8 +46,7 @@ class Desk:
             answer = self.writer.reserve(hold, tell=tell)
         except StoreError as error:
             return self._without_store(hold, policy, error)
-        if self.outage.is_on:
-            self.outage.is_over()
+        self._answered(hold)
         return answer
 
     async def areserve(self, hold: Hold, policy: Policy, *, tell: bool) -> Refusal | Grant | None:
@@ -60,8 +59,7 @@ class Desk:
             answer = await self._areserve(hold, tell=tell)
         except StoreError as error:
             return self._without_store(hold, policy, error)
-        if self.outage.is_on:
-            self.outage.is_over()
+        self._answered(hold)
         return answer
 
     def book(self, posting: Posting) -> None:
@@ -81,6 +79,12 @@ class Desk:
         claims = self.unsure.pop(reservation_id, None)
         if claims is not None and self.writer.waiting < _MOST_UNSURE:
             self.writer.release(_nothing_of(reservation_id, claims))
+
+    def _answered(self, hold: Hold) -> None:
+        if self.outage.is_on:
+            self.outage.is_over()
+        if self.unsure:
+            self.unsure.pop(hold.reservation_id, None)
 
     def _without_store(self, hold: Hold, policy: Policy, error: StoreError) -> Refusal | Grant | None:
         self.unsure[hold.reservation_id] = hold.claims

@@ -188,6 +188,21 @@ def test_a_call_that_goes_on_without_the_store_keeps_what_the_store_took() -> No
     desk.writer.close()
 
 
+def test_a_call_that_waits_until_the_store_answers_keeps_what_it_holds() -> None:
+    books, desk = mute_desk(on_store_error="closed")
+    hold = books.hold(4)
+    with pytest.raises(BudgetExceededError):
+        desk.reserve(hold, books.policy, tell=False)
+    books.store.is_away = False
+    desk.reserve(hold, books.policy, tell=True)
+
+    desk.let_go(hold.reservation_id)
+    desk.writer.flush(5)
+
+    assert books.balance("b").reserved_nano == 4 * USD
+    desk.writer.close()
+
+
 async def test_what_was_taken_unseen_for_a_task_that_is_cancelled_is_released() -> None:
     books, desk = mute_desk()
     hold, asked = books.hold(4), asyncio.get_running_loop().create_future()
