@@ -74,7 +74,7 @@ def test_a_stop_holds_in_all_processes_within_a_second(
             for _ in range(_PROCESSES):
                 agents.start()
             agents.wait()
-            for _ in range(max(size.rounds // 5, 2)):
+            for _ in range(max(size.rounds // 5, 1)):
                 server.clear()
                 server.wait_for(_PROCESSES * 20, 60)
                 began = time.time()
