@@ -106,8 +106,10 @@ def one_of(choices: tuple[T, ...]) -> Kind[T]:
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip() or not value.isprintable():
+    if not isinstance(value, str) or not value.strip():
         raise WrongValueError(value)
+    if not value.isprintable():
+        raise WrongValueError(value, problem="has characters that cannot be printed")  # they are not printed either
     return value
 
 

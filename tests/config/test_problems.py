@@ -62,6 +62,12 @@ def budget(line: str) -> str:
             'name = " "', f'name: found " "; {NOT_ENFORCED} (expected a text that is not empty)', False, id="no-name"
         ),
         pytest.param(
+            'name = "a\\u001b[2J"',
+            f"name: has characters that cannot be printed; {NOT_ENFORCED} (expected a text that is not empty)",
+            False,
+            id="name-that-moves-the-terminal",
+        ),
+        pytest.param(
             'window = "dayly"', f'window: found "dayly"; {NOT_ENFORCED} (expected {WINDOW})', False, id="window"
         ),
         pytest.param(
