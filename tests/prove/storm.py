@@ -245,7 +245,7 @@ def _rage(
         until, pause = time.monotonic() + seconds, threading.Event()
         disturb = itertools.cycle(weather.disturb or [None])
         while time.monotonic() < until:
-            pause.wait(agents.chance.uniform(0.2, 1.0))
+            pause.wait(agents.chance.uniform(0.5, 2.5))
             what = next(disturb)
             if what is not None:
                 began = time.time()

@@ -13,7 +13,7 @@ from tests.prove.sizes import Size
 from tests.prove.storm import rage
 from tests.prove.weathers import WEATHERS
 
-_USD_PER_SECOND = 0.06
+_USD_PER_SECOND = 0.03
 """What agents would spend; the limit is to be reached before the end."""
 
 
