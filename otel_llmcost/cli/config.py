@@ -53,7 +53,7 @@ def unpriceable(tools: Tools) -> list[str]:
     sellers = {"", *(sold.provider for sold in book.models()), *(row.provider for row in book.overrides)}
     names = tuple({sold.model for sold in book.models()})
     return [
-        f'budget "{name}": {unknown("model", model, names)} in the price book; calls without a price count nothing'
+        f'budget "{name}": {unknown("model of the price book", model, names)}; calls without a price count nothing'
         for name, model in assumed.items()
         if all(book.find(seller, model) is None for seller in sellers)
     ]

@@ -173,7 +173,11 @@ def test_a_store_that_cannot_be_written_is_a_problem(shell):
 @pytest.mark.parametrize(
     ("terms", "said"),
     [
-        pytest.param("", ['budget "b": no model is called "gpt-4o-mimi", perhaps "gpt-4o-mini" is meant'], id="nobody"),
+        pytest.param(
+            "",
+            ['budget "b": no model of the price book is called "gpt-4o-mimi", perhaps "gpt-4o-mini" is meant'],
+            id="nobody",
+        ),
         pytest.param('[[price]]\nprovider = "house"\nmodel = "gpt-4o-mim*"\ninput = 1\noutput = 1', [], id="ones-own"),
     ],
 )
@@ -183,7 +187,7 @@ def test_a_budget_that_assumes_a_model_without_a_price_is_a_problem(shell, terms
 
     result = shell.run("config", "check", "--json")
 
-    assert [problem.split(" in the price book")[0] for problem in json.loads(result.stdout)["problems"]] == said
+    assert [problem.split(";")[0] for problem in json.loads(result.stdout)["problems"]] == said
     assert len(texts(shell, "settings", "problem")) == len(said)
 
 
