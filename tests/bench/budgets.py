@@ -165,20 +165,22 @@ The same with each call for another user, whom nobody saw before, which is named
 
 {markdown(["", "memory"], users)}
 
-{promise("five budgets that match of ten", counts, (10, 5), (10, 1), 2)}
-{promise("a hundred budgets that match nothing", counts, (100, 0), (1, 0), 1.01)}
+{promise("five budgets that match of ten", counts, "sqlite", ((10, 5), (10, 1)), 2)}
+{promise("a hundred budgets that match nothing", counts, "memory", ((100, 0), (1, 0)), 1.01)}
+
+Lines that should be alike differ by up to 4 % on SQLite, whose writer wakes when it may, and by up to 2 % in memory.
 
 {END}"""
 
 
 def promise(
-    what: str, counts: dict[Case | None, float], these: tuple[int, int], those: tuple[int, int], bound: float
+    what: str, counts: dict[Case | None, float], store: str, pair: Sequence[tuple[int, int]], bound: float
 ) -> str:
     """Return a promise beside what was measured: what some budgets add to a call as a multiple of what one adds."""
-    bare = counts[None]
-    found = (counts[Case(*these, "sqlite")] - bare) / (counts[Case(*those, "sqlite")] - bare)
-    verdict = "kept" if found <= bound else "**not kept**"
-    return f"- On SQLite, {what} add {found:.2f} times what one such adds; promised are at most {bound:g}: {verdict}."
+    these, those = (counts[Case(*each, store)] - counts[None] for each in pair)
+    verdict = "kept" if these <= bound * those else "**not kept**"
+    times = f"{these / those:.2f} times what one such adds"
+    return f"- On {store}, {what} add {times}; promised are at most {bound:g}: {verdict}."
 
 
 def kept(page: str) -> str:
