@@ -158,7 +158,7 @@ def check_subject(budget: Budget, subject: str | None) -> None:
     if subject is None:
         return
     parts = subject.split(",") if len(budget.counted_by) > 1 else [subject]
-    if [each.partition("=")[0] for each in parts] != list(budget.counted_by) or not budget.counted_by:
+    if [each.partition("=")[0] for each in parts] != list(budget.counted_by):
         example = ",".join(f"{dimension}=…" for dimension in budget.counted_by)
         known = f"they are named {example}" if example else "it has one balance for all: leave it out"
         raise click.BadParameter(f"budget {budget.name!r} has no balance {subject!r}; {known}.", param_hint="--subject")
