@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from examples.provider_server import ProviderServer
 from examples.provider_server.log import Exchange
 from otel_llmcost.core.budget import Balance, Budget
 from otel_llmcost.core.ledger import Charge
@@ -47,9 +48,26 @@ def is_told_whole(exchange: Exchange) -> bool:
     return exchange.is_complete and kind_of(name_of(exchange)) in {"plain", "stream"}
 
 
-def served_nano(exchanges: Iterable[Exchange]) -> int:
-    """Add up what is sure to be charged at least for what was served so far."""
-    return sum(price_nano(each) for each in exchanges if each.usage is not None and is_told_whole(each))
+class Served:
+    """Adds up what is sure to be charged at least for what was served so far."""
+
+    def __init__(self, server: ProviderServer) -> None:
+        self._server = server
+        self._seen = 0
+        self._under_way: list[Exchange] = []
+        self._nano = 0
+
+    def nano(self) -> int:
+        arrived = self._server.requests
+        under_way = [*self._under_way, *arrived[self._seen :]]
+        self._seen = len(arrived)
+        self._under_way = []
+        for each in under_way:
+            if not each.is_complete or each.usage is None:
+                self._under_way.append(each)
+            elif is_told_whole(each):
+                self._nano += price_nano(each)
+        return self._nano
 
 
 def fates_of(files: Iterable[Path]) -> dict[str, str]:

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +24,7 @@ from otel_llmcost.core.budget import Budget
 from otel_llmcost.errors import StoreError
 from otel_llmcost.storage import open_store
 from otel_llmcost.storage.base import Store
-from tests.prove.oracle import EACH_CALL, Books, Findings, Seen, fates_of, is_within, judge, served_nano
+from tests.prove.oracle import EACH_CALL, Books, Findings, Seen, Served, fates_of, is_within, judge
 from tests.real.servers import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -78,7 +79,6 @@ output = 10.00
 class Weather:
     """What is done to a store, one thing after the other, and how long each lasts."""
 
-    name: str
     agents_url: str
     """As agents reach the store."""
     our_url: str
@@ -171,6 +171,7 @@ class Watch:
         self.away = 0
         self.wrong: list[str] = []
         self.store, self.server = store, server
+        self._served = Served(server)
         self._budgets = [budget for budget in budgets if budget.name != EACH_CALL]
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -185,7 +186,7 @@ class Watch:
 
     def _run(self) -> None:
         while not self._is_over.wait(0.05):
-            served = served_nano(self.server.requests)  # before the balances: what was served until then is in them
+            served = self._served.nano()  # before the balances: what was served until then is in them
             now = datetime.now(UTC)
             try:
                 found = self.store.balances([(budget, budget.window.at(now)) for budget in self._budgets])
@@ -243,15 +244,16 @@ def _rage(
     with watch:
         agents.wait()
         until, pause = time.monotonic() + seconds, threading.Event()
-        disturb = itertools.cycle(weather.disturb or [None])
+        disturb = itertools.cycle(weather.disturb or (_nothing,))
         while time.monotonic() < until:
             pause.wait(agents.chance.uniform(0.5, 2.5))
-            what = next(disturb)
-            if what is not None:
-                began = time.time()
-                done.append(what(agents.chance))
-                away.append((began - _GRACE_SECONDS, time.time() + _GRACE_SECONDS))
-            done.append(agents.kill_one())
+            began = time.time()
+            with ThreadPoolExecutor(1) as pool:
+                disturbed = pool.submit(next(disturb), random.Random(agents.chance.random()))
+                pause.wait(agents.chance.uniform(0.0, 0.5))
+                done.append(agents.kill_one())  # amid it
+            done.append(disturbed.result())
+            away.append((began - _GRACE_SECONDS, time.time() + _GRACE_SECONDS))
         agents.wait()
         pause.wait(1)
         said = agents.end()
@@ -273,4 +275,8 @@ def _rage(
         found.check(each["is_written"] and not each["lost"], f"{name} could not write all it had: {each}")
     for fate in seen.fates.values():
         found.figures[f"calls {' '.join(fate.split('(')[0].split(' ')[:2])}"] += 1
-    return found, done
+    return found, [what for what in done if what]
+
+
+def _nothing(_chance: random.Random) -> str:
+    return ""

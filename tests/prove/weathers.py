@@ -21,7 +21,7 @@ _LAST = Event()
 def over_sqlite(folder: Path) -> Iterator[Weather]:
     """A file knows no weather but the kills of those who write it."""
     url = f"sqlite://{folder}/ledger.db"
-    yield Weather("sqlite", url, url)
+    yield Weather(url, url)
 
 
 @contextmanager
@@ -35,7 +35,6 @@ def over_redis(folder: Path) -> Iterator[Weather]:
             return f"CLIENT PAUSE {milliseconds}"
 
         yield Weather(
-            "redis",
             f"redis://{proxy.place}",
             f"redis://{node.place}?timeout=5",
             (*_network(proxy), _paused(node), client_pause, _restarted(node)),
@@ -49,7 +48,7 @@ def over_sentinel(folder: Path) -> Iterator[Weather]:
         def failover(chance: random.Random) -> str:
             return found.fail_over()
 
-        yield Weather("redis+sentinel", found.url, f"{found.url}?timeout=5", (failover,))
+        yield Weather(found.url, f"{found.url}?timeout=5", (failover,))
 
 
 @contextmanager
@@ -63,7 +62,7 @@ def over_cluster(folder: Path) -> Iterator[Weather]:
         def one_restarted(chance: random.Random) -> str:
             return _restarted(chance.choice(masters))(chance)
 
-        yield Weather("redis+cluster", url, f"{url}?timeout=5", (one_paused, one_restarted))
+        yield Weather(url, f"{url}?timeout=5", (one_paused, one_restarted))
 
 
 @contextmanager
@@ -71,7 +70,7 @@ def over_https(folder: Path) -> Iterator[Weather]:
     with budget_api(folder / "api") as api, Proxy(api.port) as proxy:
         disturb = (*_network(proxy), _paused(api), _restarted(api))
         # Looked at from behind: the server believes nobody who says that time has passed.
-        yield Weather("https", f"http://{proxy.place}", f"sqlite://{folder}/api/served.db", disturb)
+        yield Weather(f"http://{proxy.place}", f"sqlite://{folder}/api/served.db", disturb)
 
 
 WEATHERS = {
