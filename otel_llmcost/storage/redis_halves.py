@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from otel_llmcost.core.budget import BalanceKey
 from otel_llmcost.storage.redis_balances import Known, moving, open_part
-from otel_llmcost.storage.redis_calls import Act, Call, Layout, Part, call_script
+from otel_llmcost.storage.redis_calls import Act, Call, Layout, Part, call_script, index_part
 from otel_llmcost.storage.redis_outbox import carry
 from otel_llmcost.storage.wire import encode
 
 _UNREGISTERED_FOR = timedelta(minutes=15)
 """So old is a call of which nobody knows but a balance, before it is released: as old as one that is given up."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BALANCES_AT_ONCE = 500
 _ID_DIGITS = 12
 """Of a UUIDv7: when it was made, in milliseconds since 1970."""
@@ -65,6 +66,15 @@ def release_partly_taken(layout: Layout, found: Sequence[tuple[str, Sequence[Seq
         if not is_whole:
             yield from _release(layout, reservation_id, keys)
     return are_whole
+
+
+def index_again(layout: Layout, keys: Sequence[Sequence[Any]], now_us: int) -> Act[None]:
+    """Enter balances among those that are read and forgotten, which whoever began them may not have come to."""
+    found = [BalanceKey(*key) for key in keys]
+    drops = (yield [Call(("HGET", layout.of_balance(key)[0], f"{key.bucket_us}:drop")) for key in found]) or []
+    at = _EPOCH + timedelta(microseconds=now_us)
+    parts = [index_part(layout, key, int(drop), at) for key, drop in zip(found, drops, strict=True) if drop is not None]
+    yield layout.calls("index", {}, parts)
 
 
 def _release(layout: Layout, reservation_id: str, keys: Sequence[Sequence[Any]]) -> Act[None]:

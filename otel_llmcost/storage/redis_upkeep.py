@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from itertools import compress
+from itertools import chain, compress
 from typing import Any, cast
 
 from otel_llmcost.core.budget import BalanceKey
 from otel_llmcost.core.policy import micros
 from otel_llmcost.storage.redis_balances import FIELDS, Known, moving, open_part, pay
 from otel_llmcost.storage.redis_calls import Act, Call, Layout, Part, call_script, pairs
-from otel_llmcost.storage.redis_halves import mend, release_partly_taken
+from otel_llmcost.storage.redis_halves import index_again, mend, release_partly_taken
 from otel_llmcost.storage.shared import KEPT_DAYS
 from otel_llmcost.storage.wire import encode
 
@@ -112,6 +112,7 @@ def _expire_some(layout: Layout, shard: int, now_us: str) -> Act[tuple[int, bool
     if layout.is_split:
         are_whole = yield from release_partly_taken(layout, list(zip(over, asked, strict=True)))
         over, asked = list(compress(over, are_whole)), list(compress(asked, are_whole))
+        yield from index_again(layout, list(chain.from_iterable(asked)), int(now_us))
     heads = [{"id": reservation_id, "to": "expired"} for reservation_id in over]
     on_balances = [moving(layout, keys) for keys in asked]
     registered = [open_part(layout, reservation_id, now=now_us) for reservation_id in over]

@@ -154,3 +154,14 @@ def test_some_balances_are_looked_at_each_time(books: Books, monkeypatch: pytest
         books.store.expire(books.now + _LATER)
 
     assert [books.balance(name).reserved_nano for name in ("a", "b")] == [0, 0]
+
+
+def test_a_balance_that_nobody_lists_is_listed_once_its_call_is_given_up(books: Books) -> None:
+    """Its first call died while the node with the list was away."""
+    hold = books.hold(3)
+    calls = next(balances.reserve(books.store._layout, books.store._known, hold, tell=True))
+    books.store._do(once([call for call in calls if b'"index"' not in call.words[-1]]))
+
+    books.store.expire(books.now + _LATER)
+
+    assert [books.balance(name).suspected_nano for name in ("a", "b")] == [3 * USD, 3 * USD]
