@@ -140,16 +140,19 @@ class RefusedError(LLMCostError):
         """Seconds until the window ends; None: waiting does not help."""
 
     @classmethod
-    def stopped(cls, *, scope: str, by: str, reason: str) -> RefusedError:
+    def stopped(
+        cls, *, scope: str, by: str, reason: str, until: datetime | None, retry_after_seconds: float | None
+    ) -> RefusedError:
         """Refuse a call that somebody has stopped."""
         why = f": {reason}" if reason else ""
+        end = f" until {until:%Y-%m-%d %H:%M %Z}" if until is not None else ""
         return cls(
-            f"{scope or 'all calls'} stopped by {by}{why}; the call was not sent",
+            f"{scope or 'all calls'} stopped by {by}{end}{why}; the call was not sent",
             name="stop",
             scope=scope,
             limit=Decimal(0),
             balance=Decimal(0),
-            retry_after_seconds=None,
+            retry_after_seconds=retry_after_seconds,
         )
 
 

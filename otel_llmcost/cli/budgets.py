@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -21,6 +22,7 @@ from otel_llmcost.core.alert import level_at
 from otel_llmcost.core.budget import Balance, Budget, Measure, Status, projection, status, to_units
 from otel_llmcost.core.money import from_nano
 from otel_llmcost.core.window import Life
+from otel_llmcost.errors import StoreError
 from otel_llmcost.storage.base import Store
 
 AT_RISK = 3
@@ -109,14 +111,15 @@ def show(tools: Tools, name: str, as_json: bool) -> None:
 @click.pass_obj
 def reset(tools: Tools, name: str, subject: str | None, reason: str, by: str | None, yes: bool, as_json: bool) -> None:
     """Set what was spent of a budget to 0 and re-arm its alerts; the ledger keeps every charge."""
-    check_subject(named(tools.settings, name), subject)
+    budget = named(tools.settings, name)
+    check_subject(budget, subject)
     which = f"budget {name!r}" if subject is None else f"budget {name!r} of {subject}"
     if not yes:
         click.confirm(f"Set {which} in {tools.settings.store} to 0?", abort=True, err=True)
-    now, count = tools.now(), tools.store().reset(name, subject)
-    tools.store().act(
-        Act(act_id=new_id(now), at=now, kind="reset", by=who(by), reason=reason, budget=name, subject=subject)
-    )
+    now, store = tools.now(), tools.store()
+    store.adopt([budget], now)  # what counts from the ledger later would undo it
+    count = store.reset(name, subject)
+    store.act(Act(act_id=new_id(now), at=now, kind="reset", by=who(by), reason=reason, budget=name, subject=subject))
     if as_json:
         print_json({"budget": name, "subject": subject, "reset": count})
     else:
@@ -131,6 +134,8 @@ def drawn(found: Sequence[Standing]) -> Table:
 def standings(store: Store, wanted: Sequence[Budget], now: datetime) -> list[Standing]:
     """Read the balances of budgets, fullest first."""
     by_name = {budget.name: budget for budget in wanted}
+    with suppress(StoreError):  # who may only read sees what is counted so far
+        store.adopt(wanted, now)
     controls = in_force(store.acts_in_force(now), now)
     balances = store.balances([(budget, budget.window.at(now)) for budget in wanted])
     return [Standing(by_name[balance.budget], controls.lifted(balance, now), now) for balance in balances]

@@ -57,6 +57,7 @@ def _looked(tools: Tools) -> list[Alert]:
 def _look(tools: Tools) -> list[Alert]:
     now, store = tools.now(), tools.store()
     store.expire(now)
+    store.adopt(tools.settings.budgets, now)
     policy = Policy(tools.settings.budgets, now, in_force(store.acts_in_force(now), now))
     fired = look(store, policy, tools.settings.anomalies, now)
     dispatcher = Dispatcher(

@@ -274,7 +274,13 @@ class Driver:
         if self.policy.controls.stops:
             stop = self.policy.controls.stop_of(turn.call.tags, turn.call.at)
             if stop is not None:
-                raise RefusedError.stopped(scope=str(stop.scope), by=stop.by, reason=stop.reason)
+                raise RefusedError.stopped(
+                    scope=str(stop.scope),
+                    by=stop.by,
+                    reason=stop.reason,
+                    until=stop.until,
+                    retry_after_seconds=None if stop.until is None else (stop.until - turn.call.at).total_seconds(),
+                )
 
     def _hold(self, step: Reserve) -> Hold:
         call = step.call

@@ -105,7 +105,7 @@ class Oversight:
             self._change(settings, now)
         elif self._count_again_at is not None and now >= self._count_again_at:
             self._count_again_at = None
-            self.store.adopt(self.driver.policy.budgets, now, again=True)
+            self._count_again(now)
 
     def do_duties(self) -> None:
         """Do what one process of the fleet does, if it is this one."""
@@ -127,6 +127,12 @@ class Oversight:
         self._adopt()
         self._count_again_at = now + AGAIN_AFTER
         logger.warning("the settings have changed: %d budgets and limits are in force", len(settings.budgets))
+
+    def _count_again(self, now: datetime) -> None:
+        """Count what others booked without knowing of a budget, but nothing that a person has forgiven since."""
+        acts = self.store.acts(now - AGAIN_AFTER * 2, now)
+        forgiven = {act.budget for act in acts if act.kind == "reset"}
+        self.store.adopt([each for each in self.driver.policy.budgets if each.name not in forgiven], now, again=True)
 
     def _adopt(self) -> None:
         now = self.driver.now()

@@ -45,6 +45,8 @@ _UNSTORABLE = (
     OverflowError,
     UnicodeError,
 )
+_HEADER = b"SQLite format 3\0"
+_OUR_NAME = "ledger.db"
 _LAST_RESORT_CHECKPOINT_PAGES = 4_000
 _LONGEST_PAUSE_SECONDS = 0.0005
 _FORK_PATIENCE_SECONDS = 1.0
@@ -132,6 +134,9 @@ class Database:
             except sqlite3.DatabaseError as error:
                 if not _is(error, _DAMAGE):
                     raise
+                if not _may_be_ours(self.path):
+                    msg = f"{self.path} is no ledger, but a file of something else: name another one as the store"
+                    raise StoreError(msg) from error
                 self._move_aside(error)
                 return self._act(first, work, wait, until)
         except (sqlite3.Error, OSError, OverflowError, UnicodeError) as error:
@@ -250,6 +255,12 @@ def _inode(path: Path) -> int:
         return path.stat().st_ino
     except OSError:
         return 0
+
+
+def _may_be_ours(path: Path) -> bool:
+    """Tell whether a file that cannot be read is a broken ledger; somebody's notes are not to be moved away."""
+    with path.open("rb") as file:
+        return path.name == _OUR_NAME or file.read(len(_HEADER)) == _HEADER
 
 
 @contextmanager

@@ -45,6 +45,15 @@ def test_it_tells_programs_in_json_and_everything_once(shell: Shell) -> None:
     assert second == []
 
 
+def test_a_budget_that_no_agent_knows_yet_counts_what_was_spent(shell: Shell) -> None:
+    shell.spend("4")
+    shell.configure(BUDGET)
+
+    found = json.loads(shell.run("budgets", "list", "--json").stdout)["balances"]
+
+    assert [each["spent_usd"] for each in found] == [4]
+
+
 def test_calls_of_dead_processes_are_suspected(shell: Shell) -> None:
     shell.configure(BUDGET)
     shell.spend(None, reserved="2", at=NOW - timedelta(days=2))

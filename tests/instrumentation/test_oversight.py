@@ -92,6 +92,18 @@ def test_a_stop_that_is_ended_lets_calls_go_on(start: Start, server: ProviderSer
     assert call(server).usage.total_tokens == 2000
 
 
+def test_a_stop_for_a_while_says_until_when(start: Start, server: ProviderServer) -> None:
+    process = start()
+    end = datetime.now(UTC) + timedelta(hours=1)
+    decide(process, act(until=end))
+
+    with pytest.raises(RefusedError, match=f"stopped by ann until {end:%Y-%m-%d %H:%M} UTC: why") as refusal:
+        call(server)
+
+    assert refusal.value.retry_after_seconds is not None
+    assert 0 < refusal.value.retry_after_seconds <= 3600
+
+
 def test_a_raise_makes_room_without_a_restart(start: Start, server: ProviderServer) -> None:
     process = start(budget(1.5))
     call(server)
@@ -155,6 +167,23 @@ def test_what_others_booked_without_knowing_of_a_budget_is_counted_a_little_late
     process.runtime.oversight.look_at_file()
 
     assert process.balance("new").settled_nano == 750_000
+
+
+def test_what_a_person_forgives_meanwhile_is_not_counted_again(
+    start: Start, server: ProviderServer, tmp_path: Path
+) -> None:
+    process = start(store="sqlite")
+    call(server)
+    process.runtime.writer.flush(5)
+    reload(process, tmp_path, "")
+    reload(process, tmp_path, budget(5, "new"))
+    process.runtime.store.reset("new")
+    process.runtime.store.act(act("reset", budget="new"))
+
+    process.runtime.driver.now = lambda: datetime.now(UTC) + timedelta(seconds=31)
+    process.runtime.oversight.look_at_file()
+
+    assert process.balance("new").settled_nano == 0
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,17 @@ def test_one_damaged_file_is_moved_aside_once_by_two_stores(tmp_path: Path, open
     assert ours.balance().settled_nano == 2 * USD
 
 
+def test_a_file_of_something_else_stays_where_it_is(tmp_path: Path, open_file: Open) -> None:
+    """A slip in the settings, or in a command that only looks, must not move somebody's notes away."""
+    notes = tmp_path / "notes.txt"
+    notes.write_text("milk, bread " * 20)
+
+    with pytest.raises(StoreError, match="is no ledger, but a file of something else"):
+        Books(open_file("notes.txt")).spend(1)
+
+    assert notes.read_text().startswith("milk")
+
+
 def test_whoever_finds_the_damage_late_leaves_the_new_file_alone(tmp_path: Path, open_file: Open) -> None:
     """Between its look at the damaged file and its turn, another process has put a new one there."""
     other = Books(open_file())
