@@ -55,6 +55,8 @@ def over_sentinel(folder: Path) -> Iterator[Weather]:
 def over_cluster(folder: Path) -> Iterator[Weather]:
     with cluster(folder / "cluster") as (url, nodes):
         masters = nodes[:3]
+        for node in nodes:  # no replica takes over meanwhile: it would not know of the last writes
+            node.client().config_set("cluster-node-timeout", 30_000)
 
         def one_paused(chance: random.Random) -> str:
             return _paused(chance.choice(masters))(chance)
