@@ -11,8 +11,8 @@ import fakeredis
 from redis.exceptions import NoScriptError, ResponseError
 
 _KEYED = (
-    "get", "set", "hget", "hmget", "hset", "hsetnx", "hdel", "hexists", "hvals", "hgetall", "hkeys", "zadd", "zrem", "zcard",
-    "zrange", "zrangebyscore", "zrevrangebyscore", "unlink", "lrem", "smembers", "srem",
+    "get", "set", "hget", "hmget", "hset", "hsetnx", "hdel", "hexists", "hvals", "hgetall", "hkeys", "zadd", "zrem",
+    "zcard", "zrange", "zrangebyscore", "zrevrangebyscore", "unlink", "lrem", "smembers", "srem",
 )  # fmt: skip
 
 
