@@ -322,7 +322,7 @@ def test_the_end_of_an_alert_is_told(store: Store, receiver: Receiver, dispatche
 
 
 def test_good_news_is_no_warning_in_the_log(store: Store, dispatcher_of: Make, caplog: pytest.LogCaptureFixture):
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="otel_llmcost")
     store.fire(ALERT)
     dispatcher = dispatcher_of(store, log_channel(LEVELS))
     dispatcher.run_once()
