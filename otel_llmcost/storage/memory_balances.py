@@ -19,6 +19,8 @@ from otel_llmcost.storage.shared import (
     Cell,
     alert_of_charge,
     alert_of_refusal,
+    amounts_of,
+    balance_of,
     book,
     drop_us,
     empty_balance,
@@ -160,7 +162,9 @@ class MemoryBalances:
             if name == budget.name:
                 cells = [cell for bucket_us, cell in buckets.items() if _counts(bucket_us, from_us, is_rolling)]
                 if cells:
-                    found.append(_balance(budget, span, subject, cells))
+                    found.append(
+                        balance_of(budget, span, subject, [sum(of) for of in zip(*map(amounts_of, cells), strict=True)])
+                    )
         return found or [empty_balance(budget, span)]
 
     def forget_reservations(self) -> None:
@@ -302,24 +306,3 @@ def _spent(cell: Cell) -> int:
 
 def _counts(bucket_us: int, from_us: int, is_rolling: bool) -> bool:  # noqa: FBT001 -- private
     return bucket_us >= from_us if is_rolling else bucket_us == from_us
-
-
-def _balance(budget: Budget, span: Span, subject: str, cells: Sequence[Cell]) -> Balance:
-    start, end = span.bounds
-    return Balance(
-        budget=budget.name,
-        subject=subject,
-        limit_nano=budget.limit_nano + sum(cell.carried for cell in cells),
-        window_start=start,
-        window_end=end,
-        settled_nano=sum(cell.settled for cell in cells),
-        reserved_nano=sum(cell.reserved for cell in cells),
-        suspected_nano=sum(cell.suspected for cell in cells),
-        overrun_nano=sum(cell.overrun for cell in cells),
-        exposure_nano=sum(cell.exposure for cell in cells),
-        calls=sum(cell.calls for cell in cells),
-        refused=sum(cell.refused for cell in cells),
-        unpriced=sum(cell.unpriced for cell in cells),
-        measure=budget.measure,
-        carried_nano=sum(cell.carried for cell in cells),
-    )

@@ -17,9 +17,16 @@ from otel_llmcost.storage.base import Hold
 from otel_llmcost.storage.redis_alerts import template
 from otel_llmcost.storage.redis_calls import Act, Call, Layout, Part, checked, index_part, pairs
 from otel_llmcost.storage.redis_outbox import carry, outbox_part
-from otel_llmcost.storage.shared import alert_of_refusal, drop_us, empty_balance, highest_share_first, room_us
+from otel_llmcost.storage.shared import (
+    AMOUNTS,
+    alert_of_refusal,
+    balance_of,
+    drop_us,
+    empty_balance,
+    highest_share_first,
+    room_us,
+)
 
-FIELDS = ("settled", "reserved", "suspected", "overrun", "exposure", "calls", "refused", "unpriced", "carried")
 _AT_ONCE = 500
 _MOST_LOOKED_AT = 10_000
 """Balances of one budget that are read to find the fullest: those used last."""
@@ -216,39 +223,19 @@ def _read_some(layout: Layout, budget: Budget, span: Span, subjects: Sequence[st
             (
                 "HMGET",
                 layout.of_balance(BalanceKey(budget.name, subject, 0))[0],
-                *[f"{bucket}:{name}" for bucket in of_subject for name in ("drop", *FIELDS)],
+                *[f"{bucket}:{name}" for bucket in of_subject for name in ("drop", *AMOUNTS)],
             )
         )
         for subject, of_subject in asked
     ]
     found: list[Balance] = []
     for (subject, _), row in zip(asked, rows, strict=True):
-        width = 1 + len(FIELDS)
+        width = 1 + len(AMOUNTS)
         cells = [row[start + 1 : start + width] for start in range(0, len(row), width) if row[start] is not None]
         if cells:
             found.append(
-                _balance(budget, span, subject, [sum(int(each or 0) for each in of) for of in zip(*cells, strict=True)])
+                balance_of(
+                    budget, span, subject, [sum(int(each or 0) for each in of) for of in zip(*cells, strict=True)]
+                )
             )
     return found
-
-
-def _balance(budget: Budget, span: Span, subject: str, amounts: Sequence[int]) -> Balance:
-    start, end = span.bounds
-    settled, reserved, suspected, overrun, exposure, calls, refused, unpriced, carried = amounts
-    return Balance(
-        budget=budget.name,
-        subject=subject,
-        limit_nano=budget.limit_nano + carried,
-        window_start=start,
-        window_end=end,
-        settled_nano=settled,
-        reserved_nano=reserved,
-        suspected_nano=suspected,
-        overrun_nano=overrun,
-        exposure_nano=exposure,
-        calls=calls,
-        refused=refused,
-        unpriced=unpriced,
-        measure=budget.measure,
-        carried_nano=carried,
-    )

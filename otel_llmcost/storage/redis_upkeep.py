@@ -10,13 +10,13 @@ from typing import Any, cast
 
 from otel_llmcost.core.budget import BalanceKey
 from otel_llmcost.core.policy import micros
-from otel_llmcost.storage.redis_balances import FIELDS, Known, moving, open_part, pay
+from otel_llmcost.storage.redis_balances import Known, moving, open_part, pay
 from otel_llmcost.storage.redis_calls import Act, Call, Layout, Part, call_script, pairs
 from otel_llmcost.storage.redis_halves import index_again, mend, release_partly_taken
-from otel_llmcost.storage.shared import KEPT_DAYS
+from otel_llmcost.storage.shared import AMOUNTS, KEPT_DAYS
 from otel_llmcost.storage.wire import encode
 
-_ALL_FIELDS = (*FIELDS, "drop", "told")
+_ALL_FIELDS = (*AMOUNTS, "drop", "told")
 _FORGIVEN = ("settled", "suspected", "overrun", "told")
 _CLEARED = ("settled", "suspected")
 _AT_ONCE = 500

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 
 from otel_llmcost.core.alert import Alert
 from otel_llmcost.core.budget import Balance, Budget, Claim, Measure
@@ -87,17 +88,37 @@ def counted_from_us(alert: Alert) -> int:
     return alert.key.bucket_us if alert.window_start is None else micros(alert.window_start)
 
 
-def empty_balance(budget: Budget, span: Span, subject: str = "") -> Balance:
-    """Make the balance of a budget that nobody used yet."""
+AMOUNTS = ("settled", "reserved", "suspected", "overrun", "exposure", "calls", "refused", "unpriced", "carried")
+"""What stands on a balance, in the order in which stores hand it on."""
+amounts_of: Callable[[Cell], tuple[int, ...]] = attrgetter(*AMOUNTS)
+
+
+def balance_of(budget: Budget, span: Span, subject: str, amounts: Sequence[int]) -> Balance:
+    """Make a balance of its `AMOUNTS`."""
     start, end = span.bounds
+    settled, reserved, suspected, overrun, exposure, calls, refused, unpriced, carried = amounts
     return Balance(
         budget=budget.name,
         subject=subject,
-        limit_nano=budget.limit_nano,
+        limit_nano=budget.limit_nano + carried,
         window_start=start,
         window_end=end,
+        settled_nano=settled,
+        reserved_nano=reserved,
+        suspected_nano=suspected,
+        overrun_nano=overrun,
+        exposure_nano=exposure,
+        calls=calls,
+        refused=refused,
+        unpriced=unpriced,
         measure=budget.measure,
+        carried_nano=carried,
     )
+
+
+def empty_balance(budget: Budget, span: Span) -> Balance:
+    """Make the balance of a budget that nobody used yet."""
+    return balance_of(budget, span, "", [0] * len(AMOUNTS))
 
 
 def highest_share_first(balances: Iterable[Balance], most: int) -> list[Balance]:

@@ -12,15 +12,23 @@ from otel_llmcost.core.policy import micros
 from otel_llmcost.core.window import Span
 from otel_llmcost.storage import sqlite_outbox as outbox
 from otel_llmcost.storage.base import Hold
-from otel_llmcost.storage.shared import KEPT_DAYS, Cell, alert_of_refusal, drop_us, empty_balance, room_us
+from otel_llmcost.storage.shared import (
+    AMOUNTS,
+    KEPT_DAYS,
+    Cell,
+    alert_of_refusal,
+    balance_of,
+    drop_us,
+    empty_balance,
+    room_us,
+)
 
 _PRUNED_AT_ONCE = 1000
 _UNLIMITED = 2**62  # what is carried over is added to it
 _KEPT_US = KEPT_DAYS * 86_400_000_000
 
 
-_NAMES = ("settled", "reserved", "suspected", "overrun", "exposure", "calls", "refused", "unpriced", "carried")
-_amounts = attrgetter("drop_us", *_NAMES)
+_amounts = attrgetter("drop_us", *AMOUNTS)
 _KEY = "budget = ? AND subject = ? AND bucket_us"
 _HELD_IN_BUCKET = f"SELECT settled + suspected + reserved FROM balances WHERE {_KEY} = ?"
 _HELD_SINCE = f"SELECT sum(settled + suspected + reserved) FROM balances WHERE {_KEY} >= ?"
@@ -31,10 +39,10 @@ _SPENT_SINCE = f"SELECT sum(settled + suspected) FROM balances WHERE {_KEY} >= ?
 _STANDING = f"SELECT settled, suspected, calls FROM balances WHERE {_KEY} = ?"
 _CARRIED = f"SELECT carried FROM balances WHERE {_KEY} = ?"
 _WAS_KNOWN = "SELECT 1 FROM known_budgets WHERE budget = ? AND since_us < ?"
-_ADD = f"""INSERT INTO balances (budget, subject, bucket_us, drop_us, {", ".join(_NAMES)})
-    VALUES ({", ".join("?" * (4 + len(_NAMES)))})
+_ADD = f"""INSERT INTO balances (budget, subject, bucket_us, drop_us, {", ".join(AMOUNTS)})
+    VALUES ({", ".join("?" * (4 + len(AMOUNTS)))})
     ON CONFLICT (budget, subject, bucket_us) DO UPDATE SET
-    {", ".join(f"{name} = {name} + excluded.{name}" for name in _NAMES)}"""
+    {", ".join(f"{name} = {name} + excluded.{name}" for name in AMOUNTS)}"""
 _TAKE_IF_IT_FITS = f"""UPDATE balances SET reserved = reserved + ?, exposure = exposure + ?
     WHERE {_KEY} = ? AND settled + suspected + reserved <= ? + carried"""
 _KEEP = """INSERT OR IGNORE INTO reservations
@@ -45,7 +53,7 @@ _IS_TAKEN = "SELECT EXISTS (SELECT 1 FROM reservations WHERE reservation_id = ?)
 _IS_OVER = "expires_us <= ? AND is_expired = 0"
 _DROP_RESERVATIONS = """DELETE FROM reservations WHERE is_expired = 1
     AND (budget, subject, bucket_us) NOT IN (SELECT budget, subject, bucket_us FROM balances)"""
-_READ = f"SELECT subject, {', '.join(f'sum({name})' for name in _NAMES)} FROM balances WHERE budget = ? AND bucket_us"
+_READ = f"SELECT subject, {', '.join(f'sum({name})' for name in AMOUNTS)} FROM balances WHERE budget = ? AND bucket_us"
 _READ_ORDER = "GROUP BY subject ORDER BY sum(settled + suspected) DESC, subject LIMIT ?"
 _READ_BUCKET = f"{_READ} = ? {_READ_ORDER}"
 _READ_SINCE = f"{_READ} >= ? {_READ_ORDER}"
@@ -191,29 +199,9 @@ def expire(cursor: Cursor, now_us: int) -> int:
 
 def read(cursor: Cursor, budget: Budget, span: Span, most: int) -> list[Balance]:
     """Read the fullest balances of a budget in a window; one of 0 if there is none."""
-    start, end = span.bounds
     query = _READ_BUCKET if span.start == span.bucket_start else _READ_SINCE
     rows = cursor.execute(query, (budget.name, micros(span.start), most)).fetchall()
-    return [
-        Balance(
-            budget=budget.name,
-            subject=subject,
-            limit_nano=budget.limit_nano + carried,
-            window_start=start,
-            window_end=end,
-            settled_nano=settled,
-            reserved_nano=reserved,
-            suspected_nano=suspected,
-            overrun_nano=overrun,
-            exposure_nano=exposure,
-            calls=calls,
-            refused=refused,
-            unpriced=unpriced,
-            measure=budget.measure,
-            carried_nano=carried,
-        )
-        for subject, settled, reserved, suspected, overrun, exposure, calls, refused, unpriced, carried in rows
-    ] or [empty_balance(budget, span)]
+    return [balance_of(budget, span, subject, amounts) for subject, *amounts in rows] or [empty_balance(budget, span)]
 
 
 def reset(cursor: Cursor, budget: str, subject: str | None) -> int:
