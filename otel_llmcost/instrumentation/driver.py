@@ -310,7 +310,8 @@ class Driver:
         if charge is not None:
             self.events.append(charge)
         for done in step.done:
-            self.meters.acted(done)
+            if done.was_possible:
+                self.meters.acted(done)
         self.spans.settled(turn.mark, charge)
         self.meters.ended(step.call, charge, step.error, is_foreign=turn.is_foreign)
         if turn.span is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import asdict
 from decimal import Decimal
@@ -14,8 +13,6 @@ from otel_llmcost.core.unconfirmed import unconfirmed
 from otel_llmcost.telemetry.meters import TOKEN_CLASSES, Cell, CellKey, Meters
 
 KEPT_EVENTS = 1000
-
-Events = deque[Charge]
 
 
 def summarise(meters: Meters, events: Iterable[Charge] = ()) -> dict[str, Any]:

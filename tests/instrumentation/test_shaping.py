@@ -82,6 +82,7 @@ def test_another_model_and_a_cap_arrive_and_the_model_that_served_is_paid(start:
     assert replay.received[0].json == {**CHAT, "model": "gpt-4o-mini", "max_tokens": 50, "temperature": 0.5}
     assert the_charge(process).cost_nano == 210_000
     assert actions(process) == ["cap 50: b at 50%", "route gpt-4o to gpt-4o-mini: b at 50%"]
+    assert process.runtime.tracing.meters.actions == {("b", "cap"): 1, ("b", "route"): 1}
 
 
 def test_so_they_do_with_a_stream_that_is_asked_for_its_usage(start: Start, replay: ReplayServer, ask: Any):
@@ -142,6 +143,7 @@ def test_a_change_that_the_server_rejects_is_taken_back_and_not_tried_again_at_o
     ask(replay, model="gpt-4o")
     assert [each.json["model"] for each in replay.received] == ["gpt-4o-mimi", "gpt-4o"]
     assert actions(process) == ["route gpt-4o to gpt-4o-mimi: b at 50% (not possible)"]
+    assert process.runtime.tracing.meters.actions == {}
 
     replay.replies = [answer("gpt-4o")]
     ask(replay, model="gpt-4o")
