@@ -309,9 +309,7 @@ class Driver:
         charge = step.charge
         if charge is not None:
             self.events.append(charge)
-        for done in step.done:
-            if done.was_possible:
-                self.meters.acted(done)
+        self.meters.acted(step.done)
         self.spans.settled(turn.mark, charge)
         self.meters.ended(step.call, charge, step.error, is_foreign=turn.is_foreign)
         if turn.span is not None:

@@ -195,10 +195,12 @@ class Meters:
             if len(self.refusals) < MOST_CELLS or key in self.refusals:
                 self.refusals[key] = self.refusals.get(key, 0) + 1
 
-    def acted(self, done: Done) -> None:
-        """Add an action that a budget had taken on a call."""
-        with self.lock:
-            self.actions[done.budget, done.kind] = self.actions.get((done.budget, done.kind), 0) + 1
+    def acted(self, done: Iterable[Done]) -> None:
+        """Add the actions that budgets had taken on a call, as far as they were possible."""
+        for each in done:
+            if each.was_possible:
+                with self.lock:
+                    self.actions[each.budget, each.kind] = self.actions.get((each.budget, each.kind), 0) + 1
 
     def waited(self, limit: str, seconds: float) -> None:
         """Add a call that waited for room in a limit, whether or not it got it."""

@@ -101,7 +101,7 @@ def busy() -> Meters:
         meters.ended(call(tags=tags), charge(cost_nano=123_456_789), None, is_foreign=False)
     meters.refused(call(), "daily")
     meters.alerted("daily", "warning")
-    meters.acted(Done("daily", "cap", "cap 5: daily at warning"))
+    meters.acted([Done("daily", "cap", "cap 5: daily at warning")])
     return meters
 
 
