@@ -58,11 +58,14 @@ class Chores:
     def run_due(self, now: float) -> float:
         """Do what is due; return for how many seconds nothing is.
 
+        Nothing is due at the first time: it was looked at as the process began, and what a duty loads is not for
+        agents that soon end.
+
         Args:
             now: by a clock that never goes back, in seconds.
         """
         for chore in self._chores:
-            if not self._closing.is_set() and now >= self._due.get(chore.what, now):
+            if not self._closing.is_set() and now >= self._due.setdefault(chore.what, now + chore.every_seconds):
                 self._due[chore.what] = now + chore.every_seconds
                 with contained(chore.what):
                     chore.do()

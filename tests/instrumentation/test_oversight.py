@@ -261,7 +261,7 @@ def test_chores_are_done_when_their_time_comes() -> None:
 
     waits = [chores.run_due(now) for now in (0, 0.5, 1, 2.5, 3)]
 
-    assert done == ["a", "b", "a", "a", "b"]
+    assert done == ["a", "a", "b"]
     assert waits == [1, 0.5, 1, 0.5, 0.5]
 
 
@@ -272,7 +272,9 @@ def test_a_chore_that_fails_does_not_keep_others_from_theirs(monkeypatch: pytest
     def fail() -> None:
         raise StoreError("away")
 
-    Chores([Chore("fail", 1, fail), Chore("a", 1, lambda: done.append("a"))]).run_due(0)
+    chores = Chores([Chore("fail", 1, fail), Chore("a", 1, lambda: done.append("a"))])
+    chores.run_due(0)
+    chores.run_due(1)
 
     assert done == ["a"]
 
