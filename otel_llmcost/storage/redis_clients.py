@@ -15,7 +15,7 @@ from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 from otel_llmcost.errors import StoreError
 from otel_llmcost.storage.redis_address import Address
 from otel_llmcost.storage.redis_calls import Call
-from otel_llmcost.storage.redis_connecting import Client, aconnected, connected, node_of
+from otel_llmcost.storage.redis_connecting import Client, aconnected, connected, let_go, node_of
 
 _AT_ONCE = 500
 """Calls that are sent before the first answer is read."""
@@ -147,7 +147,7 @@ class Clients:
             yield
         finally:
             ours = self._by_loop.pop(loop, None)
-            await client.aclose()
+            await let_go(client)
             _kept.discard(ours and ours.keeper)
 
 

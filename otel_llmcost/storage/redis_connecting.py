@@ -57,6 +57,15 @@ class Client(Protocol):
         ...
 
 
+async def let_go(client: Client) -> None:
+    """Close all connections of an event loop: those to the server, and those to the sentinels that name it."""
+    await client.aclose()
+    pool: Any = getattr(client, "connection_pool", None)
+    manager: Any = getattr(pool, "sentinel_manager", None)
+    for sentinel in getattr(manager, "sentinels", ()):
+        await sentinel.aclose()
+
+
 def node_of(client: Client, call: Call) -> dict[str, object]:
     """Say which node of a cluster a call in a pipeline goes to; else the client asks a server for its keys first."""
     if not isinstance(client, RedisCluster):
