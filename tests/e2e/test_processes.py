@@ -92,7 +92,8 @@ def test_ctrl_c_leaves_nothing_held(agent: str, scene: Scene) -> None:
     assert cut_off(scene, agent, signal.SIGINT, is_ours=True) == cut_off(scene, agent, signal.SIGINT, is_ours=False)
     assert scene.open_reservations == 0
     (charge,) = scene.charges
-    assert charge.status == ("suspected" if agent == HELD else "estimated")
+    # A stream is dropped before the process ends, and estimated by what came, or is still held by the traceback then.
+    assert charge.status in ({"suspected"} if agent == HELD else {"estimated", "suspected"})
     assert charge.cost_nano
 
 
