@@ -214,7 +214,7 @@ def _contained(work: Callable[..., Answer], *arguments: object) -> Answer:
     except StoreError as error:
         LOGGER.warning("the store failed: %s", error)
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, "the store does not do it now", _LATER)
-    except Exception:
+    except Exception:  # whatever one request does to us, the next one is answered
         LOGGER.exception("a request failed in a way that was not foreseen")
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "this is a fault of the server")
 

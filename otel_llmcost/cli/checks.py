@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Literal
 
-from otel_llmcost.cli.config import undeliverable, unpriceable
+from otel_llmcost.cli.config import counted, undeliverable, unpriceable
 from otel_llmcost.cli.output import moment, usd
 from otel_llmcost.cli.tools import Tools
 from otel_llmcost.config import Settings
@@ -146,5 +146,6 @@ def _why_unpriced(tools: Tools, calls: Unconfirmed) -> str:
 
 
 def _counted(said: Settings) -> str:
-    kinds = (("budgets", said.budgets), ("alert channels", said.channels), ("fixed costs", said.fixed_costs))
-    return ", ".join(f"{len(found)} {kind}" for kind, found in kinds)
+    names = {"budgets": "budgets", "limits": "limits", "channels": "alert channels", "fixed_costs": "fixed costs"}
+    found = counted(said)
+    return ", ".join(f"{found[key]} {name}" for key, name in names.items())

@@ -11,8 +11,6 @@ from otel_llmcost.config import Settings
 from otel_llmcost.config.kinds import unknown
 from otel_llmcost.core.policy import assumed_model
 
-COUNTED = ("budgets", "channels", "prices", "fixed_costs")
-
 
 @click.group()
 def config() -> None:
@@ -31,11 +29,23 @@ def check(tools: Tools, as_json: bool) -> None:
     problems = [*map(str, settings.problems), *undeliverable(settings), *unpriceable(tools)]
     if as_json:
         facts = {"file": settings.config_path, "problems": problems, "notices": settings.notices}
-        print_json({**facts, **{name: len(getattr(settings, name)) for name in COUNTED}})
+        print_json({**facts, **counted(settings)})
     else:
         click.echo("\n".join([*problems, *settings.notices, _summary(settings, len(problems))]))
     if problems:
         raise click.exceptions.Exit(1)
+
+
+def counted(settings: Settings) -> dict[str, int]:
+    """Count what the settings hold, by kind."""
+    limits = sum(budget.is_rate_limit for budget in settings.budgets)
+    return {
+        "budgets": len(settings.budgets) - limits,
+        "limits": limits,
+        "channels": len(settings.channels),
+        "prices": len(settings.prices),
+        "fixed_costs": len(settings.fixed_costs),
+    }
 
 
 def undeliverable(settings: Settings) -> list[str]:
@@ -60,5 +70,5 @@ def unpriceable(tools: Tools) -> list[str]:
 
 
 def _summary(settings: Settings, problems: int) -> str:
-    said = ", ".join(f"{name.replace('_', ' ')}: {len(getattr(settings, name))}" for name in COUNTED)
+    said = ", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in counted(settings).items())
     return f"{settings.config_path or 'no llmcost.toml'}: problems: {problems}, {said}"

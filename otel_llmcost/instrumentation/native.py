@@ -50,7 +50,7 @@ def _call(native: Native, function: Callable[..., Any]) -> Callable[..., Any]:
                 try:
                     answer = function(asked.request)
                     break
-                except Exception as error:
+                except Exception as error:  # raised again, unless it is about a change of ours
                     if not asked.takes_back(error):
                         raise
         except BaseException as error:  # a task that is cancelled ends a call too
@@ -75,7 +75,7 @@ def _acall(native: Native, function: Callable[..., Any]) -> Callable[..., Any]:
                 try:
                     answer = await function(asked.request)
                     break
-                except Exception as error:
+                except Exception as error:  # raised again, unless it is about a change of ours
                     if not asked.takes_back(error):
                         raise
         except BaseException as error:  # a task that is cancelled ends a call too

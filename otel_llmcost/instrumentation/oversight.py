@@ -84,7 +84,7 @@ class Oversight:
         policy = self.driver.policy
         if controls != policy.controls:
             self.driver.policy = Policy(policy.budgets, now, controls)
-            logger.warning("in force now: %d stops, %d raises", len(controls.stops), len(controls.raises))
+            logger.warning("in force now: stops: %d, raises: %d", len(controls.stops), len(controls.raises))
 
     def look_at_balances(self) -> None:
         """Take note of what stands on all balances, for as long as the store may be away."""

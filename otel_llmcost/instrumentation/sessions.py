@@ -68,7 +68,7 @@ class SessionWrapper:
         self._line(instance).turn = turn
         try:
             return wrapped(*args, **kwargs)
-        except BaseException as error:
+        except BaseException as error:  # whatever ends a call settles it, and is raised again
             self._unsent(instance, turn, error)
             raise
 
@@ -80,7 +80,7 @@ class SessionWrapper:
         self._line(instance).turn = turn
         try:
             return await wrapped(*args, **kwargs)
-        except BaseException as error:
+        except BaseException as error:  # whatever ends a call settles it, and is raised again
             self._unsent(instance, turn, error)
             raise
 

@@ -112,13 +112,13 @@ class TransportWrapper:
             while True:
                 try:
                     answer = send()
-                except Exception as error:
+                except Exception as error:  # raised again, unless it is about a change of ours
                     if not sent.takes_back(_status_in(error), send):
                         raise
                     continue
                 if sent.shaped is None or not self._takes_back(sent, send, answer):
                     break
-        except BaseException as error:
+        except BaseException as error:  # whatever ends a call settles it, and is raised again
             self._failed(sent, error)
             raise
         finally:
@@ -136,13 +136,13 @@ class TransportWrapper:
             while True:
                 try:
                     answer = await send()
-                except Exception as error:
+                except Exception as error:  # raised again, unless it is about a change of ours
                     if not sent.takes_back(_status_in(error), send):
                         raise
                     continue
                 if sent.shaped is None or not self._takes_back(sent, send, answer):
                     break
-        except BaseException as error:
+        except BaseException as error:  # whatever ends a call settles it, and is raised again
             self._failed(sent, error)
             raise
         finally:

@@ -69,10 +69,10 @@ class ClientWrapper:
                 try:
                     answer = send()
                     break
-                except Exception as error:
+                except Exception as error:  # raised again, unless it is about a change of ours
                     if not paid.takes_back(error, send, self._without_usage):
                         raise
-        except BaseException as error:
+        except BaseException as error:  # whatever ends a call settles it, and is raised again
             self._failed(paid.turn, error)
             raise
         finally:
@@ -89,10 +89,10 @@ class ClientWrapper:
                 try:
                     answer = await send()
                     break
-                except Exception as error:
+                except Exception as error:  # raised again, unless it is about a change of ours
                     if not paid.takes_back(error, send, self._without_usage):
                         raise
-        except BaseException as error:
+        except BaseException as error:  # whatever ends a call settles it, and is raised again
             self._failed(paid.turn, error)
             raise
         finally:

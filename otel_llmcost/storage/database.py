@@ -159,7 +159,7 @@ class Database:
             result = work(cursor)
             if connection.in_transaction:
                 cursor.execute("COMMIT")
-        except BaseException:
+        except BaseException:  # an interrupted act too must leave no transaction open
             if connection.in_transaction:
                 cursor.execute("ROLLBACK")
             raise
@@ -188,7 +188,7 @@ class Database:
         try:
             cursor = connection.cursor()
             self._prepare(cursor, until)
-        except BaseException:
+        except BaseException:  # an interrupted opening too must leave no connection behind
             connection.close()
             raise
         self._inode = _inode(self.path)

@@ -11,8 +11,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
-from otel_llmcost.core.acts import Act as Decision
-from otel_llmcost.core.acts import in_force
+from otel_llmcost.core.acts import Act, in_force
 from otel_llmcost.core.alert import Alert, Channel, Delivery, Fired
 from otel_llmcost.core.budget import Balance, Budget, Grant, Refusal
 from otel_llmcost.core.ledger import Charge
@@ -28,7 +27,7 @@ from otel_llmcost.storage import redis_settling as settling
 from otel_llmcost.storage import redis_upkeep as upkeep
 from otel_llmcost.storage.base import GroupBy, Hold, Posting, Total
 from otel_llmcost.storage.redis_address import Address, Kind, parse
-from otel_llmcost.storage.redis_calls import Act, Layout
+from otel_llmcost.storage.redis_calls import Asking, Layout
 
 if TYPE_CHECKING:
     from otel_llmcost.storage.redis_clients import Clients
@@ -72,7 +71,7 @@ class RedisStore:
         self._layout = Layout(prefix=address.prefix, is_split=address.kind == "cluster")
         self._known = balances.Known()
         self._state: acts.State | None = None
-        self._decisions: list[Decision] = []
+        self._decisions: list[Act] = []
         """All acts, as of that state."""
         self._opening = threading.Lock()
         self._clients: tuple[Clients, Clients] | None = None
@@ -123,15 +122,15 @@ class RedisStore:
         """See `Store.adopt`."""
         return self._do(acts.adopt(self._layout, self._known, budgets, now, again=again))
 
-    def act(self, act: Decision) -> None:
+    def act(self, act: Act) -> None:
         """See `Store.act`."""
         self._do(acts.add(self._layout, act))
 
-    def acts(self, since: datetime, until: datetime) -> list[Decision]:
+    def acts(self, since: datetime, until: datetime) -> list[Act]:
         """See `Store.acts`."""
         return [act for act in self._all_acts() if since <= act.at < until]
 
-    def acts_in_force(self, now: datetime) -> list[Decision]:
+    def acts_in_force(self, now: datetime) -> list[Act]:
         """See `Store.acts_in_force`; asked often, so acts are only read when there is a new one."""
         found = in_force(self._all_acts(), now)
         return sorted((*found.stops, *found.raises), key=attrgetter("at"))
@@ -235,7 +234,7 @@ class RedisStore:
         for each in self._clients or ():
             each.forget()
 
-    def _do(self, act: Act[T]) -> T:
+    def _do(self, act: Asking[T]) -> T:
         return _done(self._open()[1], act)
 
     def _open(self) -> tuple[Clients, Clients]:
@@ -256,7 +255,7 @@ class RedisStore:
         address = self._address
         return Clients(address, address.timeout_seconds), Clients(address, self._deadline_seconds)
 
-    def _all_acts(self) -> list[Decision]:
+    def _all_acts(self) -> list[Act]:
         before, state = self._state, self._do(acts.state(self._layout, uuid4().hex))
         if before is not None and before.generation != state.generation:
             LOGGER.error("Redis has lost what it kept: balances, ledger and stops begin at nothing (docs/stores.md)")
@@ -267,7 +266,7 @@ class RedisStore:
         return self._decisions
 
 
-def _done(clients: Clients, act: Act[T]) -> T:
+def _done(clients: Clients, act: Asking[T]) -> T:
     """Perform an act in this thread."""
     answers: list[Any] | None = None
     problem: StoreError | None = None
@@ -282,7 +281,7 @@ def _done(clients: Clients, act: Act[T]) -> T:
             problem = error
 
 
-async def _adone(clients: Clients, act: Act[T]) -> T:
+async def _adone(clients: Clients, act: Asking[T]) -> T:
     """Perform an act on the event loop."""
     answers: list[Any] | None = None
     problem: StoreError | None = None

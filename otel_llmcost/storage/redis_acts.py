@@ -8,13 +8,13 @@ from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
 
-from otel_llmcost.core.acts import Act as Decision
+from otel_llmcost.core.acts import Act
 from otel_llmcost.core.attribution import encodable
 from otel_llmcost.core.budget import Budget
 from otel_llmcost.core.policy import micros
 from otel_llmcost.storage.adopting import dimensions, spent, stretches, terms
 from otel_llmcost.storage.redis_balances import Known
-from otel_llmcost.storage.redis_calls import Act, Call, Layout, Part, call_script, index_part
+from otel_llmcost.storage.redis_calls import Asking, Call, Layout, Part, call_script, index_part
 from otel_llmcost.storage.redis_ledger import totals
 from otel_llmcost.storage.redis_upkeep import clear
 from otel_llmcost.storage.shared import drop_us
@@ -24,7 +24,7 @@ from otel_llmcost.storage.wire_forms import ActForm
 _AT_ONCE = 500
 
 
-def add(layout: Layout, act: Decision) -> Act[None]:
+def add(layout: Layout, act: Act) -> Asking[None]:
     """Write an act down, unless it is there."""
     yield [
         Call(("HSETNX", layout.common("acts"), act.act_id, encode(act_form(act)))),
@@ -41,7 +41,7 @@ class State(NamedTuple):
     """Id of the act that was written down last: as long as it is the same, all of them are."""
 
 
-def state(layout: Layout, new_generation: str) -> Act[State]:
+def state(layout: Layout, new_generation: str) -> Asking[State]:
     """Read what tells whether anything is new; where Redis is empty, begin a generation."""
     key = layout.common("generation")
     _, generation, last_act = yield [
@@ -52,32 +52,32 @@ def state(layout: Layout, new_generation: str) -> Act[State]:
     return State(str(generation), last_act)
 
 
-def everything(layout: Layout) -> Act[list[Decision]]:
+def everything(layout: Layout) -> Asking[list[Act]]:
     """Read all acts, oldest first."""
     (rows,) = yield [Call(("HVALS", layout.common("acts")))]
     return sorted([act_of(decode(row.encode(), ActForm)) for row in rows], key=attrgetter("at", "act_id"))
 
 
-def lead(layout: Layout, duty: str, holder: str, now: datetime, until: datetime) -> Act[bool]:
+def lead(layout: Layout, duty: str, holder: str, now: datetime, until: datetime) -> Asking[bool]:
     """Take a duty, or keep it."""
     key = layout.common("duties")
     (is_taken,) = yield [call_script("lead", [key], duty, holder, str(micros(now)), str(micros(until)))]
     return bool(is_taken)
 
 
-def learned(layout: Layout) -> Act[dict[str, tuple[float, ...]]]:
+def learned(layout: Layout) -> Asking[dict[str, tuple[float, ...]]]:
     """Read what was learned."""
     (row,) = yield [Call(("HGETALL", layout.common("learned")))]
     return {key: tuple(json.loads(numbers)) for key, numbers in row.items()}
 
 
-def learn(layout: Layout, values: Mapping[str, tuple[float, ...]]) -> Act[None]:
+def learn(layout: Layout, values: Mapping[str, tuple[float, ...]]) -> Asking[None]:
     """Write what was learned."""
     words = [word for key, numbers in values.items() for word in (encodable(key), json.dumps(numbers))]
     yield [Call(("HSET", layout.common("learned"), *words))]
 
 
-def adopt(layout: Layout, known: Known, budgets: Sequence[Budget], now: datetime, *, again: bool) -> Act[list[str]]:
+def adopt(layout: Layout, known: Known, budgets: Sequence[Budget], now: datetime, *, again: bool) -> Asking[list[str]]:
     """Let budgets count what was spent in their window already."""
     if not budgets:
         return []
@@ -99,7 +99,7 @@ def adopt(layout: Layout, known: Known, budgets: Sequence[Budget], now: datetime
     return [budget.name for budget in anew]
 
 
-def _count(layout: Layout, budget: Budget, now: datetime, *, is_anew: bool) -> Act[None]:
+def _count(layout: Layout, budget: Budget, now: datetime, *, is_anew: bool) -> Asking[None]:
     """Raise a budget's balances to what the ledger says; set them to that if it was counted on other terms."""
     drop_at_us, counted = drop_us(budget.window.at(now), now), set[str]()
     for bucket_us, since, until in stretches(budget, now):

@@ -15,7 +15,7 @@ from otel_llmcost.core.window import Span
 from otel_llmcost.errors import StoreError
 from otel_llmcost.storage.base import Hold
 from otel_llmcost.storage.redis_alerts import template
-from otel_llmcost.storage.redis_calls import Act, Call, Layout, Part, checked, index_part, pairs
+from otel_llmcost.storage.redis_calls import Asking, Call, Layout, Part, checked, index_part, pairs
 from otel_llmcost.storage.redis_outbox import carry, outbox_part
 from otel_llmcost.storage.shared import (
     AMOUNTS,
@@ -59,7 +59,7 @@ class Known:
             self._keys.clear()
         self._keys.update(keys)
 
-    def look_up(self, layout: Layout, claims: Iterable[Claim]) -> Act[None]:
+    def look_up(self, layout: Layout, claims: Iterable[Claim]) -> Asking[None]:
         """Find out since when budgets are known of which something is carried over."""
         names = {claim.key.budget for claim in claims if claim.carry is not None} - self.since_us.keys()
         if names:
@@ -76,7 +76,7 @@ class Known:
         return {"carry": {"from": str(start), "limit": str(limit), "most": str(most if is_known else 0)}}
 
 
-def reserve(layout: Layout, known: Known, hold: Hold, *, tell: bool) -> Act[Refusal | Grant | None]:
+def reserve(layout: Layout, known: Known, hold: Hold, *, tell: bool) -> Asking[Refusal | Grant | None]:
     """Take all claims of a call, or none."""
     yield from known.look_up(layout, hold.claims)
     new = [claim for claim in hold.claims if claim.key not in known]
@@ -126,7 +126,7 @@ def open_part(layout: Layout, reservation_id: str, **body: object) -> Part:
     return Part("open", keys, body)
 
 
-def read(layout: Layout, budgets: Sequence[tuple[Budget, Span]], most: int) -> Act[list[Balance]]:
+def read(layout: Layout, budgets: Sequence[tuple[Budget, Span]], most: int) -> Asking[list[Balance]]:
     """Read the fullest balances of budgets in their windows; one of 0 where there is none."""
     found: list[Balance] = []
     for budget, span in budgets:
@@ -139,7 +139,7 @@ def read(layout: Layout, budgets: Sequence[tuple[Budget, Span]], most: int) -> A
     return highest_share_first(found, most)
 
 
-def pay(layout: Layout, known: Known) -> Act[None]:
+def pay(layout: Layout, known: Known) -> Asking[None]:
     """Release what should not have been taken."""
     for reservation_id, hold in list(known.owed.items()):
         yield from _let_go(layout, hold)
@@ -168,7 +168,7 @@ def _open_part(layout: Layout, hold: Hold) -> Part:
     return open_part(layout, hold.reservation_id, expires=str(micros(hold.expires_at)), balances=balances)
 
 
-def _index_again(layout: Layout, hold: Hold, new: Sequence[Claim], answers: Sequence[list[Any]]) -> Act[None]:
+def _index_again(layout: Layout, hold: Hold, new: Sequence[Claim], answers: Sequence[list[Any]]) -> Asking[None]:
     """Enter balances that began though they were known: Redis has lost what it had."""
     began = [hold.claims[int(number)] for answer in answers for number in answer[2]]
     lost = [claim for claim in began if claim not in new]
@@ -177,7 +177,7 @@ def _index_again(layout: Layout, hold: Hold, new: Sequence[Claim], answers: Sequ
         yield layout.calls("index", {}, parts)
 
 
-def _let_go(layout: Layout, hold: Hold) -> Act[None]:
+def _let_go(layout: Layout, hold: Hold) -> Asking[None]:
     """Release what was taken of a call in some slots, its balances first, so that nobody forgets them."""
     head = {"id": hold.reservation_id, "is_split": True, "state": "none"}
     yield layout.calls("settle", head, moving(layout, [claim.key for claim in hold.claims]))
@@ -201,7 +201,7 @@ def _refusal(hold: Hold, answer: list[Any], watched: dict[BalanceKey, int]) -> R
     )
 
 
-def _subjects(layout: Layout, budget: str, *, since_us: int) -> Act[list[str]]:
+def _subjects(layout: Layout, budget: str, *, since_us: int) -> Asking[list[str]]:
     """Name those who used a budget since a time, the latest first."""
     key = layout.common(f"subjects:{budget}")
     (found,) = yield [Call(("ZREVRANGEBYSCORE", key, "+inf", since_us, "LIMIT", 0, _MOST_LOOKED_AT))]
@@ -209,7 +209,7 @@ def _subjects(layout: Layout, budget: str, *, since_us: int) -> Act[list[str]]:
     return subjects
 
 
-def _read_some(layout: Layout, budget: Budget, span: Span, subjects: Sequence[str]) -> Act[list[Balance]]:
+def _read_some(layout: Layout, budget: Budget, span: Span, subjects: Sequence[str]) -> Asking[list[Balance]]:
     from_us = micros(span.start)
     buckets = [[str(from_us)] for _ in subjects]
     if span.start != span.bucket_start:

@@ -45,7 +45,7 @@ class Call(NamedTuple):
         return Call(("EVAL", self.text or "", *self.words[2:]))
 
 
-Act = Generator[Sequence[Call], list[Any], T]
+Asking = Generator[Sequence[Call], list[Any], T]
 """An act of a store: yields calls, all of which may be sent at once, and is sent their answers."""
 
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from otel_llmcost.core.budget import BalanceKey
 from otel_llmcost.storage.redis_balances import Known, moving, open_part
-from otel_llmcost.storage.redis_calls import Act, Call, Layout, Part, call_script, index_part
+from otel_llmcost.storage.redis_calls import Asking, Call, Layout, Part, call_script, index_part
 from otel_llmcost.storage.redis_outbox import carry
 from otel_llmcost.storage.wire import encode
 
@@ -38,14 +38,14 @@ def note_parts(layout: Layout, shard: int, calls: Sequence[Call]) -> tuple[Part,
     return Part("notes", keys, {"text": text}), Part("done", keys, {})
 
 
-def mend(layout: Layout, known: Known, now: datetime) -> Act[None]:
+def mend(layout: Layout, known: Known, now: datetime) -> Asking[None]:
     """Do what is noted, and release some of what is not registered."""
     for shard in layout.shards:
         yield from _do_noted(layout, shard)
     yield from _release_unregistered(layout, known, now)
 
 
-def release_partly_taken(layout: Layout, found: Sequence[tuple[str, Sequence[Sequence[Any]]]]) -> Act[list[bool]]:
+def release_partly_taken(layout: Layout, found: Sequence[tuple[str, Sequence[Sequence[Any]]]]) -> Asking[list[bool]]:
     """Release calls that do not hold all they asked for, since they were never let through.
 
     Args:
@@ -68,7 +68,7 @@ def release_partly_taken(layout: Layout, found: Sequence[tuple[str, Sequence[Seq
     return are_whole
 
 
-def index_again(layout: Layout, keys: Sequence[Sequence[Any]], now_us: int) -> Act[None]:
+def index_again(layout: Layout, keys: Sequence[Sequence[Any]], now_us: int) -> Asking[None]:
     """Enter balances among those that are read and forgotten, which whoever began them may not have come to."""
     found = [BalanceKey(*key) for key in keys]
     drops = (yield [Call(("HGET", layout.of_balance(key)[0], f"{key.bucket_us}:drop")) for key in found]) or []
@@ -77,13 +77,13 @@ def index_again(layout: Layout, keys: Sequence[Sequence[Any]], now_us: int) -> A
     yield layout.calls("index", {}, parts)
 
 
-def _release(layout: Layout, reservation_id: str, keys: Sequence[Sequence[Any]]) -> Act[None]:
+def _release(layout: Layout, reservation_id: str, keys: Sequence[Sequence[Any]]) -> Asking[None]:
     head = {"id": reservation_id, "is_split": True, "state": "none"}
     yield layout.calls("settle", head, moving(layout, keys))
     yield layout.calls("settle", head, [open_part(layout, reservation_id)])
 
 
-def _do_noted(layout: Layout, shard: int) -> Act[None]:
+def _do_noted(layout: Layout, shard: int) -> Asking[None]:
     (notes,) = layout.of_shard(shard, "notes")
     (ids,) = yield [Call(("HKEYS", notes))]
     for reservation_id in ids:
@@ -98,7 +98,7 @@ def _do_noted(layout: Layout, shard: int) -> Act[None]:
         yield layout.calls("settle", {"id": reservation_id, "is_split": True, "state": state}, parts)
 
 
-def _release_unregistered(layout: Layout, known: Known, now: datetime) -> Act[None]:
+def _release_unregistered(layout: Layout, known: Known, now: datetime) -> Asking[None]:
     """Look at some balances, at others the next time, for calls that only they know of."""
     first, before_ms = known.looked_at, int((now - _UNREGISTERED_FOR).timestamp() * 1000)
     (members,) = yield [Call(("ZRANGE", layout.common("drops"), first, first + _BALANCES_AT_ONCE - 1))]

@@ -18,7 +18,7 @@ from otel_llmcost.core.unconfirmed import unconfirmed as count_unconfirmed
 from otel_llmcost.core.usage import Usage
 from otel_llmcost.storage.base import GroupBy, Total
 from otel_llmcost.storage.memory_ledger import FORGOTTEN, KEPT, UNCERTAIN, group_of
-from otel_llmcost.storage.redis_calls import Act, Call, Layout, Part, checked
+from otel_llmcost.storage.redis_calls import Asking, Call, Layout, Part, checked
 from otel_llmcost.storage.shared import KEPT_DAYS, Sum, dearest_first, utc
 from otel_llmcost.storage.wire import decode, encode
 
@@ -53,7 +53,7 @@ def charge_part(layout: Layout, charge: Charge, owner: str) -> Part:
     return Part("charges", layout.of_shard(layout.shard(charge.charge_id), *_KEYS, f"sum:{hour}"), body)
 
 
-def totals(layout: Layout, by: Sequence[GroupBy], since: datetime, until: datetime) -> Act[list[Total]]:
+def totals(layout: Layout, by: Sequence[GroupBy], since: datetime, until: datetime) -> Asking[list[Total]]:
     """Add up the ledger: full hours by their sums, the rest by its charges.
 
     Where charges are no longer kept whole: to the hour, without task, session and trace.
@@ -64,7 +64,7 @@ def totals(layout: Layout, by: Sequence[GroupBy], since: datetime, until: dateti
     return dearest_first(each.total(group) for group, each in sums.items())
 
 
-def uncertain(layout: Layout, response_id: str) -> Act[Charge | None]:
+def uncertain(layout: Layout, response_id: str) -> Asking[Charge | None]:
     """Find the charge of an answer that is estimated or suspected and was not corrected yet."""
     found = yield [
         Call(("HGET", *layout.of_shard(shard, "uncertain"), encodable(response_id))) for shard in layout.shards
@@ -75,7 +75,7 @@ def uncertain(layout: Layout, response_id: str) -> Act[Charge | None]:
     return None
 
 
-def unconfirmed(layout: Layout, since: datetime, until: datetime) -> Act[list[Unconfirmed]]:
+def unconfirmed(layout: Layout, since: datetime, until: datetime) -> Asking[list[Unconfirmed]]:
     """Count the calls of a time whose cost is not confirmed, and was not taken back since, most first."""
     found: list[Charge] = []
     for shard in layout.shards:
@@ -83,7 +83,7 @@ def unconfirmed(layout: Layout, since: datetime, until: datetime) -> Act[list[Un
     return count_unconfirmed(found)
 
 
-def forget(layout: Layout, now: datetime, keep: timedelta) -> Act[None]:
+def forget(layout: Layout, now: datetime, keep: timedelta) -> Asking[None]:
     """Let go of charges that were kept whole for long enough, and of sums that were kept for long enough."""
     horizon = micros(now - keep) // _HOUR_US * _HOUR_US
     long_ago = micros(now - timedelta(days=KEPT_DAYS))
@@ -99,7 +99,7 @@ def forget(layout: Layout, now: datetime, keep: timedelta) -> Act[None]:
 
 
 def charges(
-    layout: Layout, do: Callable[[Act[list[Charge]]], list[Charge]], since: datetime, until: datetime
+    layout: Layout, do: Callable[[Asking[list[Charge]]], list[Charge]], since: datetime, until: datetime
 ) -> Iterator[Charge]:
     """Read the ledger in order of time, a page at a time.
 
@@ -114,7 +114,7 @@ def charges(
 
 
 def _of_shard(
-    layout: Layout, do: Callable[[Act[list[Charge]]], list[Charge]], shard: int, from_us: int, until_us: int
+    layout: Layout, do: Callable[[Asking[list[Charge]]], list[Charge]], shard: int, from_us: int, until_us: int
 ) -> Iterator[Charge]:
     at_last: set[str] = set()
     """Charges of the instant that the last page ended with."""
@@ -130,7 +130,9 @@ def _of_shard(
         from_us = last_us
 
 
-def _between(layout: Layout, shard: int, name: str, from_us: int, until_us: int, most: int = -1) -> Act[list[Charge]]:
+def _between(
+    layout: Layout, shard: int, name: str, from_us: int, until_us: int, most: int = -1
+) -> Asking[list[Charge]]:
     (index,) = layout.of_shard(shard, name)
     (ids,) = yield [Call(("ZRANGEBYSCORE", index, from_us, f"({until_us}", "LIMIT", 0, most))]
     found: list[Charge] = []
@@ -139,7 +141,7 @@ def _between(layout: Layout, shard: int, name: str, from_us: int, until_us: int,
     return found
 
 
-def _whole(layout: Layout, shard: int, ids: Sequence[str]) -> Act[list[Charge]]:
+def _whole(layout: Layout, shard: int, ids: Sequence[str]) -> Asking[list[Charge]]:
     if not ids:
         return []
     (entries,) = yield [Call(("HMGET", *layout.of_shard(shard, "charges"), *ids))]
@@ -148,7 +150,7 @@ def _whole(layout: Layout, shard: int, ids: Sequence[str]) -> Act[list[Charge]]:
 
 def _add_shard(
     layout: Layout, shard: int, by: Sequence[GroupBy], between_us: tuple[int, int], sums: _Sums
-) -> Act[None]:
+) -> Asking[None]:
     since, until = between_us
     (hours, horizon_key) = layout.of_shard(shard, "hours", "horizon")
     (known,) = yield [Call(("GET", horizon_key))]
@@ -166,7 +168,7 @@ def _add_shard(
                 sums.setdefault(group_of(charge, by), Sum()).add_charge(charge)
 
 
-def _add_hours(layout: Layout, shard: int, by: Sequence[GroupBy], hours: Sequence[str], sums: _Sums) -> Act[None]:
+def _add_hours(layout: Layout, shard: int, by: Sequence[GroupBy], hours: Sequence[str], sums: _Sums) -> Asking[None]:
     for start in range(0, len(hours), _PAGE):
         some = hours[start : start + _PAGE]
         rows = yield [Call(("HGETALL", *layout.of_shard(shard, f"sum:{hour}"))) for hour in some]
@@ -226,7 +228,7 @@ def _like(hour: datetime, group: Sequence[Any]) -> Charge:
     )
 
 
-def _forget_charges(layout: Layout, shard: int, horizon: int) -> Act[None]:
+def _forget_charges(layout: Layout, shard: int, horizon: int) -> Asking[None]:
     charges, by_time, unconfirmed_key, uncertain_key, horizon_key = layout.of_shard(
         shard, "charges", "by-time", "unconfirmed", "uncertain", "horizon"
     )

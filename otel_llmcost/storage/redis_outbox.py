@@ -17,7 +17,7 @@ from otel_llmcost.errors import StoreError
 from otel_llmcost.storage.memory_outbox import Life, MemoryOutbox
 from otel_llmcost.storage.outbox import SEEN
 from otel_llmcost.storage.redis_alerts import Page, read, record_of, written
-from otel_llmcost.storage.redis_calls import Act, Call, Layout, Part, call_script, index_part
+from otel_llmcost.storage.redis_calls import Asking, Call, Layout, Part, call_script, index_part
 from otel_llmcost.storage.shared import FRESH, KEPT_DAYS, counted_from_us, utc
 from otel_llmcost.storage.wire import encode
 
@@ -109,7 +109,7 @@ class _Desk(MemoryOutbox):
         return is_told and is_passed and not is_looked_at and now >= max(alert.ends_at, alert.at + FRESH)
 
 
-def fire(layout: Layout, alert: Alert) -> Act[bool]:
+def fire(layout: Layout, alert: Alert) -> Asking[bool]:
     """Put an alert into the outbox unless its mark was told in its window already."""
     body = {
         "bucket": str(alert.key.bucket_us),
@@ -132,7 +132,7 @@ def outbox_part(layout: Layout) -> Part:
     return Part("outbox", _pushed_to(layout), {})
 
 
-def carry(layout: Layout, due: Sequence[tuple[str, str]]) -> Act[None]:
+def carry(layout: Layout, due: Sequence[tuple[str, str]]) -> Asking[None]:
     """Bring alerts that wait beside their balances into the outbox, each once."""
     if due:
         keys = (*_pushed_to(layout), layout.in_outbox("carried"))
@@ -142,24 +142,24 @@ def carry(layout: Layout, due: Sequence[tuple[str, str]]) -> Act[None]:
 
 def claim(
     layout: Layout, channels: Sequence[Channel], now: datetime, until: datetime, most: int
-) -> Act[list[Delivery]]:
+) -> Asking[list[Delivery]]:
     """Decide what is to be told, then take what is due until `until`."""
     if not channels:
         return []
     return (yield from _amid(layout, lambda desk: desk.claim(channels, now, until, most), now=now))
 
 
-def finish(layout: Layout, delivery: Delivery) -> Act[None]:
+def finish(layout: Layout, delivery: Delivery) -> Asking[None]:
     """Write down how a delivery stands."""
     yield from _amid(layout, lambda desk: desk.finish(delivery))
 
 
-def acknowledge(layout: Layout, alert_id: str, by: str, at: datetime) -> Act[bool]:
+def acknowledge(layout: Layout, alert_id: str, by: str, at: datetime) -> Asking[bool]:
     """Write down that somebody takes care; False: there is no such alert, or somebody did before."""
     return (yield from _amid(layout, lambda desk: desk.acknowledge(alert_id, by, at), is_all=True))
 
 
-def recover(layout: Layout, alert_id: str, at: datetime) -> Act[bool]:
+def recover(layout: Layout, alert_id: str, at: datetime) -> Asking[bool]:
     """Write down that an alert's cause is gone; False: there is no such alert, or it was written before."""
 
     def change(desk: _Desk) -> Alert | None:
@@ -174,18 +174,18 @@ def recover(layout: Layout, alert_id: str, at: datetime) -> Act[bool]:
     return True
 
 
-def resend(layout: Layout, delivery_id: str, now: datetime) -> Act[bool]:
+def resend(layout: Layout, delivery_id: str, now: datetime) -> Asking[bool]:
     """Begin a delivery once more that is dead or closed; False: there is none such."""
     return (yield from _amid(layout, lambda desk: desk.resend(delivery_id, now), is_all=True))
 
 
-def look(layout: Layout, into: Callable[[MemoryOutbox], T], *, is_all: bool = False) -> Act[T]:
+def look(layout: Layout, into: Callable[[MemoryOutbox], T], *, is_all: bool = False) -> Asking[T]:
     """Read something of the outbox: of what is under way, or of all there is."""
     snapshot = yield from _snapshot(layout, is_all=is_all)
     return into(_Desk(snapshot))
 
 
-def forget(layout: Layout, now: datetime) -> Act[None]:
+def forget(layout: Layout, now: datetime) -> Asking[None]:
     """Let go of alerts, and what became of them, of long ago."""
     pages = layout.in_outbox("alerts")
     first_key = layout.in_outbox("first")
@@ -209,7 +209,9 @@ def _pushed_to(layout: Layout) -> tuple[str, ...]:
     return tuple(layout.in_outbox(name) for name in ("version", "next", "alerts", "active"))
 
 
-def _amid(layout: Layout, change: Callable[[_Desk], T], *, now: datetime | None = None, is_all: bool = False) -> Act[T]:
+def _amid(
+    layout: Layout, change: Callable[[_Desk], T], *, now: datetime | None = None, is_all: bool = False
+) -> Asking[T]:
     """Change the outbox as it is at one moment; where somebody else was faster, once more as it is then."""
     keys = [layout.in_outbox(name) for name in ("version", "alerts", "active", "channels", "seen", "last-delivery")]
     for _ in range(_TRIES):
@@ -226,7 +228,7 @@ def _amid(layout: Layout, change: Callable[[_Desk], T], *, now: datetime | None 
     raise StoreError(msg)
 
 
-def _snapshot(layout: Layout, *, is_all: bool) -> Act[_Snapshot]:
+def _snapshot(layout: Layout, *, is_all: bool) -> Asking[_Snapshot]:
     version, last_alert, last_delivery, channels, seen, found = yield [
         *[Call(("GET", layout.in_outbox(name))) for name in ("version", "next", "last-delivery")],
         *[Call(("HGETALL", layout.in_outbox(name))) for name in ("channels", "seen")],
@@ -243,7 +245,7 @@ def _snapshot(layout: Layout, *, is_all: bool) -> Act[_Snapshot]:
     )
 
 
-def _pages(layout: Layout, numbers: Sequence[str]) -> Act[dict[str, Any]]:
+def _pages(layout: Layout, numbers: Sequence[str]) -> Asking[dict[str, Any]]:
     pages: dict[str, Any] = {}
     for start in range(0, len(numbers), _AT_ONCE):
         some = numbers[start : start + _AT_ONCE]

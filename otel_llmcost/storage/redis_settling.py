@@ -20,7 +20,7 @@ from otel_llmcost.core.policy import micros
 from otel_llmcost.storage.base import Posting
 from otel_llmcost.storage.redis_alerts import alert_of, template
 from otel_llmcost.storage.redis_balances import Known, claim_body, open_part
-from otel_llmcost.storage.redis_calls import Act, Call, Layout, Part, checked, index_part
+from otel_llmcost.storage.redis_calls import Asking, Call, Layout, Part, checked, index_part
 from otel_llmcost.storage.redis_halves import note_parts
 from otel_llmcost.storage.redis_ledger import charge_part
 from otel_llmcost.storage.redis_outbox import carry, outbox_part
@@ -45,7 +45,7 @@ class _Ending:
     """In a cluster: alerts that wait beside balances, with the key that each waits in."""
 
 
-def settle(layout: Layout, known: Known, postings: Sequence[Posting]) -> Act[list[Alert]]:
+def settle(layout: Layout, known: Known, postings: Sequence[Posting]) -> Asking[list[Alert]]:
     """Book charges, unless the ledger has them already, and give back what was held for them."""
     yield from known.look_up(layout, [claim for posting in postings for claim in posting.claims])
     endings = [_ending(layout, known, posting) for posting in postings]

@@ -11,7 +11,7 @@ from typing import Any, cast
 from otel_llmcost.core.budget import BalanceKey
 from otel_llmcost.core.policy import micros
 from otel_llmcost.storage.redis_balances import Known, moving, open_part, pay
-from otel_llmcost.storage.redis_calls import Act, Call, Layout, Part, call_script, pairs
+from otel_llmcost.storage.redis_calls import Asking, Call, Layout, Part, call_script, pairs
 from otel_llmcost.storage.redis_halves import index_again, mend, release_partly_taken
 from otel_llmcost.storage.shared import AMOUNTS, KEPT_DAYS
 from otel_llmcost.storage.wire import encode
@@ -23,7 +23,7 @@ _AT_ONCE = 500
 _DAY_US = 86_400_000_000
 
 
-def renew(layout: Layout, reservation_ids: Sequence[str], expires_at: datetime) -> Act[None]:
+def renew(layout: Layout, reservation_ids: Sequence[str], expires_at: datetime) -> Asking[None]:
     """Give calls more time; one that was given up is believed in again."""
     expires = str(micros(expires_at))
     by_shard: dict[int, list[str]] = {}
@@ -46,7 +46,7 @@ def renew(layout: Layout, reservation_ids: Sequence[str], expires_at: datetime) 
             yield layout.calls("move", head, [register])
 
 
-def expire(layout: Layout, known: Known, now: datetime) -> Act[int]:
+def expire(layout: Layout, known: Known, now: datetime) -> Asking[int]:
     """Suspect the calls that gave no sign of life in time, and forget what is of no use any more."""
     yield from pay(layout, known)
     if layout.is_split:
@@ -62,30 +62,30 @@ def expire(layout: Layout, known: Known, now: datetime) -> Act[int]:
     return count
 
 
-def open_reservations(layout: Layout) -> Act[int]:
+def open_reservations(layout: Layout) -> Asking[int]:
     """Count calls under way."""
     answers = yield [Call(("ZCARD", *layout.of_shard(shard, "open"))) for shard in layout.shards]
     return sum(answers)
 
 
-def reset(layout: Layout, budget: str, subject: str | None) -> Act[int]:
+def reset(layout: Layout, budget: str, subject: str | None) -> Asking[int]:
     """Forgive what was spent and tell marks anew; what is held for calls under way stays held."""
     subjects = [subject] if subject is not None else (yield from _all_subjects(layout, budget))
     return (yield from _forgive(layout, budget, subjects, _FORGIVEN))
 
 
-def clear(layout: Layout, budget: str, *, spare: Collection[str]) -> Act[None]:
+def clear(layout: Layout, budget: str, *, spare: Collection[str]) -> Asking[None]:
     """Forget what some subjects spent of a budget, since it was counted on other terms."""
     subjects = yield from _all_subjects(layout, budget)
     yield from _forgive(layout, budget, [subject for subject in subjects if subject not in spare], _CLEARED)
 
 
-def _all_subjects(layout: Layout, budget: str) -> Act[list[str]]:
+def _all_subjects(layout: Layout, budget: str) -> Asking[list[str]]:
     (subjects,) = yield [Call(("ZRANGE", layout.common(f"subjects:{budget}"), 0, -1))]
     return cast("list[str]", subjects)
 
 
-def _forgive(layout: Layout, budget: str, subjects: Sequence[str], names: Sequence[str]) -> Act[int]:
+def _forgive(layout: Layout, budget: str, subjects: Sequence[str], names: Sequence[str]) -> Asking[int]:
     """Set amounts of balances to 0; return of how many."""
     count = 0
     for start in range(0, len(subjects), _AT_ONCE):
@@ -99,7 +99,7 @@ def _forgive(layout: Layout, budget: str, subjects: Sequence[str], names: Sequen
     return count
 
 
-def _expire_some(layout: Layout, shard: int, now_us: str) -> Act[tuple[int, bool]]:
+def _expire_some(layout: Layout, shard: int, now_us: str) -> Asking[tuple[int, bool]]:
     """Suspect some calls; return how many, and whether there are more."""
     opened, registers = layout.of_shard(shard, "open", "opened")
     over: list[str]
@@ -134,7 +134,7 @@ def _expire_some(layout: Layout, shard: int, now_us: str) -> Act[tuple[int, bool
     return sum(moved), is_more
 
 
-def _forget(layout: Layout, now_us: str) -> Act[None]:
+def _forget(layout: Layout, now_us: str) -> Asking[None]:
     """Forget some balances whose time is over."""
     drops = layout.common("drops")
     (over,) = yield [Call(("ZRANGEBYSCORE", drops, "-inf", now_us, "LIMIT", 0, _AT_ONCE))]
@@ -158,7 +158,7 @@ def _forget(layout: Layout, now_us: str) -> Act[None]:
     yield gone
 
 
-def _forget_calls(layout: Layout, before_us: int) -> Act[None]:
+def _forget_calls(layout: Layout, before_us: int) -> Asking[None]:
     """Forget calls that were given up long ago."""
     for shard in layout.shards:
         expired, opened = layout.of_shard(shard, "expired", "opened")

@@ -293,7 +293,7 @@ class Writer:
                 if time.monotonic() >= next_upkeep:
                     next_upkeep = time.monotonic() + _UPKEEP.total_seconds()
                     self.keep_up()
-            except Exception:
+            except Exception:  # the thread must outlive any fault: what waits is money
                 LOGGER.exception("writing the ledger failed in a way that was not foreseen; it is tried again")
                 self._is_failing = True
             pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS) if self._is_failing else _FIRST_PAUSE_SECONDS

@@ -128,7 +128,7 @@ def test_fixed_costs_are_counted_among_the_settings(shell):
     shell.configure('store = "memory://"\n[[fixed_cost]]\nname = "gpu"\nper_day = 1')
 
     (text,) = texts(shell, "settings", "ok")
-    assert text.endswith("llmcost.toml: 0 budgets, 0 alert channels, 1 fixed costs")
+    assert text.endswith("llmcost.toml: 0 budgets, 0 limits, 0 alert channels, 1 fixed costs")
 
 
 def test_alerts_that_were_given_up_are_a_problem(shell):

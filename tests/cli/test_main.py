@@ -90,7 +90,7 @@ def test_problems_of_the_settings_are_hinted_at_by_every_command(real, tmp_path)
             f'{tmp_path}/llmcost.toml:1: spans: found "all"; it is taken as if left out '
             '(expected "auto", "own", "enrich" or "off")'
         ),
-        f"{tmp_path}/llmcost.toml: problems: 1, budgets: 0, channels: 0, prices: 0, fixed costs: 0",
+        f"{tmp_path}/llmcost.toml: problems: 1, budgets: 0, limits: 0, channels: 0, prices: 0, fixed costs: 0",
     ]
 
 
@@ -103,6 +103,7 @@ def test_settings_without_a_problem_are_said_to_be_so(real):
         "problems": [],
         "notices": [],
         "budgets": 0,
+        "limits": 0,
         "channels": 0,
         "prices": 0,
         "fixed_costs": 0,
