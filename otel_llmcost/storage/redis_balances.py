@@ -29,6 +29,7 @@ from otel_llmcost.storage.shared import (
 
 _AT_ONCE = 500
 _MOST_LOOKED_AT = 10_000
+"""Of so many balances the fullest are found, unless more are asked for."""
 """Balances of one budget that are read to find the fullest: those used last."""
 
 
@@ -131,7 +132,8 @@ def read(layout: Layout, budgets: Sequence[tuple[Budget, Span]], most: int) -> A
     found: list[Balance] = []
     for budget, span in budgets:
         of_budget: list[Balance] = []
-        subjects = yield from _subjects(layout, budget.name, since_us=micros(span.start))
+        looked_at = max(most, _MOST_LOOKED_AT)
+        subjects = yield from _subjects(layout, budget.name, since_us=micros(span.start), most=looked_at)
         for start in range(0, len(subjects), _AT_ONCE):
             some = subjects[start : start + _AT_ONCE]
             of_budget += yield from _read_some(layout, budget, span, some)
@@ -201,10 +203,10 @@ def _refusal(hold: Hold, answer: list[Any], watched: dict[BalanceKey, int]) -> R
     )
 
 
-def _subjects(layout: Layout, budget: str, *, since_us: int) -> Asking[list[str]]:
+def _subjects(layout: Layout, budget: str, *, since_us: int, most: int) -> Asking[list[str]]:
     """Name those who used a budget since a time, the latest first."""
     key = layout.common(f"subjects:{budget}")
-    (found,) = yield [Call(("ZREVRANGEBYSCORE", key, "+inf", since_us, "LIMIT", 0, _MOST_LOOKED_AT))]
+    (found,) = yield [Call(("ZREVRANGEBYSCORE", key, "+inf", since_us, "LIMIT", 0, most))]
     subjects: list[str] = found
     return subjects
 
