@@ -1,0 +1,1 @@
+"""How each instrumentor tells of a call, and what that means in canonical form."""

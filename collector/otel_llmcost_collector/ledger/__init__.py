@@ -1,0 +1,1 @@
+"""Where a collector keeps its charges: SQLite on one node, PostgreSQL for many."""

@@ -1,0 +1,1 @@
+"""Take OTLP in, over HTTP and gRPC."""
