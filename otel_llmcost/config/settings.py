@@ -214,5 +214,7 @@ def _note_unknown_keys(document: Document, notes: Notes) -> None:
 
 def _note_unknown_variables(environ: Mapping[str, str], notes: Notes) -> None:
     for name in environ:
-        if name.startswith(table.PREFIX) and name not in table.VARIABLES and f"env:{name}" not in notes.text:
+        if not name.startswith(table.PREFIX) or name.startswith(table.OF_COLLECTOR) or name in table.VARIABLES:
+            continue
+        if f"env:{name}" not in notes.text:
             notes.variable(name, f"{unknown('variable', name, table.VARIABLES)}; {_NO_EFFECT}")

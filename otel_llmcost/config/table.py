@@ -18,6 +18,8 @@ _LOG_LEVELS: Kind[LogLevel] = one_of(get_args(LogLevel))
 T_co = TypeVar("T_co", covariant=True)
 
 PREFIX = "OTEL_LLMCOST_"
+OF_COLLECTOR = "OTEL_LLMCOST_COLLECTOR_"
+"""Before the variables of the collector, which are not for agents."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)  # each costs time at every agent's start

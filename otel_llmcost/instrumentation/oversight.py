@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from otel_llmcost.config import Settings
 from otel_llmcost.core.acts import NO_CONTROLS, in_force
@@ -14,7 +15,7 @@ from otel_llmcost.core.policy import Policy
 from otel_llmcost.errors import StoreError
 from otel_llmcost.instrumentation.chores import Chore
 from otel_llmcost.instrumentation.contain import contained, logger
-from otel_llmcost.instrumentation.driver import Driver
+from otel_llmcost.instrumentation.outage import Outage
 from otel_llmcost.instrumentation.source import Source
 from otel_llmcost.storage.base import Store
 
@@ -35,12 +36,28 @@ Duty = Callable[[Policy, datetime], object]
 """Looks at the whole ledger and tells of what it finds; done by one process of all."""
 
 
+class Governed(Protocol):
+    """What is kept at what its owner wants: whatever accounts for calls."""
+
+    policy: Policy
+    refuse_all_reason: str | None
+
+    @property
+    def outage(self) -> Outage:
+        """What is known while the store is away."""
+        ...
+
+    def now(self) -> datetime:
+        """Tell the time."""
+        ...
+
+
 @dataclass(slots=True)
 class Oversight:
     """Looks after one process."""
 
     store: Store
-    driver: Driver
+    driver: Governed
     source: Source | None
     """None: the settings were handed over, and stay."""
     apply: Callable[[Settings], None]
