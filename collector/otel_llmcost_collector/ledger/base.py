@@ -125,5 +125,13 @@ SERIES_AMOUNTS = (
     "output",
     "reasoning",
     "unpriced",
+    "reversed_input",
+    "reversed_cache_read",
+    "reversed_cache_write",
+    "reversed_output",
+    "reversed_reasoning",
 )
-"""Exclusive classes of tokens, so that they can be added up: input without cached, output without reasoning."""
+"""Exclusive classes of tokens, so that they can be added up: input without cached, output without reasoning.
+
+Of entries that take another back, only the `reversed_` ones, as positive numbers: the others never fall, since
+Prometheus would take that for a restart."""
