@@ -10,11 +10,13 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from otel_llmcost.config import Settings
+from otel_llmcost.config.fleet import GUARDS
 from otel_llmcost.core.acts import NO_CONTROLS, in_force
 from otel_llmcost.core.policy import Policy
 from otel_llmcost.errors import StoreError
 from otel_llmcost.instrumentation.chores import Chore
 from otel_llmcost.instrumentation.contain import contained, logger
+from otel_llmcost.instrumentation.fleet import POLL_SECONDS, Fleet
 from otel_llmcost.instrumentation.outage import Outage
 from otel_llmcost.instrumentation.source import Source
 from otel_llmcost.storage.base import Store
@@ -28,8 +30,6 @@ DUTIES_SECONDS = 60.0
 AGAIN_AFTER = timedelta(seconds=30)
 """By then every process has read a changed file; until then some book calls without knowing of a new budget."""
 _DUTY = "watch"
-_GUARDS = ("budget", "limit", "tiers")
-"""Sections of the file that hold calls back."""
 _LEASE = timedelta(seconds=DUTIES_SECONDS * 2.5)
 
 Duty = Callable[[Policy, datetime], object]
@@ -63,6 +63,8 @@ class Oversight:
     apply: Callable[[Settings], None]
     """Puts in force what of changed settings is not a budget: channels, prices."""
     duties: Sequence[Duty] = ()
+    fleet: Fleet | None = None
+    """None: no server tells of budgets."""
     holder: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
     _count_again_at: datetime | None = None
     _out_of_reach: bool = False
@@ -77,12 +79,18 @@ class Oversight:
             chores.append(Chore("take note of balances", BALANCES_SECONDS, self.look_at_balances))
         if self.source is not None:
             chores.append(Chore("read the changed settings", FILE_SECONDS, self.look_at_file))
+        if self.fleet is not None:
+            chores.append(Chore("ask for the fleet's budgets", POLL_SECONDS, self.look_at_fleet))
+        chores.append(Chore("count again", FILE_SECONDS, self.count_again))
         return chores
 
     def begin(self) -> None:
         """Take up what holds as the process starts."""
         with contained("look for stops and raises"):
             self.look_at_acts()
+        if self._out_of_reach:  # a start waits for its store once
+            self._count_again_at = self.driver.now() + AGAIN_AFTER
+            return
         with contained("count what was spent before"):
             self._adopt()
 
@@ -116,13 +124,22 @@ class Oversight:
 
     def look_at_file(self) -> None:
         """Put changed settings in force; if they cannot be used, say so and go on with those that are."""
-        now = self.driver.now()
         settings = None if self.source is None else self.source.changed()
-        if settings is not None:
-            self._change(settings, now)
-        elif self._count_again_at is not None and now >= self._count_again_at:
-            self._count_again_at = None
+        if settings is not None and _can_be_used(settings):
+            self._change(settings if self.fleet is None else self.fleet.over(settings), self.driver.now())
+
+    def look_at_fleet(self) -> None:
+        """Put in force what the server tells all agents by now; while it tells nothing, what it told stays."""
+        if self.fleet is not None and self.fleet.has_changed():
+            self._change(self.fleet.over(self.fleet.own()), self.driver.now())
+
+    def count_again(self) -> None:
+        """Count what others booked without knowing of a budget, once they all know of it."""
+        now = self.driver.now()
+        if self._count_again_at is not None and now >= self._count_again_at:
+            self._count_again_at = now + AGAIN_AFTER  # in case the store is away
             self._count_again(now)
+            self._count_again_at = None
 
     def do_duties(self) -> None:
         """Do what one process of the fleet does, if it is this one."""
@@ -133,11 +150,6 @@ class Oversight:
                     duty(self.driver.policy, now)
 
     def _change(self, settings: Settings, now: datetime) -> None:
-        for problem in settings.problems:
-            logger.error("the changed settings: %s", problem)
-        if any(problem.key.startswith(_GUARDS) or not problem.key for problem in settings.problems):
-            logger.error("the changed settings are not put in force: a budget or limit in them cannot be read")
-            return
         self.driver.policy = Policy(settings.budgets, now, self.driver.policy.controls)
         self.driver.refuse_all_reason = settings.refuse_all_reason
         self.apply(settings)
@@ -155,3 +167,12 @@ class Oversight:
         now = self.driver.now()
         for name in self.store.adopt(self.driver.policy.budgets, now):
             logger.info("budget %r is new here and counts what was spent in its window already", name)
+
+
+def _can_be_used(settings: Settings) -> bool:
+    for problem in settings.problems:
+        logger.error("the changed settings: %s", problem)
+    if any(problem.key.startswith(GUARDS) or not problem.key for problem in settings.problems):
+        logger.error("the changed settings are not put in force: a budget or limit in them cannot be read")
+        return False
+    return True

@@ -29,6 +29,7 @@ from otel_llmcost.instrumentation.chores import Chores
 from otel_llmcost.instrumentation.contain import contained, logger
 from otel_llmcost.instrumentation.counting import ExactCounting, by_rule
 from otel_llmcost.instrumentation.driver import Driver
+from otel_llmcost.instrumentation.fleet import Fleet
 from otel_llmcost.instrumentation.outage import Outage
 from otel_llmcost.instrumentation.oversight import Oversight
 from otel_llmcost.instrumentation.source import Source
@@ -72,6 +73,9 @@ class Runtime:
         now, is_exact = _now(), settings.count == "exact"
         events: deque[Charge] = deque(maxlen=KEPT_EVENTS)
         store = _open(settings)
+        fleet = Fleet.of(store, settings)
+        if fleet is not None:
+            settings = fleet.begin()
         meters = tracing.meters
         dispatcher = Dispatcher(
             store,
@@ -108,7 +112,7 @@ class Runtime:
             uncertain=store.uncertain,
         )
         runtime = cls(settings, store, writer, dispatcher, parts, tracing)
-        runtime.oversight = Oversight(store, parts, source, runtime.apply, duties=(runtime.watch,))
+        runtime.oversight = Oversight(store, parts, source, runtime.apply, (runtime.watch,), fleet)
         runtime.oversight.begin()
         parts.chores = Chores(runtime.oversight.chores())
         dispatcher.resume()

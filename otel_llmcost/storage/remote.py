@@ -26,6 +26,8 @@ RESERVE_SECONDS = 0.25
 _TIMEOUT = re.compile(r"timeout=(\d{1,3}(?:\.\d{1,6})?)")
 _EXPECTED = "https://host:port, or http://localhost:port of this machine, and nothing behind but ?timeout=0.25"
 _LONGEST_SECONDS = 60.0
+_ACTS_SECONDS = 1.0
+"""A stop holds within a second; and a start that asks for it waits no longer."""
 
 
 def open_https(rest: str, deadline_seconds: float, token: str = "") -> RemoteStore:
@@ -69,6 +71,26 @@ class RemoteStore:
         """
         self._server = Server(url, token=token, deadline_seconds=deadline_seconds)
         self._reserve_seconds = reserve_seconds
+
+    @property
+    def name(self) -> str:
+        """The server's address."""
+        return self._server.name
+
+    def told(self, known: str, timeout_seconds: float) -> tuple[str, Mapping[str, object]] | None:
+        """Ask which budgets all agents are to hold.
+
+        Args:
+            known: tag of what was told last; empty: nothing was.
+            timeout_seconds: how long the answer may take.
+
+        Returns:
+            A tag, and sections of `llmcost.toml`; None: they are those that are known.
+
+        Raises:
+            StoreError: it does not say.
+        """
+        return self._server.get_if_new("config", known, dict[str, object], timeout_seconds)
 
     def reserve(self, hold: Hold, *, wait: bool = True, tell: bool = True) -> Refusal | Grant | None:
         """See `Store.reserve`."""
@@ -122,7 +144,8 @@ class RemoteStore:
 
     def acts_in_force(self, now: datetime) -> list[Act]:
         """See `Store.acts_in_force`."""
-        return [wire.act_of(each) for each in self._server.post("acts/in-force", forms.Now(now=now), forms.Acts).acts]
+        found = self._server.post("acts/in-force", forms.Now(now=now), forms.Acts, _ACTS_SECONDS)
+        return [wire.act_of(each) for each in found.acts]
 
     def lead(self, duty: str, holder: str, now: datetime, until: datetime) -> bool:
         """See `Store.lead`."""
@@ -206,7 +229,8 @@ class RemoteStore:
 
     def learned(self) -> dict[str, tuple[float, ...]]:
         """See `Store.learned`."""
-        return self._server.get("learned", forms.Learned).learned
+        # A start waits for it, and can do without.
+        return self._server.get("learned", forms.Learned, self._reserve_seconds).learned
 
     def learn(self, values: Mapping[str, tuple[float, ...]]) -> None:
         """See `Store.learn`."""

@@ -39,6 +39,8 @@ class Answer(NamedTuple):
 
     status: int
     content: bytes
+    tag: str = ""
+    """Names what the content is, for whoever asks again; empty: it has no name."""
 
 
 class _Idle(NamedTuple):
@@ -153,7 +155,7 @@ class Connections:
             connection.sock.settimeout(max(deadline - monotonic(), _LEAST_SECONDS))
             connection.request(request.method, request.target, request.body, dict(request.headers))
             with web.answer(connection, deadline) as response:
-                answer = Answer(response.status, response.read())
+                answer = Answer(response.status, response.read(), response.getheader("etag", ""))
                 is_kept = not response.will_close
         finally:
             if is_kept and not self._is_closed:

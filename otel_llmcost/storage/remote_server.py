@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 _REFUSED = {401: "does not know the token", 403: "does not let the token do this"}
 _UNSTORABLE = frozenset({400, 413, 422})
-_OK = 200
+_OK, _NOT_MODIFIED = 200, 304
 _KEY_BYTES = 12
 
 
@@ -40,13 +40,35 @@ class Server:
         if token:
             self._headers["authorization"] = f"Bearer {token}"
 
-    def get(self, name: str, form: type[T]) -> T:
+    def get(self, name: str, form: type[T], timeout_seconds: float | None = None) -> T:
         """Ask for what needs no saying more.
 
         Raises:
             StoreError: there is no answer of that form.
         """
-        return self._asked(Request("GET", f"{self._path}/v1/{name}", self._headers, None), form, self._deadline_seconds)
+        request = Request("GET", f"{self._path}/v1/{name}", self._headers, None)
+        return self._asked(request, form, timeout_seconds or self._deadline_seconds)
+
+    def get_if_new(self, name: str, tag: str, form: type[T], timeout_seconds: float) -> tuple[str, T] | None:
+        """Ask for what may be known already.
+
+        Args:
+            name: of what is asked for.
+            tag: that came with what is known; empty: nothing is.
+            form: of what is new.
+            timeout_seconds: how long the answer may take.
+
+        Returns:
+            Its tag, and what it is; None: it is still what is known.
+
+        Raises:
+            StoreError: there is no answer of that form.
+        """
+        headers = {**self._headers, "if-none-match": tag} if tag else self._headers
+        answer = self._answer(Request("GET", f"{self._path}/v1/{name}", headers, None), timeout_seconds)
+        if tag and answer.status == _NOT_MODIFIED:
+            return None
+        return answer.tag, self._read(answer, f"/v1/{name}", form)
 
     def post(self, name: str, asked: Form, form: type[T], timeout_seconds: float | None = None) -> T:
         """Ask for one act; if the answer gets lost, once more.
@@ -65,17 +87,22 @@ class Server:
         self._connections.close()
 
     def _asked(self, request: Request, form: type[T], timeout_seconds: float) -> T:
+        return self._read(self._answer(request, timeout_seconds), request.target, form)
+
+    def _answer(self, request: Request, timeout_seconds: float) -> Answer:
         try:
-            answer = self._connections.ask(request, timeout_seconds=timeout_seconds)
+            return self._connections.ask(request, timeout_seconds=timeout_seconds)
         except (OSError, HTTPException) as error:
             msg = f"no answer from {self.name} within {timeout_seconds:g} s: {web.reason(error)}"
             raise StoreError(msg) from error
+
+    def _read(self, answer: Answer, target: str, form: type[T]) -> T:
         if answer.status != _OK:
             self._fail(answer)
         try:
             return wire.decode(answer.content, form)
         except WireError as error:
-            msg = f"{self.name} answers {request.target} in a form that is not known: {error}"
+            msg = f"{self.name} answers {target} in a form that is not known: {error}"
             raise StoreError(msg) from error
 
     def _fail(self, answer: Answer) -> NoReturn:

@@ -164,7 +164,7 @@ def test_what_others_booked_without_knowing_of_a_budget_is_counted_a_little_late
     driver.policy = knowing
 
     process.runtime.driver.now = lambda: datetime.now(UTC) + timedelta(seconds=31)
-    process.runtime.oversight.look_at_file()
+    process.runtime.oversight.count_again()
 
     assert process.balance("new").settled_nano == 750_000
 
@@ -181,7 +181,7 @@ def test_what_a_person_forgives_meanwhile_is_not_counted_again(
     process.runtime.store.act(act("reset", budget="new"))
 
     process.runtime.driver.now = lambda: datetime.now(UTC) + timedelta(seconds=31)
-    process.runtime.oversight.look_at_file()
+    process.runtime.oversight.count_again()
 
     assert process.balance("new").settled_nano == 0
 
