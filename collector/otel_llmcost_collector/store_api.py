@@ -17,6 +17,7 @@ from otel_llmcost.errors import StoreError, UnstorableError, WireError
 from otel_llmcost.storage import wire
 from otel_llmcost.storage.base import Store
 from otel_llmcost_collector import store_alerts, store_routes
+from otel_llmcost_collector.access import DeniedError, admitted, check_host
 from otel_llmcost_collector.asgi import (
     Answer,
     GoneError,
@@ -33,7 +34,7 @@ from otel_llmcost_collector.asgi import (
 )
 from otel_llmcost_collector.store_checks import fault
 from otel_llmcost_collector.store_desk import Desk, Route
-from otel_llmcost_collector.tokens import ANYBODY, RIGHTS, Token, holder
+from otel_llmcost_collector.tokens import RIGHTS, Right, Token
 
 LOGGER = logging.getLogger("otel_llmcost_collector")
 
@@ -44,8 +45,9 @@ _JSON = {"content-type": "application/json"}
 _LATER = {"retry-after": "1"}
 _LONGEST_KEY = 64
 _KEPT_ANSWERS = 4096
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _CONFIG = "/v1/config"
+_ABOUT_BUDGETS = RIGHTS - {"ingest"}
+"""Who only sends what it observed is told no budgets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +122,7 @@ class StoreApi:
             if path == "/readyz":
                 return await self._in_thread(self._ready)
             if path == _CONFIG:
-                self._caller(headers, RIGHTS)
+                self._caller(headers, _ABOUT_BUDGETS)
                 return await self._in_thread(self._config, headers.get("if-none-match", ""))
             route = _route(scope["method"], path)
             caller = self._caller(headers, route.rights)
@@ -137,20 +139,14 @@ class StoreApi:
             raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "a body is application/json")
         return await body_of(headers, receive, self._bounds.body_bytes)
 
-    def _caller(self, headers: Headers, rights: frozenset[str]) -> Token:
-        if not self._tokens:
-            host = headers.get("host", "").lower()
-            if host not in _LOOPBACK and host.rpartition(":")[0] not in _LOOPBACK:
-                raise ProblemError(HTTPStatus.FORBIDDEN, "without tokens, only localhost is served")
-            return ANYBODY
-        found = holder(self._tokens, headers.get("authorization", ""))
-        if found is None:
-            challenge = {"www-authenticate": "Bearer"}
-            raise ProblemError(HTTPStatus.UNAUTHORIZED, "a known bearer token is needed", challenge)
-        if not found.rights & rights:
-            needed = " or ".join(sorted(rights))
-            raise ProblemError(HTTPStatus.FORBIDDEN, f"the token {found.name!r} lacks the right {needed}")
-        return found
+    def _caller(self, headers: Headers, rights: frozenset[Right]) -> Token:
+        try:
+            if not self._tokens:
+                check_host(headers.get("host", ""))
+            return admitted(self._tokens, headers.get("authorization", ""), rights)
+        except DeniedError as error:
+            challenge = {"www-authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else None
+            raise ProblemError(error.status, str(error), challenge) from None
 
     @contextmanager
     def _slot(self) -> Generator[None]:

@@ -5,22 +5,20 @@ from __future__ import annotations
 import argparse
 import logging
 import signal
-import socket
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
-from ipaddress import ip_address
 from pathlib import Path
 from typing import NoReturn
 
 from otel_llmcost.errors import ConfigError
 from otel_llmcost.storage import open_store
 from otel_llmcost_collector import tokens
+from otel_llmcost_collector.listening import Listen, check, listened
 from otel_llmcost_collector.store_api import StoreApi
 
 SECTIONS = ("budget", "limit", "tiers")
@@ -28,17 +26,6 @@ SECTIONS = ("budget", "limit", "tiers")
 _IDLE_SECONDS = 75
 """Longer than any agent keeps a connection that it does not use."""
 _DRAIN_SECONDS = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listen:
-    """Where to listen, and how."""
-
-    host: str
-    port: int
-    certificate: Path | None = None
-    key: Path | None = None
-    is_behind_proxy: bool = False
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,22 +49,6 @@ def _serve(said: argparse.Namespace) -> None:
         api = StoreApi(store, tokens=known, budgets=budgets, clock=lambda: datetime.now(UTC))
         with closing(api):
             serve(api, listen)
-
-
-def check(listen: Listen, *, has_tokens: bool) -> None:
-    """Refuse to be open to others without knowing who they are.
-
-    Raises:
-        ConfigError: it would be.
-    """
-    if _is_loopback(listen.host):
-        return
-    if not has_tokens:
-        problem = f"{listen.host} can be reached by others, and without tokens everybody may do everything"
-        raise ConfigError(problem, key="--tokens", expected="a file with tokens, or a loopback address")
-    if listen.certificate is None and not listen.is_behind_proxy:
-        problem = f"{listen.host} can be reached by others, and without TLS everybody may read the tokens"
-        raise ConfigError(problem, key="--certificate", expected="a certificate, or --behind-proxy if that speaks TLS")
 
 
 def sections(path: Path) -> Mapping[str, object]:
@@ -115,10 +86,7 @@ def serve(api: StoreApi, listen: Listen) -> None:
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )
     signal.signal(signal.SIGTERM, _end)  # uvicorn answers what is under way, and then sends it to us again
-    with closing(config.bind_socket()) as place:
-        # Connections inherit it. asyncio sets it only where it made the socket; without, each answer takes 40 ms.
-        place.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        place.listen(config.backlog)
+    with closing(listened(listen)) as place:
         host, port = place.getsockname()[:2]
         scheme = "http" if listen.certificate is None else "https"
         sys.stdout.write(f"listening on {scheme}://{f'[{host}]' if ':' in host else host}:{port}\n")
@@ -160,13 +128,6 @@ def _listen(said: argparse.Namespace) -> Listen:
 def _reject(listen: str) -> NoReturn:
     problem = f"{listen!r} is no place to listen"
     raise ConfigError(problem, key="--listen", expected="HOST:PORT, such as 127.0.0.1:4319")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 if __name__ == "__main__":

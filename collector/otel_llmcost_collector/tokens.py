@@ -13,8 +13,9 @@ from typing import Literal, cast, get_args
 
 from otel_llmcost.errors import ConfigError
 
-Right = Literal["agent", "reader", "operator"]
-"""agent: reserves and settles · reader: reads balances, ledger and alerts · operator: both, and decides."""
+Right = Literal["agent", "reader", "operator", "ingest"]
+"""agent: reserves and settles · reader: reads balances, ledger and alerts · operator: both, and decides · ingest: sends
+spans, metrics and logs."""
 RIGHTS: frozenset[Right] = frozenset(get_args(Right))
 _HASH = re.compile("[0-9a-f]{64}")
 _BEARER = re.compile(r"[Bb]earer +(\S+)")
