@@ -70,7 +70,7 @@ def budgets() -> None:
 @click.pass_obj
 def list_(tools: Tools, check: bool, as_json: bool) -> None:
     """List the balances of all present windows, fullest first."""
-    found = standings(tools.store(), tools.settings.budgets, tools.now())
+    found = standings(tools.store(), tools.in_force().budgets, tools.now())
     if as_json:
         print_json({"balances": [record(each) for each in found]})
     elif not found:
@@ -87,7 +87,7 @@ def list_(tools: Tools, check: bool, as_json: bool) -> None:
 @click.pass_obj
 def show(tools: Tools, name: str, as_json: bool) -> None:
     """Show what a budget says, and all about its balances."""
-    budget = named(tools.settings, name)
+    budget = named(tools.in_force(), name)
     found = standings(tools.store(), [budget], tools.now())
     if as_json:
         limit = {_key("limit", budget.measure): budget.limit}
@@ -111,7 +111,7 @@ def show(tools: Tools, name: str, as_json: bool) -> None:
 @click.pass_obj
 def reset(tools: Tools, name: str, subject: str | None, reason: str, by: str | None, yes: bool, as_json: bool) -> None:
     """Set what was spent of a budget to 0 and re-arm its alerts; the ledger keeps every charge."""
-    budget = named(tools.settings, name)
+    budget = named(tools.in_force(), name)
     check_subject(budget, subject)
     which = f"budget {name!r}" if subject is None else f"budget {name!r} of {subject}"
     if not yes:

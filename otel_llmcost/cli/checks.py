@@ -70,8 +70,21 @@ def store(tools: Tools) -> Iterator[Check]:
     if not url.startswith("http"):  # whoever asks a server may have no right to write
         tools.store().lead("doctor", "doctor", now, now)
     yield Check("ok", f"{url} can be read and written; {tools.store().open_reservations()} calls are under way")
+    if url.startswith("http"):
+        yield from _fleet(tools)
     if url.startswith("memory:"):
         yield Check("warning", "memory:// is each process's own, and gone when it ends")
+
+
+def _fleet(tools: Tools) -> Iterator[Check]:
+    """Tell of the budgets that the server tells all agents to hold."""
+    own, found = tools.settings, tools.in_force()
+    told = sum(not any(each is mine for mine in own.budgets) for each in found.budgets)
+    yield Check("ok", f"{told} budgets and limits are told to all agents by its server")
+    for problem in found.problems[len(own.problems) :]:
+        yield Check("problem", str(problem))
+    for notice in found.notices[len(own.notices) :]:
+        yield Check("note", notice)
 
 
 def prices(tools: Tools) -> Iterator[Check]:

@@ -57,13 +57,13 @@ def forecast(
     over where it is below both. Without budgets, this month is forecast by agent.
     """
     _check_options(name, by, window, kind, model, check=check)
-    now = tools.now()
+    now, settings = tools.now(), tools.in_force()
     if kind is not None:
         print_next_task(tools, kind, model, as_json=as_json)
-    elif by is not None or window is not None or (name is None and not tools.settings.budgets):
+    elif by is not None or window is not None or (name is None and not settings.budgets):
         _print_groups(tools, by or "agent", Calendar(window or "month"), now, as_json=as_json)
     else:
-        chosen = tools.settings.budgets if name is None else [named(tools.settings, name)]
+        chosen = settings.budgets if name is None else [named(settings, name)]
         found = of_budgets(tools.store(), chosen, now)
         endless = [each.name for each in chosen if not each.is_rate_limit and not isinstance(each.window, Calendar)]
         if as_json:

@@ -36,7 +36,7 @@ def raise_(
     tools: Tools, name: str, amount: str, until: str, subject: str | None, reason: str, by: str | None, as_json: bool
 ) -> None:
     """Raise a budget's limit by AMOUNT (USD; calls or tokens of a limit of those) for a while, in all processes."""
-    budget, now = named(tools.settings, name), tools.now()
+    budget, now = named(tools.in_force(), name), tools.now()
     check_subject(budget, subject)
     act = Act(
         act_id=new_id(now),
@@ -67,7 +67,7 @@ def raise_(
 @click.pass_obj
 def lower(tools: Tools, name: str, reason: str, by: str | None, as_json: bool) -> None:
     """End the raises of a budget's limit that are in force."""
-    budget, now = named(tools.settings, name), tools.now()
+    budget, now = named(tools.in_force(), name), tools.now()
     found = [act for act in tools.store().acts_in_force(now) if act.kind == "raise" and act.budget == name]
     for act in found:
         tools.store().act(

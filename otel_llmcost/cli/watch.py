@@ -57,14 +57,15 @@ def _looked(tools: Tools) -> list[Alert]:
 def _look(tools: Tools) -> list[Alert]:
     now, store = tools.now(), tools.store()
     store.expire(now)
-    store.adopt(tools.settings.budgets, now)
-    policy = Policy(tools.settings.budgets, now, in_force(store.acts_in_force(now), now))
+    budgets = tools.in_force().budgets
+    store.adopt(budgets, now)
+    policy = Policy(budgets, now, in_force(store.acts_in_force(now), now))
     fired = look(store, policy, tools.settings.anomalies, now)
     dispatcher = Dispatcher(
         store,
         tools.settings.channels,
         clock=tools.now,
-        top=lambda alert: top_agents(alert, tools.settings.budgets, store),
+        top=lambda alert: top_agents(alert, budgets, store),
     )
     dispatcher.run_once()
     return fired
