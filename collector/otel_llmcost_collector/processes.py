@@ -48,12 +48,12 @@ class Workers:
         self._is_ending = True
         for process in self._running.values():
             _send(process, signal.SIGTERM)
-        done, late = await asyncio.wait(self._keepers, timeout=drain_seconds) if self._keepers else (set(), set())
-        for process in self._running.values() if late else ():
+        if self._keepers:
+            await asyncio.wait(self._keepers, timeout=drain_seconds)
+        for process in self._running.values():
             LOGGER.error("worker %d does not end and is killed; what it had not forwarded is on its disk", process.pid)
             _send(process, signal.SIGKILL)
-        for keeper in (*done, *late):
-            await keeper
+        await asyncio.gather(*self._keepers)
 
     async def _keep(self, number: int) -> None:
         pause_seconds = _FIRST_PAUSE_SECONDS
