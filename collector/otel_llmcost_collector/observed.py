@@ -15,6 +15,20 @@ from otel_llmcost.core.usage import Unit, Usage
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def id_of_span(at_us: int, span_id: str, trace_id: str) -> str:
+    """Make the charge id of a span that brings none: 32 hexadecimal digits.
+
+    Such ids begin with the time in ms, as UUIDv7 do, so that ledgers grow at one end; a span that is sent again has the
+    same.
+
+    Args:
+        at_us: when it began, in µs since 1970.
+        span_id: its 16 hexadecimal digits.
+        trace_id: its 32 hexadecimal digits.
+    """
+    return f"{at_us // 1000 & 0xFFFF_FFFF_FFFF:012x}{span_id}{trace_id[-4:]}"
+
+
 class Observed(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """A charge, flat, since a hundred thousand of them pass in a second; and what tells that two are of one call.
 
@@ -22,8 +36,7 @@ class Observed(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """
 
     charge_id: str
-    """Of ours, the charge id on the span. Of others 32 hexadecimal digits made of start, span id and trace id: such
-    ids sort by time, and a span that is sent again has the same."""
+    """Of ours, the charge id on the span. Of others see `id_of_span`."""
     at_us: int
     """When the call began, in µs since 1970."""
     duration_us: int

@@ -24,6 +24,10 @@ class Line:
     """Id of the entry that it takes back or replaces."""
     is_reversal: bool = False
     """Its counts and amounts are those of `corrects`, negative; its id is that one's with `-reversed` behind."""
+    estimate_nano: int | None = None
+    """What a plugin expected before it sent the call; spans do not tell."""
+    actions: tuple[str, ...] = ()
+    """What a plugin's budgets had changed in the request, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
