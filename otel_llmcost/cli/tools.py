@@ -33,6 +33,8 @@ class Tools:
         Raises:
             StoreError: it does not say.
         """
-        store = self.store()
-        told = store.told("", _SECONDS) if isinstance(store, Telling) else None
+        store: object = self.store()
+        if not isinstance(store, Telling):
+            return self.settings
+        told = store.told("", _SECONDS)
         return self.settings if told is None else with_fleet(self.settings, told[1], store.name)
