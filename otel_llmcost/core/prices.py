@@ -21,6 +21,7 @@ __all__ = [
     "PriceBook",
     "PriceOverride",
     "Rate",
+    "RateSpan",
     "SoldModel",
     "breakdown_nano",
     "price",
@@ -41,12 +42,13 @@ class SoldModel(NamedTuple):
     model: str
 
 
-class _Span(NamedTuple):
-    """The rates of a name while nothing about them changes; none at all: there is no price."""
+class RateSpan(NamedTuple):
+    """The rates of a name while nothing about them changes, `start <= t < end`; none at all: there is no price."""
 
     start: datetime
     end: datetime
     bands: tuple[Band, ...]
+    """For the largest requests first: the first that a request's input is above holds."""
 
 
 class PriceBook:
@@ -68,7 +70,7 @@ class PriceBook:
         self._providers = {each.provider: each for each in providers}
         self._listings: dict[str, Sequence[Listing]] = {}
         self._known: dict[tuple[str, str], Known | None] = {}
-        self._spans: dict[tuple[str, str, str], _Span] = {}
+        self._spans: dict[tuple[str, str, str], RateSpan] = {}
 
     def with_overrides(self, overrides: Sequence[PriceOverride]) -> PriceBook:
         """Lay the user's own prices over the book; of several that fit, the latest counts, then the last written."""
@@ -100,6 +102,10 @@ class PriceBook:
             if input_tokens > above:
                 return rate
         raise UnknownPriceError(provider, model)
+
+    def rates_around(self, provider: str, model: str, at: datetime, *, tier: str = STANDARD) -> RateSpan:
+        """Return what `rate_at` chooses from, and how long that holds: for whoever prices many calls."""
+        return self._remember((provider, model, tier), at)
 
     def find(self, provider: str, model: str) -> SoldModel | None:
         """Tell which model a name means; None: not known."""
@@ -133,11 +139,11 @@ class PriceBook:
                 )
                 yield SoldModel(provider, listing.model), all_rates(known)
 
-    def _remember(self, key: tuple[str, str, str], at: datetime) -> _Span:
+    def _remember(self, key: tuple[str, str, str], at: datetime) -> RateSpan:
         provider, model, tier = key
         known = self._look_up(provider, model)
         changes = [] if known is None else changes_near(known, at)
-        span = _Span(
+        span = RateSpan(
             max((each for each in changes if each <= at), default=_EVER),
             min((each for each in changes if each > at), default=_NEVER),
             () if known is None or _is_paid_ahead(known, tier) else bands_at(known, at, canonical_tier(tier)),

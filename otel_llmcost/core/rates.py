@@ -202,10 +202,15 @@ def cost_nano(usage: Usage, rate: Rate) -> tuple[int, int]:
         return cost.cost_nano, cost.list_cost_nano
     if not total:
         _check_paid(usage, rate)
+    return nano_of(total, rate)
+
+
+def nano_of(atto: int, rate: Rate) -> tuple[int, int]:
+    """Return in nano-USD, after and before discounts, what counts times `Rate.weights` add up to."""
     if rate.share == _WHOLE:
-        nano = _nano(total * _WHOLE)
+        nano = _nano(atto * _WHOLE)
         return nano, nano
-    return _nano(total * rate.share), _nano(total * _WHOLE)
+    return _nano(atto * rate.share), _nano(atto * _WHOLE)
 
 
 def costs_with_output(usage: Usage, first: int, second: int, rate: Rate) -> tuple[int, int]:
