@@ -16,7 +16,7 @@ from otel_llmcost.core.unconfirmed import Unconfirmed
 from otel_llmcost.core.value import value
 from otel_llmcost.core.window import Span
 
-__all__ = ["AsyncStore", "Delivery", "DeliveryState", "GroupBy", "Hold", "Posting", "Store", "Total"]
+__all__ = ["AsyncStore", "Booking", "Delivery", "DeliveryState", "GroupBy", "Hold", "Posting", "Store", "Total"]
 
 GroupBy = Dimension | Literal["day", "hour", "month", "status", "operation", "rate"]
 
@@ -46,6 +46,22 @@ class Posting:
     """Budget → nano-USD to book for a charge without a price."""
     is_sent: bool = True
     """False: the call was given up before it was sent, so it does not count as a request either."""
+
+
+@value
+class Booking:
+    """What calls came to on one balance together; below 0 where more was taken back than came."""
+
+    claim: Claim
+    """Tells the balance, its window and marks; nothing is held for it."""
+    amount_nano: int
+    """In nano-USD, or in what the claim measures."""
+    calls: int
+    unpriced: int = 0
+    at: datetime
+    """When the last of the calls ended, to tell of a mark that was reached."""
+    trace_id: str | None = None
+    """Of that call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +112,21 @@ class Store(Protocol):
 
         Returns:
             The alerts that these postings fired, already in the outbox.
+        """
+        ...
+
+    def book(self, commit_id: str, bookings: Sequence[Booking]) -> list[Alert]:
+        """Add to balances what calls came to that nothing was held for, and fire marks as `settle` does.
+
+        What is in the ledger is none of its business: whoever books keeps one of his own.
+
+        Args:
+            commit_id: names these bookings; however often they are handed in under it, they are booked once. It is
+                remembered for days.
+            bookings: one for each balance.
+
+        Returns:
+            The alerts that they fired, already in the outbox.
         """
         ...
 

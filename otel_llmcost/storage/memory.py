@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NoReturn
@@ -15,12 +16,14 @@ from otel_llmcost.core.unconfirmed import Unconfirmed, unconfirmed
 from otel_llmcost.core.window import Span
 from otel_llmcost.errors import StoreError
 from otel_llmcost.storage import fork
-from otel_llmcost.storage.base import GroupBy, Hold, Posting, Total
+from otel_llmcost.storage.base import Booking, GroupBy, Hold, Posting, Total
 from otel_llmcost.storage.memory_acts import MemoryActs
 from otel_llmcost.storage.memory_balances import MemoryBalances
 from otel_llmcost.storage.memory_ledger import MemoryLedger
 from otel_llmcost.storage.memory_outbox import MemoryOutbox
 from otel_llmcost.storage.shared import highest_share_first
+
+_MOST_COMMITS = 10_000
 
 
 def open_memory(_rest: str, _deadline_seconds: float) -> MemoryStore:
@@ -46,6 +49,8 @@ class MemoryStore:
         self._balances = MemoryBalances(self._ledger, self._outbox)
         self._learned: dict[str, tuple[float, ...]] = {}
         self._acts = MemoryActs()
+        self._commits: OrderedDict[str, None] = OrderedDict()
+        """Those that are booked, oldest first."""
         fork.watch(self)
 
     def reserve(self, hold: Hold, *, wait: bool = True, tell: bool = True) -> Refusal | Grant | None:  # noqa: ARG002 -- never waits
@@ -63,6 +68,19 @@ class MemoryStore:
                     charge = None
                 if posting.claims:
                     self._balances.post(posting, charge, alerts)
+        return alerts
+
+    def book(self, commit_id: str, bookings: Sequence[Booking]) -> list[Alert]:
+        """See `Store.book`; the last 10,000 commits are remembered, as long as this process lives."""
+        alerts: list[Alert] = []
+        with self._lock:
+            if commit_id in self._commits:
+                return []
+            self._commits[commit_id] = None
+            if len(self._commits) > _MOST_COMMITS:
+                self._commits.popitem(last=False)
+            for booking in bookings:
+                self._balances.book(booking, alerts)
         return alerts
 
     def put(self, claim: Claim, spent_nano: int, at: datetime) -> None:

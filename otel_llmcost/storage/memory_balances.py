@@ -12,11 +12,12 @@ from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.policy import micros
 from otel_llmcost.core.window import Span
 from otel_llmcost.storage.adopting import dimensions, raised, spent, stretches, terms
-from otel_llmcost.storage.base import Hold, Posting
+from otel_llmcost.storage.base import Booking, Hold, Posting
 from otel_llmcost.storage.memory_ledger import MemoryLedger
 from otel_llmcost.storage.memory_outbox import MemoryOutbox
 from otel_llmcost.storage.shared import (
     Cell,
+    add_booking,
     alert_of_charge,
     alert_of_refusal,
     amounts_of,
@@ -102,6 +103,14 @@ class MemoryBalances:
             book(cell, charge, held, posting.assumed, claim)
             if claim.marks:
                 self._tell(claim, cell, charge, alerts)
+
+    def book(self, booking: Booking, alerts: list[Alert]) -> None:
+        """Add what calls came to that nothing was held for."""
+        claim = booking.claim
+        cell = self._cells.get(claim.key) or self._new_cell(claim, booking.at)
+        add_booking(cell, booking)
+        if claim.marks:
+            self._tell(claim, cell, booking, alerts)
 
     def put(self, claim: Claim, spent_nano: int, at: datetime) -> None:
         """Add what was spent elsewhere to a balance."""
@@ -199,7 +208,7 @@ class MemoryBalances:
             if is_spent_anyway(posting, claim):
                 self._cells[claim.key].settled += claim.amount_nano
 
-    def _tell(self, claim: Claim, cell: Cell, charge: Charge, alerts: list[Alert]) -> None:
+    def _tell(self, claim: Claim, cell: Cell, charge: Charge | Booking, alerts: list[Alert]) -> None:
         claim = with_carried(claim, cell.carried)
         spent = self._since(claim, _spent) if claim.is_rolling else cell.settled + cell.suspected
         if spent >= claim.marks[0][1]:

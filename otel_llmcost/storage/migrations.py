@@ -112,11 +112,17 @@ def _lives_of_alerts(cursor: Cursor) -> None:
         cursor.execute(statement)
 
 
+def _commits(cursor: Cursor) -> None:
+    cursor.execute("CREATE TABLE booked_commits (commit_id TEXT PRIMARY KEY, booked_s INTEGER NOT NULL) WITHOUT ROWID")
+    cursor.execute("CREATE INDEX booked_commits_s ON booked_commits (booked_s)")
+
+
 MIGRATIONS: tuple[tuple[str, Callable[[Cursor], None]], ...] = (
     ("0001 first tables", _first_tables),
     ("0002 corrections", _corrections),
     ("0003 acts", _acts),
     ("0004 lives of alerts", _lives_of_alerts),
+    ("0005 commits", _commits),
 )
 """Name → step, in order. Steps are only ever added."""
 

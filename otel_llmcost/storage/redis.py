@@ -21,11 +21,12 @@ from otel_llmcost.errors import ConfigError, StoreBusyError, StoreError
 from otel_llmcost.storage import fork
 from otel_llmcost.storage import redis_acts as acts
 from otel_llmcost.storage import redis_balances as balances
+from otel_llmcost.storage import redis_booking as booking
 from otel_llmcost.storage import redis_ledger as ledger
 from otel_llmcost.storage import redis_outbox as outbox
 from otel_llmcost.storage import redis_settling as settling
 from otel_llmcost.storage import redis_upkeep as upkeep
-from otel_llmcost.storage.base import GroupBy, Hold, Posting, Total
+from otel_llmcost.storage.base import Booking, GroupBy, Hold, Posting, Total
 from otel_llmcost.storage.redis_address import Address, Kind, parse
 from otel_llmcost.storage.redis_calls import Asking, Layout
 
@@ -97,6 +98,10 @@ class RedisStore:
     def settle(self, postings: Sequence[Posting]) -> list[Alert]:
         """See `Store.settle`."""
         return self._do(settling.settle(self._layout, self._known, postings))
+
+    def book(self, commit_id: str, bookings: Sequence[Booking]) -> list[Alert]:
+        """See `Store.book`."""
+        return self._do(booking.book(self._layout, self._known, commit_id, bookings)) if bookings else []
 
     def renew(self, reservation_ids: Sequence[str], expires_at: datetime) -> None:
         """See `Store.renew`."""

@@ -15,10 +15,10 @@ from otel_llmcost.core.budget import Balance, Budget, Grant, Refusal
 from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.unconfirmed import Unconfirmed
 from otel_llmcost.core.window import Span
-from otel_llmcost.errors import ConfigError, StoreBusyError
+from otel_llmcost.errors import ConfigError, StoreBusyError, StoreError
 from otel_llmcost.storage import wire, wire_alerts
 from otel_llmcost.storage import wire_forms as forms
-from otel_llmcost.storage.base import GroupBy, Hold, Posting, Total
+from otel_llmcost.storage.base import Booking, GroupBy, Hold, Posting, Total
 from otel_llmcost.storage.remote_server import Server
 
 RESERVE_SECONDS = 0.25
@@ -108,6 +108,15 @@ class RemoteStore:
             return []
         asked = forms.Settle(postings=[wire.sendable(posting) for posting in postings])
         return [wire_alerts.alert_of(each) for each in self._server.post("settle", asked, wire_alerts.Alerts).alerts]
+
+    def book(self, commit_id: str, bookings: Sequence[Booking]) -> list[Alert]:  # noqa: ARG002 -- as the others
+        """Do not: behind a server, the server books what it observes.
+
+        Raises:
+            StoreError: always.
+        """
+        msg = f"the server of {self.name} books what it observes itself"
+        raise StoreError(msg)
 
     def renew(self, reservation_ids: Sequence[str], expires_at: datetime) -> None:
         """See `Store.renew`."""

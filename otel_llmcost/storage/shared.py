@@ -12,8 +12,10 @@ from otel_llmcost.core.budget import Balance, Budget, Claim, Measure
 from otel_llmcost.core.ledger import Charge, ChargeStatus, calls_of, unpriced_of
 from otel_llmcost.core.policy import micros
 from otel_llmcost.core.window import Span
-from otel_llmcost.storage.base import Hold, Posting, Total
+from otel_llmcost.storage.base import Booking, Hold, Posting, Total
 
+COMMITS_KEPT_SECONDS = 7 * 86_400
+"""How long a store knows which commits were booked."""
 KEPT_DAYS = 400
 """How long ended balances, alerts and deliveries are kept: last year's month can be compared with this one's."""
 FRESH = timedelta(days=1)
@@ -34,13 +36,14 @@ def drop_us(window: Span, at: datetime) -> int:
     return micros(at if end is None else end) + KEPT_DAYS * _DAY_US
 
 
-def alert_of_charge(claim: Claim, level: str, spent_nano: int, charge: Charge) -> Alert:
+def alert_of_charge(claim: Claim, level: str, spent_nano: int, charge: Charge | Booking) -> Alert:
     """Make the alert of a mark that was reached by spending."""
     start, end = claim.window.bounds
+    at = charge.at if isinstance(charge, Booking) else charge.at + timedelta(seconds=charge.duration_seconds)
     return Alert(
         key=claim.key,
         level=level,
-        at=charge.at + timedelta(seconds=charge.duration_seconds),
+        at=at,
         spent_nano=spent_nano,
         limit_nano=claim.limit_nano,
         window_start=start,
@@ -182,6 +185,14 @@ def book(cell: Cell, charge: Charge, held_nano: int, assumed: Mapping[str, int],
     if cost > held_nano:
         cell.overrun += cost - held_nano
     return cost
+
+
+def add_booking(cell: Cell, booking: Booking) -> None:
+    """Put what calls came to onto a balance; nothing was held for them, so all of it is overrun."""
+    cell.settled += booking.amount_nano
+    cell.overrun += max(booking.amount_nano, 0)
+    cell.calls += booking.calls
+    cell.unpriced += booking.unpriced
 
 
 def is_spent_anyway(posting: Posting, claim: Claim) -> bool:

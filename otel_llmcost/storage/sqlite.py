@@ -21,10 +21,11 @@ from otel_llmcost.core.window import Span
 from otel_llmcost.errors import ConfigError, StoreError
 from otel_llmcost.storage import sqlite_acts as acts
 from otel_llmcost.storage import sqlite_balances as balances
+from otel_llmcost.storage import sqlite_booking as booking
 from otel_llmcost.storage import sqlite_ledger as ledger
 from otel_llmcost.storage import sqlite_outbox as outbox
 from otel_llmcost.storage import sqlite_settling as settling
-from otel_llmcost.storage.base import GroupBy, Hold, Posting, Total
+from otel_llmcost.storage.base import Booking, GroupBy, Hold, Posting, Total
 from otel_llmcost.storage.database import Database
 from otel_llmcost.storage.shared import highest_share_first
 
@@ -82,6 +83,11 @@ class SqliteStore:
             with suppress(StoreError):  # what was written is safe in the log, and the next one will do
                 self._reader.checkpoint()
         return alerts
+
+    def book(self, commit_id: str, bookings: Sequence[Booking]) -> list[Alert]:
+        """See `Store.book`."""
+        self._books.check_place()
+        return self._books.write(lambda cursor: booking.book(cursor, commit_id, bookings))
 
     def renew(self, reservation_ids: Sequence[str], expires_at: datetime) -> None:
         """See `Store.renew`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from operator import attrgetter
 from sqlite3 import Cursor
 
@@ -117,7 +118,7 @@ def take(cursor: Cursor, hold: Hold, *, tell: bool) -> Refusal | Grant | None:
     watched: dict[BalanceKey, int] = {}
     for claim in hold.claims:
         if claim.carry is not None:
-            _begin(cursor, claim, hold)
+            begin(cursor, claim, hold.at)
         held = _amount(cursor, claim, _HELD_IN_BUCKET, _HELD_SINCE)
         if claim.is_watched:
             watched[claim.key] = spent(cursor, claim)
@@ -141,7 +142,7 @@ def carrying(cursor: Cursor, claim: Claim) -> Claim:
     return with_carried(claim, row[0]) if row is not None else claim
 
 
-def _begin(cursor: Cursor, claim: Claim, hold: Hold) -> None:
+def begin(cursor: Cursor, claim: Claim, at: datetime) -> None:
     """Begin a balance with what the window before left over, unless it has begun."""
     if claim.carry is None or cursor.execute(_CARRIED, claim.key).fetchone() is not None:
         return
@@ -149,7 +150,7 @@ def _begin(cursor: Cursor, claim: Claim, hold: Hold) -> None:
     if cursor.execute(_WAS_KNOWN, (claim.key.budget, micros(claim.window.start))).fetchone() is not None:
         row = cursor.execute(_HELD_IN_BUCKET, claim.key._replace(bucket_us=claim.carry.from_us)).fetchone()
         carried = claim.carry.amount(row[0] if row else 0)
-    add(cursor, {claim.key: Cell(drop_us(claim.window, hold.at), carried)})
+    add(cursor, {claim.key: Cell(drop_us(claim.window, at), carried)})
 
 
 def spent(cursor: Cursor, claim: Claim) -> int:

@@ -86,9 +86,23 @@ def _with_options(url: str, **options: str) -> str:
 _SERVED = {"https": "url_of_a_served_store", "redis": "url_of_redis", "redis-cluster": "url_of_a_cluster"}
 
 
-@pytest.fixture(params=["memory", "sqlite", *_SERVED, *(pytest.param(name, marks=pytest.mark.real) for name in _REAL)])
+_STORES = ["memory", "sqlite", *_SERVED, *(pytest.param(name, marks=pytest.mark.real) for name in _REAL)]
+"""A new backend adds a param here, not a test."""
+
+
+@pytest.fixture(params=_STORES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """A new backend adds a param here, not a test."""
+    """Each of them."""
+    yield from _opened(request, tmp_path)
+
+
+@pytest.fixture(params=[name for name in _STORES if name != "https"])
+def booking_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """Each that books what nothing was held for: behind a server, that server does."""
+    yield from _opened(request, tmp_path)
+
+
+def _opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     urls = {"memory": "memory://", "sqlite": f"sqlite://{tmp_path}/ledger.db"}
     if request.param in _REAL:
         url = _with_options(request.getfixturevalue(request.param), prefix=f"test-{uuid4().hex}", timeout="5")

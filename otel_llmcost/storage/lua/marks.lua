@@ -69,3 +69,16 @@ local function is_reached(claim, at, spent)
   local limit, one = amount(claim.limit), {0, 1}
   return is_less(product(at, plus(limit, more)), product(plus(spent, one), limit))
 end
+
+-- Tell the marks that spending has reached, and add what is to be told.
+local function tell_reached(request, claim, fired)
+  if #claim.marks == 0 then
+    return
+  end
+  local spent = total(claim, SPENT)
+  for _, mark in ipairs(claim.marks) do
+    if at_most({0, 1}, spent) and is_reached(claim, amount(mark[2]), spent) then
+      fired[#fired + 1] = fire(request, claim, mark[1], spent)
+    end
+  end
+end

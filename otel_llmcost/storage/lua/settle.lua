@@ -57,15 +57,7 @@ local function book(claim, held)
   if not at_most(over, ZERO) then
     add(claim, claim.bucket, 'overrun', text(over))
   end
-  if #claim.marks == 0 then
-    return
-  end
-  local spent = total(claim, SPENT)
-  for _, mark in ipairs(claim.marks) do
-    if at_most({0, 1}, spent) and is_reached(claim, amount(mark[2]), spent) then
-      fired[#fired + 1] = fire(request, claim, mark[1], spent)
-    end
-  end
+  tell_reached(request, claim, fired)
 end
 
 -- Where the ledger lies in another slot, a posting that is tried again finds out here what is booked already.
