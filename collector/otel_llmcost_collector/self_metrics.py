@@ -105,7 +105,7 @@ NOTES_WAITING: Final = _gauge("notes_waiting", (), "Commits that are not booked 
 STORE_ERRORS: Final = _counter("store_errors", ("store",), "Failures of `ledger` or `balances`.")
 
 # Forwarder: to is the name of a back end.
-FORWARD_QUEUE: Final = _gauge("forward_queue_requests", ("to", "signal"), "Requests that wait to be sent on.")
+FORWARD_QUEUE: Final = _gauge("forward_queue_requests", ("to", "signal"), "Requests in memory that wait to be sent on.")
 FORWARD_QUEUE_BYTES: Final = _gauge("forward_queue_bytes", ("to", "place"), "Their bytes, in `memory` or on `disk`.")
 FORWARD_LIMIT_BYTES: Final = _gauge(
     "forward_limit_bytes", ("to", "place"), "How many bytes may wait at most, in `memory` or on `disk`."
@@ -113,7 +113,23 @@ FORWARD_LIMIT_BYTES: Final = _gauge(
 FORWARD_SENT: Final = _counter("forward_sent", ("to", "signal"), "Requests that a back end took.")
 FORWARD_RETRIED: Final = _counter("forward_retried", ("to", "signal"), "Sendings after a first one that failed.")
 FORWARD_DROPPED: Final = _counter(
-    "forward_dropped", ("to", "signal", "reason"), "Requests given up: `full`, `refused` by the back end or `expired`."
+    "forward_dropped",
+    ("to", "signal", "reason"),
+    "Requests given up: `refused` by the back end, `unreadable`, `full`, or in memory when the collector `ended`.",
+)
+FORWARD_REJECTED: Final = _counter(
+    "forward_rejected", ("to", "signal"), "Spans, points and records that a back end did not take of requests it took."
+)
+FORWARD_DAMAGED_BYTES: Final = _counter(
+    "forward_damaged_bytes", ("to",), "Bytes on disk that could not be read and were passed over."
+)
+
+# Alerts have the name and the labels that they have in agents, so that boards and rules find both.
+ALERTS: Final = SelfMetric(
+    name="llmcost_alerts",
+    kind="counter",
+    labels=("llmcost_budget_name", "llmcost_alert_level"),
+    description="Alerts fired by this collector.",
 )
 
 # Processes: process is accountant or worker-N.
