@@ -13,9 +13,15 @@ pytestmark = pytest.mark.real
 COLLECTOR = Path(__file__).parents[2] / "collector"
 
 
-def test_promtool_takes_the_configuration_and_the_rules_in_it() -> None:
-    """`check config` reads the rule files that the configuration names."""
-    output = run("promtool", "check", "config", str(COLLECTOR / "prometheus" / "prometheus.yml"))
+def test_promtool_takes_the_configuration_and_the_rules_in_it(tmp_path: Path) -> None:
+    """`check config` reads the rules, token and certificates that the configuration names."""
+    for name in ("ca.pem", "metrics.token"):
+        (tmp_path / name).write_text("made when the stack starts")
+    config = (COLLECTOR / "prometheus" / "prometheus.yml").read_text().replace("/shared/secrets", str(tmp_path))
+    (tmp_path / "prometheus.yml").write_text(config)
+    (tmp_path / "rules.yml").symlink_to(COLLECTOR / "prometheus" / "rules.yml")
+
+    output = run("promtool", "check", "config", str(tmp_path / "prometheus.yml"))
 
     assert "SUCCESS: 1 rule files found" in output
     assert "26 rules found" in output
