@@ -15,6 +15,7 @@ need npm npm
 need docker-compose docker-compose
 need redis-server redis-server
 need redis-cli redis-tools
+ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || missing="$missing postgresql"
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then

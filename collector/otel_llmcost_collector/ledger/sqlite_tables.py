@@ -1,0 +1,138 @@
+"""A SQLite ledger's tables: what is in them by number is remembered, since it never changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from sqlite3 import Cursor
+from typing import Any, TypeVar
+
+import msgspec
+
+from otel_llmcost_collector.ledger.base import Line
+from otel_llmcost_collector.ledger.kinds import GROUPS, Kind, KindKey, clean, decode, encode, kind_key, kind_of
+from otel_llmcost_collector.ledger.moves import Moves, Sums, by_node
+from otel_llmcost_collector.ledger.rows import cleaned
+from otel_llmcost_collector.ledger.totals import Values
+
+T = TypeVar("T")
+_MOST = 100_000
+"""So many kinds, groups and names are remembered."""
+_SOME = 500
+
+
+class Numbers:
+    """What is known of the numbers that stand for kinds, groups and names."""
+
+    def __init__(self) -> None:
+        self.kind_numbers: dict[KindKey, int] = {}
+        self.kinds: dict[int, Kind] = {}
+        self.groups: dict[int, Values] = {}
+        self.person_numbers: dict[str, int] = {}
+        self.persons: dict[int, str] = {}
+
+    def forget(self) -> None:
+        """Know nothing: what was numbered last was undone."""
+        for known in (self.kind_numbers, self.kinds, self.groups, self.person_numbers, self.persons):
+            known.clear()
+
+    def keep_bounded(self) -> None:
+        """Forget all when it is too much: names are anybody's."""
+        for known in (self.kind_numbers, self.kinds, self.groups, self.person_numbers, self.persons):
+            if len(known) > _MOST:
+                known.clear()
+
+
+class SqliteTables:
+    """See `Tables`; also numbers what is new."""
+
+    def __init__(self, cursor: Cursor, numbers: Numbers) -> None:
+        self._cursor = cursor
+        self._numbers = numbers
+
+    def select(self, sql: str, values: Sequence[object] = ()) -> Sequence[tuple[Any, ...]]:
+        """See `Tables.select`."""
+        return self._cursor.execute(sql, values).fetchall()
+
+    def insert(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        """Write rows; what is no character is spelled out."""
+        try:
+            self._cursor.executemany(sql, rows)
+        except UnicodeEncodeError:  # those before it are in already, and stay
+            self._cursor.executemany(sql, map(cleaned, rows))
+
+    def kinds(self, numbers: Iterable[int]) -> Mapping[int, Kind]:
+        """See `Tables.kinds`."""
+        known = self._numbers.kinds
+        for number, body in self._unknown("kinds", "kind", "body", numbers, known):
+            known[number] = decode(body)
+        return known
+
+    def groups(self, numbers: Iterable[int]) -> Mapping[int, Values]:
+        """See `Tables.groups`."""
+        known = self._numbers.groups
+        for number, body in self._unknown("kind_groups", "kind_group", "body", numbers, known):
+            known[number] = dict(zip(GROUPS, msgspec.json.decode(body), strict=True))
+        return known
+
+    def persons(self, numbers: Iterable[int]) -> Mapping[int, str]:
+        """See `Tables.persons`."""
+        known = self._numbers.persons
+        known.update(self._unknown("persons", "person", "name", numbers, known))
+        return known
+
+    def noted(self) -> Iterable[Moves]:
+        """See `Tables.noted`."""
+        return by_node(self.noted_bodies()).values()
+
+    def noted_bodies(self) -> Sequence[tuple[str, bytes]]:
+        """Read what is noted, and by which node."""
+        return self.select("SELECT node, body FROM moves ORDER BY number")
+
+    def sums(self) -> Sums:
+        """Add up what is noted."""
+        noted = self.noted_bodies()
+        numbers = {number for moves in by_node(noted).values() for number, _ in moves.cells}
+        kinds = self.kinds(numbers)
+        groups = dict(self._read("kinds", "kind", "kind_group", numbers))
+        return Sums(noted, {number: (groups[number], kinds[number]) for number in numbers})
+
+    def kind_number(self, line: Line) -> int:
+        """Return the number of an entry's kind."""
+        key = kind_key(line)
+        number = self._numbers.kind_numbers.get(key)
+        if number is None:
+            number = self._numbers.kind_numbers[key] = self._number_kind(kind_of(line))
+        return number
+
+    def person_number(self, name: str) -> int:
+        """Return the number of a user."""
+        number = self._numbers.person_numbers.get(name)
+        if number is None:
+            number = self._number("persons", "person", "name", str(clean(name)))
+            self._numbers.person_numbers[name] = number
+        return number
+
+    def _number_kind(self, kind: Kind) -> int:
+        body = msgspec.json.encode([kind.groups[name] for name in GROUPS]).decode()
+        group = self._number("kind_groups", "kind_group", "body", body)
+        return self._number("kinds", "kind", "body", encode(kind), ", kind_group", group)
+
+    def _number(self, table: str, column: str, named: str, value: str, more: str = "", *also: object) -> int:
+        rows = self.select(f"SELECT {column} FROM {table} WHERE {named} = ?", (value,))
+        if not rows:
+            places = ", ".join("?" * (1 + len(also)))
+            sql = f"INSERT INTO {table} ({named}{more}) VALUES ({places}) RETURNING {column}"
+            rows = self.select(sql, (value, *also))
+        return int(rows[0][0])
+
+    def _unknown(
+        self, table: str, column: str, named: str, numbers: Iterable[int], known: Mapping[int, T]
+    ) -> Iterator[tuple[int, Any]]:
+        return self._read(table, column, named, [number for number in numbers if number not in known])
+
+    def _read(self, table: str, column: str, named: str, numbers: Iterable[int]) -> Iterator[tuple[int, Any]]:
+        wanted = sorted(numbers)
+        for start in range(0, len(wanted), _SOME):
+            some = wanted[start : start + _SOME]
+            places = ", ".join("?" * len(some))
+            yield from self.select(f"SELECT {column}, {named} FROM {table} WHERE {column} IN ({places})", some)
