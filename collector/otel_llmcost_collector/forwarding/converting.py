@@ -39,8 +39,12 @@ def protobuf(signal: Signal, content: bytes) -> bytes:
         UnreadableError: It is none.
     """
     try:
-        document = cast("dict[str, Any]", _with_ids(json.loads(content), _base64))
-        return ParseDict(document, _REQUESTS[signal](), ignore_unknown_fields=True).SerializeToString()
+        document = _with_ids(json.loads(content), _base64)
+        if not isinstance(document, dict):
+            raise TypeError  # noqa: TRY301 -- protobuf takes an empty list for an empty message
+        return ParseDict(
+            cast("dict[str, Any]", document), _REQUESTS[signal](), ignore_unknown_fields=True
+        ).SerializeToString()
     except Exception as error:  # noqa: BLE001 -- anything may be in it, and what it makes protobuf raise is not told
         raise UnreadableError(type(error).__name__) from None  # its text may hold what was received
 

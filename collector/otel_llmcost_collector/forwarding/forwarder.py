@@ -115,6 +115,7 @@ class Everywhere:
 
     def __init__(self, lines: Sequence[Line]) -> None:
         self._lines = lines
+        self._is_closed = False
         self._lines_of = {signal: [line for line in lines if signal in line.backend.signals] for signal in SIGNALS}
 
     async def put(self, signal: Signal, content: bytes, is_json: bool = False) -> None:  # noqa: FBT001, FBT002 -- a seam
@@ -138,7 +139,9 @@ class Everywhere:
 
     async def close(self, drain_seconds: float) -> None:
         """Send what waits, for so long at most; the rest stays on disk."""
-        await asyncio.gather(*(line.close(drain_seconds) for line in self._lines))
+        if not self._is_closed:
+            self._is_closed = True
+            await asyncio.gather(*(line.close(drain_seconds) for line in self._lines))
 
     def figures(self) -> None:
         """Put what waits into the counters."""

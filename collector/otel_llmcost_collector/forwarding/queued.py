@@ -24,12 +24,14 @@ PATIENCE_SECONDS: Final = 0.02
 _LAST_PATIENCE_SECONDS: Final = 1.0
 """When the disk takes no more: requests that a slow back end has not taken by then are refused."""
 _READ_BYTES: Final = 2 * 1024 * 1024
+_ITEM_BYTES: Final = 256
+"""What a request takes beside its content."""
 
 
 class Item:
     """A request that waits."""
 
-    __slots__ = ("content", "is_json", "is_out", "is_sent", "place", "signal", "waiter")
+    __slots__ = ("content", "is_json", "is_out", "is_sent", "place", "signal", "size", "waiter")
 
     def __init__(self, signal: Signal, content: bytes, *, is_json: bool, place: Place | None = None) -> None:
         self.signal: Signal = signal
@@ -40,6 +42,7 @@ class Item:
         self.is_out = False
         """Somebody is sending it."""
         self.is_sent = False
+        self.size = len(content) + _ITEM_BYTES
         self.waiter: asyncio.Future[bool] | None = None
         """Of whoever handed it in: true when it is sent."""
 
@@ -92,11 +95,12 @@ class Queue:
         return self._count
 
     def check(self, size: int) -> None:
-        """Look whether there is room.
+        """Look whether there is room for a request.
 
         Raises:
             FullError: There is none.
         """
+        size += _ITEM_BYTES
         if self._is_closed:
             raise FullError(self._backend.name, "nothing more is taken, since the collector ends")
         if self._spool is None:
@@ -163,11 +167,12 @@ class Queue:
             await self._still.wait()
         if self._spool is not None:
             await self._on_disk(self._spool.close)
+            self._disk.shutdown(wait=False)
             return Counter()
         return +self._count
 
     async def _put(self, item: Item, spool: Spool) -> None:
-        if spool.loose or self._loose_writes or not self._fits(len(item.content)):
+        if spool.loose or self._loose_writes or not self._fits(item.size):
             await self._write(item, is_in_hand=False)
             self._wake()
             return
@@ -194,7 +199,7 @@ class Queue:
         self._to_write.append((item, is_in_hand, written))
         if not is_in_hand:
             self._loose_writes += 1
-            self._bytes += len(item.content)
+            self._bytes += item.size
         if self._writer is None:
             self._writer = asyncio.create_task(self._write_all())
         place = await asyncio.shield(written)
@@ -221,7 +226,7 @@ class Queue:
         for (item, is_in_hand, written), place in zip(group, places, strict=True):
             if not is_in_hand:
                 self._loose_writes -= 1
-                self._bytes -= len(item.content)
+                self._bytes -= item.size
             elif isinstance(place, Place):
                 item.place = place
             written.set_result(place)
@@ -245,7 +250,8 @@ class Queue:
                 self._idle.remove(woken)
 
     async def _on_disk(self, act: Callable[..., T], *arguments: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._disk, act, *arguments)
+        # Shielded: what is to be done there is done, even if whoever waits for it is told to end.
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._disk, act, *arguments))
 
     def _popped(self) -> list[Item]:
         first = self._memory.popleft()
@@ -265,12 +271,12 @@ class Queue:
 
     def _append(self, item: Item) -> None:
         self._memory.append(item)
-        self._bytes += len(item.content)
+        self._bytes += item.size
         self._count[item.signal] += 1
         self._wake()
 
     def _forget(self, item: Item) -> None:
-        self._bytes -= len(item.content)
+        self._bytes -= item.size
         self._count[item.signal] -= 1
 
     def _wake(self) -> None:

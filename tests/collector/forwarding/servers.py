@@ -52,7 +52,7 @@ class HttpBackend:
     on_asked: Callable[[Asked], None] = lambda _: None
     keeps: bool = True
     _server: Any = None
-    _open: set[asyncio.StreamWriter] = field(default_factory=set)
+    _open: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def url(self) -> str:
@@ -72,17 +72,20 @@ class HttpBackend:
     async def stop(self) -> None:
         """Close everything."""
         self._server.close()
-        for writer in list(self._open):
-            writer.transport.abort()
+        for task in self._open:
+            task.cancel()
+        await asyncio.gather(*self._open)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        self._open.add(writer)
-        with suppress(OSError, asyncio.IncompleteReadError):
+        task = asyncio.current_task()
+        assert task is not None
+        self._open.add(task)
+        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while await self._answer(reader, writer):
                 pass
-        self._open.discard(writer)
         writer.transport.abort()
+        self._open.discard(task)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         asked = await _read(reader)
