@@ -34,6 +34,7 @@ BODY_SECONDS = 30.0
 SIGNALS: Final[Mapping[str, Signal]] = {"/v1/traces": "traces", "/v1/metrics": "metrics", "/v1/logs": "logs"}
 _KINDS: Final[Mapping[str, bool]] = {"application/x-protobuf": False, "application/json": True}
 """Content type → whether it is JSON."""
+_ENDING: Final = Outcome(verdict=UNAVAILABLE, detail="the collector ends, come again")
 _ABOUT: Final = b"""otel-llmcost collector: OTLP over HTTP.
 POST /v1/traces, /v1/metrics, /v1/logs as application/x-protobuf or application/json.
 """
@@ -67,6 +68,8 @@ class HttpReceiver:
                 answer = await self._answer(scope, receive)
             except GoneError:
                 return
+            except asyncio.CancelledError:  # the server ends, and what is under way took too long
+                answer = over_http(_ENDING, is_json=False)
             await give(send, answer)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter_ns
 from typing import Protocol
 
@@ -55,6 +55,11 @@ class Priced(Protocol):
     @property
     def rejected(self) -> int:
         """How many of them cannot be read."""
+        ...
+
+    @property
+    def unpriced(self) -> Mapping[str, int]:
+        """Why calls have no price → how many of them."""
         ...
 
 
@@ -146,6 +151,8 @@ class Intake:
             add(self_metrics.INFERENCE_SPANS, (source,), count)
         for source, count in Counter(each.source for each in priced.observed if each.cost_nano is not None).items():
             add(self_metrics.PRICED, (source,), count)
+        for reason, count in priced.unpriced.items():
+            add(self_metrics.UNPRICED, (reason,), count)
 
 
 def _of_team(observed: Sequence[Observed], team: str) -> list[Observed]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
@@ -78,6 +78,8 @@ class Found:
     observed: Sequence[Observed]
     spans: int
     rejected: int
+    unpriced: Mapping[str, int]
+    """Calls named `unknown` have no price."""
 
 
 class EachSpanIsACall:
@@ -101,7 +103,9 @@ class EachSpanIsACall:
 
 def _found(content: bytes, names: list[str]) -> Found:
     calls = [observed(name) for name in names if name != BROKEN]
-    return Found(content + PRICED, calls, len(names), len(names) - len(calls))
+    return Found(
+        content + PRICED, calls, len(names), len(names) - len(calls), {"unknown model": names.count("unknown")}
+    )
 
 
 @dataclass
