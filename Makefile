@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format test-context test-oldest test-beside test-litellm test-frameworks test-slow test-real prove bench bench-budgets prices docs dashboards clean
+.PHONY: help demo demo-fleet test check format test-context test-oldest test-beside test-litellm test-frameworks test-slow test-real prove bench bench-budgets prices docs dashboards clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
@@ -94,6 +94,25 @@ DEMO := $(if $(wildcard .venv/installed),.venv,.venv-demo)
 
 demo: $(DEMO)/installed ## Watch a team of agents use up its budgets, without API keys (a minute)
 	@$(DEMO)/bin/otel-llmcost demo
+
+.venv-fleet/installed: pyproject.toml
+	@echo 'Setting up .venv-fleet. This is done once, and takes about half a minute.'
+	@$(PYTHON) -m venv .venv-fleet
+	@.venv-fleet/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@.venv-fleet/bin/python -m pip install --quiet --editable '.[collector,redis,prometheus]' --group demo-fleet
+	@touch $@
+
+FLEET_NODE := examples/demo_fleet/agents/node_modules
+
+$(FLEET_NODE)/installed: examples/demo_fleet/agents/package-lock.json
+	@npm ci --prefix examples/demo_fleet/agents --ignore-scripts --no-audit --no-fund --loglevel=error > /dev/null
+	@touch $@
+
+# What of the fleet is not on this machine, and cannot be put there, the play does without, and says so.
+demo-fleet: .venv-fleet/installed ## Watch agents in two languages, with and without the plugin, on one bill (a minute)
+	@-tests/real/install.sh redis-server prometheus prometheus-alertmanager node npm
+	@-command -v npm > /dev/null && $(MAKE) --no-print-directory $(FLEET_NODE)/installed
+	@.venv-fleet/bin/python -m examples.demo_fleet
 
 dashboards: .venv/installed ## Build the Grafana boards anew
 	$(BIN)/python -m dashboards.builder
