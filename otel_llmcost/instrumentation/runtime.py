@@ -33,6 +33,7 @@ from otel_llmcost.instrumentation.fleet import Fleet
 from otel_llmcost.instrumentation.outage import Outage
 from otel_llmcost.instrumentation.oversight import Oversight
 from otel_llmcost.instrumentation.source import Source
+from otel_llmcost.instrumentation.store_state import store_state
 from otel_llmcost.instrumentation.tracing import Tracing
 from otel_llmcost.instrumentation.workers import at_end, not_at_end
 from otel_llmcost.instrumentation.wrap import ClientWrapper
@@ -41,12 +42,10 @@ from otel_llmcost.storage import fork, open_store
 from otel_llmcost.storage.base import Store
 from otel_llmcost.storage.memory import MemoryStore
 from otel_llmcost.storage.writer import Writer
-from otel_llmcost.telemetry.metrics import StoreState, public
+from otel_llmcost.telemetry.metrics import StoreState
 from otel_llmcost.telemetry.summary import KEPT_EVENTS, as_text, summarise
 
 _EXIT_SECONDS = 2.0
-_PRIVATE = frozenset({"user", "task", "session", "trace"})
-"""Dimensions with too many values to be labels of metrics."""
 
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
@@ -122,22 +121,7 @@ class Runtime:
 
     def store_state(self) -> StoreState:
         """Read what the metrics show of the store."""
-        now = _now()
-        policy = self.driver.policy
-        spans = policy.spans(now)
-        windows = {budget.name: str(budget.window) for budget, _ in spans}
-        limits = {budget.name for budget, _ in spans if budget.is_rate_limit}
-        lifted = [policy.controls.lifted(balance, now) for balance in self.store.balances(spans)]
-        found = [(windows[balance.budget], balance) for balance in lifted]
-        return StoreState(
-            balances=public((each for each in found if each[1].budget not in limits), _PRIVATE),
-            limits=public((each for each in found if each[1].budget in limits), _PRIVATE),
-            stops=len(policy.controls.stops),
-            open_reservations=self.store.open_reservations(),
-            pending_alerts=self.store.pending_deliveries(),
-            fixed_costs=self.settings.fixed_costs,
-            now=now,
-        )
+        return store_state(self.store, self.driver.policy, self.settings.fixed_costs, _now())
 
     def apply(self, settings: Settings) -> None:
         """Put in force what of changed settings can be while the process runs, beside its budgets."""
