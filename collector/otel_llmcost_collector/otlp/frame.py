@@ -1,0 +1,116 @@
+"""A request in protobuf: taken apart as far as it tells of calls, put together again with what was written on.
+
+A span gets more attributes by bytes that are appended to its own: in protobuf, messages that stand one behind the
+other are one. So nothing of it is written anew, and what we do not know stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import compress
+from typing import NamedTuple
+
+from otel_llmcost_collector.otlp.errors import MalformedError
+from otel_llmcost_collector.otlp.schema import (
+    AttributesMessage,
+    DecodeError,
+    Frame,
+    FrameMessage,
+    ScopeMessage,
+    ScopeSpans,
+    ScopeSpansMessage,
+    Span,
+    SpanMessage,
+    SpansOfScopeMessage,
+)
+
+PREFIXES = ("ai", "decision", "embedding", "gen_ai", "langfuse", "llm", "llmcost", "openinference", "reranker")
+"""What names of attributes begin with, up to the first point; every span that tells of a call has one that does."""
+
+
+def prefixes_pattern() -> bytes:
+    """Write the prefixes as a pattern that looks at the first letter once: it is tried at each line of each prompt."""
+    letters = sorted({prefix[0] for prefix in PREFIXES})
+    rests = {letter: "|".join(each[1:] for each in PREFIXES if each[0] == letter) for letter in letters}
+    return "|".join(f"{letter}(?:{rest})" for letter, rest in rests.items()).encode()
+
+
+# A key is preceded by its tag and its length. Text inside a prompt may look the same, so this only tells which spans
+# are worth taking apart.
+_may_tell = re.compile(rb"\n[\x04-\x7f](?:" + prefixes_pattern() + rb")\.").search
+
+
+class Hits(NamedTuple):
+    """The spans of one scope that may tell of calls."""
+
+    resource: bytes
+    scope: bytes
+    within: ScopeSpans
+    places: Sequence[int]
+    """Where they stand in `within.spans`."""
+    contents: Sequence[bytes]
+
+
+def parsed(content: bytes) -> Frame:
+    """Take a request apart, but for its spans.
+
+    Raises:
+        MalformedError: it is no request to export traces.
+    """
+    try:
+        return FrameMessage.FromString(content)
+    except DecodeError as error:
+        raise MalformedError(str(error)) from None
+
+
+def number_of_spans(frame: Frame) -> int:
+    """Count spans."""
+    return sum(len(scope.spans) for resource in frame.resource_spans for scope in resource.scope_spans)
+
+
+def hits(frame: Frame) -> Iterator[Hits]:
+    """Find the spans that may tell of calls."""
+    for of_resource in frame.resource_spans:
+        for within in of_resource.scope_spans:
+            spans = list(within.spans)
+            places = list(compress(range(len(spans)), map(_may_tell, spans)))
+            if places:
+                contents = [spans[place] for place in places]
+                yield Hits(of_resource.resource, within.scope, within, places, contents)
+
+
+def spans_of(contents: Sequence[bytes]) -> Sequence[Span | None]:
+    """Read spans; None: it is none. All at once, since that is faster; one by one only if any is broken."""
+    try:
+        return SpansOfScopeMessage.FromString(ScopeSpansMessage(spans=contents).SerializeToString()).spans
+    except DecodeError:
+        return [_span(content) for content in contents]
+
+
+def _span(content: bytes) -> Span | None:
+    try:
+        return SpanMessage.FromString(content)
+    except DecodeError:
+        return None
+
+
+def attributes_anew(content: bytes) -> Mapping[str, bytes]:
+    """Read the attributes of a span that could be read before."""
+    return SpanMessage.FromString(content).attributes
+
+
+def attributes_of(resource: bytes) -> Mapping[str, bytes]:
+    """Read a resource's attributes; of one that is broken, none."""
+    try:
+        return AttributesMessage.FromString(resource).attributes
+    except DecodeError:
+        return {}
+
+
+def name_of(scope: bytes) -> str:
+    """Read a scope's name; of one that is broken, none."""
+    try:
+        return ScopeMessage.FromString(scope).name
+    except DecodeError:
+        return ""
