@@ -1,0 +1,327 @@
+"""Keeps the books: each call charged once, in one ledger, and its cost booked on the balances it counts on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from otel_llmcost.core.policy import Policy
+from otel_llmcost.errors import StoreError, UnstorableError, WireError
+from otel_llmcost.storage.base import Store
+from otel_llmcost_collector.accounting import bookings, entries
+from otel_llmcost_collector.accounting.bookings import Assumed, Noted
+from otel_llmcost_collector.accounting.bookkeeper import Bookkeeper, Task
+from otel_llmcost_collector.accounting.series import Labels, Series
+from otel_llmcost_collector.accounting.twins import Twins, WindowSize
+from otel_llmcost_collector.accounting.writing import Request, Writing
+from otel_llmcost_collector.ledger.base import Ledger, Line
+from otel_llmcost_collector.observed import Observed
+from otel_llmcost_collector.self_metrics import (
+    DUPLICATES,
+    LEDGER_COMMITS,
+    LEDGER_ENTRIES,
+    LEDGER_LAG,
+    NOTES_WAITING,
+    REPLACED,
+    STORE_ERRORS,
+    Counters,
+    SelfMetric,
+)
+
+LOGGER = logging.getLogger("otel_llmcost_collector")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How much is taken on at a time."""
+
+    at_once: int = 2000
+    """So many calls are written in one go."""
+    waiting: int = 20_000
+    """So many may wait to be."""
+    window: WindowSize = WindowSize()  # noqa: RUF009 -- it is frozen
+    reloaded: timedelta = timedelta(minutes=10)
+    """So far back calls are known after a start of which others may still tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The books as metrics show them."""
+
+    series: Mapping[Labels, list[int]]
+    """See `SERIES_LABELS` and `SERIES_AMOUNTS`."""
+    traces: Mapping[Labels, str]
+    """The trace of a call that moved them last."""
+    calls_waiting: int
+    notes_waiting: int
+    last_commit_at: datetime | None
+
+
+def _no_price(_model: str, _observed: Observed) -> int | None:
+    return None
+
+
+def _nobody(_new: Sequence[Observed]) -> None:
+    return None
+
+
+class Accountant:
+    """Keeps one ledger and the balances beside it; see `Accounts`."""
+
+    def __init__(  # noqa: PLR0913 -- what the books are made of, and who is told
+        self,
+        ledger: Ledger,
+        store: Store,
+        policy: Policy,
+        *,
+        assumed: Assumed = _no_price,
+        saw: Callable[[Sequence[Observed]], object] = _nobody,
+        bounds: Bounds | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Take over nothing: ledger and store are the caller's to close, after this.
+
+        Args:
+            ledger: used in one thread of the accountant's only.
+            store: where balances are.
+            policy: the budgets in force.
+            assumed: prices calls without a price for budgets that assume some model.
+            saw: is told in the ledger's thread of entries that are new, reversals among them.
+            bounds: None: as they are for a small machine.
+            clock: tells the time.
+        """
+        self.counters = Counters()
+        """Counted in the ledger's thread."""
+        self._bounds = bounds or Bounds()
+        self._ledger = ledger
+        self._policy, self._assumed_cost, self._saw, self._clock = policy, assumed, saw, clock
+        self._twins = Twins(self._bounds.window)
+        self._series = Series({})
+        self._last_commit_at: datetime | None = None
+        self._writing = Writing(self._commit, at_once=self._bounds.at_once, waiting=self._bounds.waiting)
+        self._bookkeeper = Bookkeeper(store, self._done, lambda: self.do(self._noted).result())
+
+    def start(self) -> None:
+        """Take up what an earlier process left, and begin.
+
+        Raises:
+            StoreError: the ledger cannot be read.
+        """
+        self._series = Series(self._ledger.series())
+        self._remember()
+        tasks = self._noted()
+        self._writing.start()
+        self._bookkeeper.start(tasks)
+
+    async def post(self, observed: Sequence[Observed]) -> None:
+        """See `Accounts.post`."""
+        if not observed:
+            return
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        asked_at = time.monotonic_ns()
+
+        def told(error: StoreError | None) -> None:
+            self.counters.took(LEDGER_LAG, (), (time.monotonic_ns() - asked_at) // 1000)
+            try:
+                loop.call_soon_threadsafe(_resolve, future, error)
+            except RuntimeError:
+                LOGGER.debug("nobody waits any more: the event loop is closed")
+
+        self._writing.submit(Request(observed, told))
+        await future
+
+    def do(self, work: Callable[[], T]) -> Future[T]:
+        """Do something with the ledger in its thread.
+
+        Raises:
+            StoreError: the accountant is closed.
+        """
+        return self._writing.do(work)
+
+    def write(self, lines: Sequence[Line], noted: Callable[[Sequence[Line]], Noted]) -> tuple[list[bool], str | None]:
+        """Write lines as they are; to be called in the ledger's thread, by `do`.
+
+        Args:
+            lines: not looked at for twins.
+            noted: says what new ones leave to be done on balances, which the caller does.
+
+        Returns:
+            Which are new, and the id of the commit if anything is to be done.
+        """
+        is_new, commit = self._written(lines, noted)
+        return is_new, None if commit is None else commit[0]
+
+    def settled(self, commit_id: str) -> None:
+        """Learn that the caller of `write` has done what was noted."""
+        self.do(lambda: self._forget([commit_id]))
+
+    def left(self, commit_id: str, noted: Noted) -> None:
+        """Learn that the caller of `write` could not do what was noted."""
+        self._bookkeeper.add(commit_id, noted)
+
+    def use(self, policy: Policy) -> None:
+        """Put budgets in force: changed settings, or limits that are raised for a while."""
+        self._policy = policy
+
+    def snapshot(self) -> Snapshot:
+        """Copy what metrics show."""
+        return Snapshot(
+            self._series.sums(),
+            self._series.traces(),
+            self._writing.calls_waiting,
+            self._bookkeeper.waiting,
+            self._last_commit_at,
+        )
+
+    def series(self) -> dict[Labels, list[int]]:
+        """Copy the sums that metrics are made of."""
+        return self._series.sums()
+
+    def figures(self) -> tuple[Counters, Counters]:
+        """Return what is counted, each by a thread of its own."""
+        self._bookkeeper.counters.put(NOTES_WAITING, (), self._bookkeeper.waiting)
+        return self.counters, self._bookkeeper.counters
+
+    def wait_until_booked(self, seconds: float) -> bool:
+        """Wait until nothing is left to be done on balances; False: there is after so long."""
+        return self._bookkeeper.wait(seconds)
+
+    def close(self, seconds: float = 5.0) -> None:
+        """Write what waits, book what can be booked within a time, and end."""
+        self._bookkeeper.close(seconds)
+        self._writing.close()
+
+    def _remember(self) -> None:
+        """Know again the calls of the last minutes, since others may yet tell of them."""
+        since = self._clock() - self._bounds.reloaded
+        self._twins.plan(self._ledger.since(since, self._bounds.window.tellings))
+        self._twins.keep(time.monotonic())
+
+    def _noted(self) -> list[Task]:
+        tasks: list[Task] = []
+        for commit_id, body in self._ledger.notes():
+            try:
+                tasks.append((commit_id, bookings.decode(body)))
+            except WireError:  # it stays in the ledger, for a version that can read it
+                LOGGER.exception("commit %s is not booked", commit_id)
+        return tasks
+
+    def _done(self, commit_ids: Sequence[str]) -> None:
+        self.do(lambda: self._forget(commit_ids)).result()
+
+    def _forget(self, commit_ids: Sequence[str]) -> None:
+        try:
+            self._ledger.done(commit_ids)
+        except StoreError as error:  # they are booked again at the next start, to no effect
+            self._failed(error)
+
+    def _commit(self, requests: Sequence[Request]) -> None:
+        """Write requests together; what one of them does to the ledger is no fault of the others."""
+        try:
+            self._charge([each for request in requests for each in request.observed])
+            error = None
+        except StoreError as problem:
+            self._failed(problem)
+            error = problem
+        except Exception as problem:  # whatever one request does to us, the next one is written
+            LOGGER.exception("a commit failed in a way that was not foreseen")
+            error = UnstorableError(f"the accountant failed: {type(problem).__name__}")
+        if isinstance(error, UnstorableError) and len(requests) > 1:
+            for request in requests:
+                self._commit([request])
+            return
+        for request in requests:
+            request.told(error)
+
+    def _charge(self, observed: Sequence[Observed]) -> None:
+        plan = self._twins.plan(observed)
+        try:
+            lines = entries.lines_of(plan, self._twins, self._ledger)
+            known = self._write(lines)
+        except BaseException:
+            self._twins.drop()
+            raise
+        self._twins.keep(time.monotonic())
+        self._count(DUPLICATES, plan.same_spans, ("same_span",))
+        self._count(DUPLICATES, plan.same_calls, ("same_call",))
+        if known:
+            self._enrich(lines, known)
+
+    def _enrich(self, lines: Sequence[Line], known: Mapping[int, str]) -> None:
+        """Replace what the ledger knew less of."""
+        try:
+            self._write(entries.richer(lines, known, self._twins, self._ledger))
+        except BaseException:
+            self._twins.forget([lines[place].observed.charge_id for place in known])
+            raise
+
+    def _write(self, lines: Sequence[Line]) -> Mapping[int, str]:
+        """Write lines and leave what they come to on balances to the bookkeeper."""
+        if not lines:
+            return {}
+        known: dict[int, str] = {}
+        _, commit = self._written(lines, self._booked, known)
+        if commit is not None:
+            self._bookkeeper.add(*commit)
+        return known
+
+    def _written(
+        self, lines: Sequence[Line], noted: Callable[[Sequence[Line]], Noted], known: dict[int, str] | None = None
+    ) -> tuple[list[bool], tuple[str, Noted] | None]:
+        of_id = {line.observed.charge_id: line for line in lines}
+        found: list[Noted] = []
+
+        def note(new: Sequence[Observed]) -> bytes | None:
+            made = noted([of_id[each.charge_id] for each in new])
+            found[:] = [made]
+            return bookings.encode(made) if made else None
+
+        written = self._ledger.write(lines, note)
+        is_new = list(written.is_new)
+        if known is not None:
+            known |= written.known_calls
+        self._learn(bookings.new_of(lines, is_new), len(lines) - sum(is_new) - len(written.known_calls))
+        self._count(DUPLICATES, len(written.known_calls), ("same_call",))
+        return is_new, None if written.commit_id is None else (written.commit_id, found[0])
+
+    def _learn(self, new: Sequence[Line], duplicates: int) -> None:
+        """Move what is made of the ledger by what is new in it."""
+        self._last_commit_at = self._clock()
+        self._series.add(new)
+        self.counters.add(LEDGER_COMMITS)
+        self._count(LEDGER_ENTRIES, len(new))
+        self._count(DUPLICATES, duplicates, ("same_span",))
+        self._count(REPLACED, sum([line.is_reversal for line in new]))
+        try:
+            self._saw([line.observed for line in new])
+        except Exception:  # who only looks on must not keep anybody from booking
+            LOGGER.exception("what is new in the ledger could not be shown")
+
+    def _booked(self, new: Sequence[Line]) -> Noted:
+        return Noted(bookings.bookings(new, self._policy, self._clock(), self._assumed_cost))
+
+    def _failed(self, error: StoreError) -> None:
+        self.counters.add(STORE_ERRORS, ("ledger",))
+        LOGGER.warning("the ledger failed: %s", error)
+
+    def _count(self, metric: SelfMetric, by: int, labels: tuple[str, ...] = ()) -> None:
+        if by:
+            self.counters.add(metric, labels, by)
+
+
+def _resolve(future: asyncio.Future[None], error: StoreError | None) -> None:
+    if future.done():
+        return  # whoever waited was cancelled
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)
