@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
@@ -16,7 +16,18 @@ from otel_llmcost.core.unconfirmed import Unconfirmed
 from otel_llmcost.core.value import value
 from otel_llmcost.core.window import Span
 
-__all__ = ["AsyncStore", "Booking", "Delivery", "DeliveryState", "GroupBy", "Hold", "Posting", "Store", "Total"]
+__all__ = [
+    "AsyncStore",
+    "Booking",
+    "Delivery",
+    "DeliveryState",
+    "GroupBy",
+    "Hold",
+    "Posting",
+    "Store",
+    "Total",
+    "Totals",
+]
 
 GroupBy = Dimension | Literal["day", "hour", "month", "status", "operation", "rate"]
 
@@ -77,6 +88,10 @@ class Total:
     cache_read_tokens: int
     unpriced_calls: int
     by_status_nano: Mapping[ChargeStatus, int]
+
+
+Totals = Callable[[Sequence[GroupBy], datetime, datetime], list[Total]]
+"""Adds up a ledger, as `Store.totals` does."""
 
 
 class Store(Protocol):
@@ -146,7 +161,9 @@ class Store(Protocol):
         """Set settled, suspected and overrun of a budget's balances to 0 and re-arm its marks; return how many."""
         ...
 
-    def adopt(self, budgets: Sequence[Budget], now: datetime, *, again: bool = False) -> list[str]:
+    def adopt(
+        self, budgets: Sequence[Budget], now: datetime, *, again: bool = False, totals: Totals | None = None
+    ) -> list[str]:
         """Let budgets that are new here, or count otherwise than before, count what was spent in their window already.
 
         Args:
@@ -154,6 +171,7 @@ class Store(Protocol):
             now: tells their windows.
             again: look at all of them once more, for what others booked who did not know of a budget yet; no balance
                 gets lower by that.
+            totals: of the ledger that tells what was spent; None: of its own.
 
         Returns:
             Names of those that were adopted.

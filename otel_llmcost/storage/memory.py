@@ -16,7 +16,7 @@ from otel_llmcost.core.unconfirmed import Unconfirmed, unconfirmed
 from otel_llmcost.core.window import Span
 from otel_llmcost.errors import StoreError
 from otel_llmcost.storage import fork
-from otel_llmcost.storage.base import Booking, GroupBy, Hold, Posting, Total
+from otel_llmcost.storage.base import Booking, GroupBy, Hold, Posting, Total, Totals
 from otel_llmcost.storage.memory_acts import MemoryActs
 from otel_llmcost.storage.memory_balances import MemoryBalances
 from otel_llmcost.storage.memory_ledger import MemoryLedger
@@ -109,10 +109,12 @@ class MemoryStore:
         with self._lock:
             return self._balances.reset(budget, subject)
 
-    def adopt(self, budgets: Sequence[Budget], now: datetime, *, again: bool = False) -> list[str]:
+    def adopt(
+        self, budgets: Sequence[Budget], now: datetime, *, again: bool = False, totals: Totals | None = None
+    ) -> list[str]:
         """See `Store.adopt`."""
         with self._lock:
-            return self._balances.adopt(budgets, now, again=again)
+            return self._balances.adopt(budgets, now, again=again, totals=totals or self._ledger.totals)
 
     def act(self, act: Act) -> None:
         """See `Store.act`."""

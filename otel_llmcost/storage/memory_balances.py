@@ -12,7 +12,7 @@ from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.policy import micros
 from otel_llmcost.core.window import Span
 from otel_llmcost.storage.adopting import dimensions, raised, spent, stretches, terms
-from otel_llmcost.storage.base import Booking, Hold, Posting
+from otel_llmcost.storage.base import Booking, Hold, Posting, Totals
 from otel_llmcost.storage.memory_ledger import MemoryLedger
 from otel_llmcost.storage.memory_outbox import MemoryOutbox
 from otel_llmcost.storage.shared import (
@@ -151,7 +151,7 @@ class MemoryBalances:
         self._forget_claims(set(keys))
         return len({key.subject for key in keys})
 
-    def adopt(self, budgets: Sequence[Budget], now: datetime, *, again: bool) -> list[str]:
+    def adopt(self, budgets: Sequence[Budget], now: datetime, *, again: bool, totals: Totals) -> list[str]:
         """Let budgets that are new here count what was spent in their window already; name them."""
         unknown = ("", 0)
         anew = [budget for budget in budgets if self._known.get(budget.name, unknown)[0] != terms(budget)]
@@ -160,7 +160,7 @@ class MemoryBalances:
                 self._clear(budget.name)
             self._known[budget.name] = terms(budget), micros(now)
         for budget in budgets if again else anew:
-            self._count(budget, now)
+            self._count(budget, now, totals)
         return [budget.name for budget in anew]
 
     def read(self, budget: Budget, span: Span) -> list[Balance]:
@@ -190,11 +190,11 @@ class MemoryBalances:
             self._cells[key].settled = self._cells[key].suspected = 0
         self._forget_claims(keys)
 
-    def _count(self, budget: Budget, now: datetime) -> None:
+    def _count(self, budget: Budget, now: datetime, totals: Totals) -> None:
         """Raise a budget's balances to what the ledger says."""
         drop = drop_us(budget.window.at(now), now)
         for bucket_us, since, until in stretches(budget, now):
-            for each in spent(budget, bucket_us, self._ledger.totals(dimensions(budget), since, until)):
+            for each in spent(budget, bucket_us, totals(dimensions(budget), since, until)):
                 cell = self._cells.get(each.key) or self._put_cell(each.key, Cell(drop))
                 more = raised(cell, each, drop)
                 cell.settled += more.settled

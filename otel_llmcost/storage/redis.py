@@ -26,7 +26,7 @@ from otel_llmcost.storage import redis_ledger as ledger
 from otel_llmcost.storage import redis_outbox as outbox
 from otel_llmcost.storage import redis_settling as settling
 from otel_llmcost.storage import redis_upkeep as upkeep
-from otel_llmcost.storage.base import Booking, GroupBy, Hold, Posting, Total
+from otel_llmcost.storage.base import Booking, GroupBy, Hold, Posting, Total, Totals
 from otel_llmcost.storage.redis_address import Address, Kind, parse
 from otel_llmcost.storage.redis_calls import Asking, Layout
 
@@ -123,9 +123,11 @@ class RedisStore:
         """See `Store.reset`."""
         return self._do(upkeep.reset(self._layout, budget, subject))
 
-    def adopt(self, budgets: Sequence[Budget], now: datetime, *, again: bool = False) -> list[str]:
+    def adopt(
+        self, budgets: Sequence[Budget], now: datetime, *, again: bool = False, totals: Totals | None = None
+    ) -> list[str]:
         """See `Store.adopt`."""
-        return self._do(acts.adopt(self._layout, self._known, budgets, now, again=again))
+        return self._do(acts.adopt(self._layout, self._known, budgets, now, again=again, others=totals))
 
     def act(self, act: Act) -> None:
         """See `Store.act`."""

@@ -13,6 +13,7 @@ from otel_llmcost.core.attribution import encodable
 from otel_llmcost.core.budget import Budget
 from otel_llmcost.core.policy import micros
 from otel_llmcost.storage.adopting import dimensions, spent, stretches, terms
+from otel_llmcost.storage.base import Totals
 from otel_llmcost.storage.redis_balances import Known
 from otel_llmcost.storage.redis_calls import Asking, Call, Layout, Part, call_script, index_part
 from otel_llmcost.storage.redis_ledger import totals
@@ -77,7 +78,15 @@ def learn(layout: Layout, values: Mapping[str, tuple[float, ...]]) -> Asking[Non
     yield [Call(("HSET", layout.common("learned"), *words))]
 
 
-def adopt(layout: Layout, known: Known, budgets: Sequence[Budget], now: datetime, *, again: bool) -> Asking[list[str]]:
+def adopt(
+    layout: Layout,
+    known: Known,
+    budgets: Sequence[Budget],
+    now: datetime,
+    *,
+    again: bool,
+    others: Totals | None,
+) -> Asking[list[str]]:
     """Let budgets count what was spent in their window already."""
     if not budgets:
         return []
@@ -89,7 +98,7 @@ def adopt(layout: Layout, known: Known, budgets: Sequence[Budget], now: datetime
     known.since_us |= {name: since_us for name, (_, since_us) in before.items()}
     anew = [budget for budget in budgets if before.get(budget.name, ("", 0))[0] != terms(budget)]
     for budget in budgets if again else anew:
-        yield from _count(layout, budget, now, is_anew=budget in anew and budget.name in before)
+        yield from _count(layout, budget, now, is_anew=budget in anew and budget.name in before, others=others)
     if anew:  # last, so that another does it if this process dies half-way
         since_us = micros(now)
         yield [
@@ -99,11 +108,12 @@ def adopt(layout: Layout, known: Known, budgets: Sequence[Budget], now: datetime
     return [budget.name for budget in anew]
 
 
-def _count(layout: Layout, budget: Budget, now: datetime, *, is_anew: bool) -> Asking[None]:
+def _count(layout: Layout, budget: Budget, now: datetime, *, is_anew: bool, others: Totals | None) -> Asking[None]:
     """Raise a budget's balances to what the ledger says; set them to that if it was counted on other terms."""
     drop_at_us, counted = drop_us(budget.window.at(now), now), set[str]()
     for bucket_us, since, until in stretches(budget, now):
-        found = yield from totals(layout, dimensions(budget), since, until)
+        by = dimensions(budget)
+        found = (yield from totals(layout, by, since, until)) if others is None else others(by, since, until)
         each_spent = spent(budget, bucket_us, found)
         counted |= {each.key.subject for each in each_spent}
         for start in range(0, len(each_spent), _AT_ONCE):

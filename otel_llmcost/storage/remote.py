@@ -18,7 +18,7 @@ from otel_llmcost.core.window import Span
 from otel_llmcost.errors import ConfigError, StoreBusyError, StoreError
 from otel_llmcost.storage import wire, wire_alerts
 from otel_llmcost.storage import wire_forms as forms
-from otel_llmcost.storage.base import Booking, GroupBy, Hold, Posting, Total
+from otel_llmcost.storage.base import Booking, GroupBy, Hold, Posting, Total, Totals
 from otel_llmcost.storage.remote_server import Server
 
 RESERVE_SECONDS = 0.25
@@ -137,8 +137,17 @@ class RemoteStore:
         """See `Store.reset`."""
         return self._server.post("reset", forms.Reset(budget=budget, subject=subject), forms.Count).count
 
-    def adopt(self, budgets: Sequence[Budget], now: datetime, *, again: bool = False) -> list[str]:
-        """See `Store.adopt`."""
+    def adopt(
+        self, budgets: Sequence[Budget], now: datetime, *, again: bool = False, totals: Totals | None = None
+    ) -> list[str]:
+        """See `Store.adopt`.
+
+        Raises:
+            StoreError: totals were handed in: the server counts from its ledger.
+        """
+        if totals is not None:
+            msg = f"the server of {self.name} has a ledger of its own"
+            raise StoreError(msg)
         asked = forms.Adopt(budgets=[wire.budget_form(budget) for budget in budgets], now=now, again=again)
         return self._server.post("adopt", asked, forms.Adopted).adopted
 

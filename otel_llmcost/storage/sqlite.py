@@ -25,7 +25,7 @@ from otel_llmcost.storage import sqlite_booking as booking
 from otel_llmcost.storage import sqlite_ledger as ledger
 from otel_llmcost.storage import sqlite_outbox as outbox
 from otel_llmcost.storage import sqlite_settling as settling
-from otel_llmcost.storage.base import Booking, GroupBy, Hold, Posting, Total
+from otel_llmcost.storage.base import Booking, GroupBy, Hold, Posting, Total, Totals
 from otel_llmcost.storage.database import Database
 from otel_llmcost.storage.shared import highest_share_first
 
@@ -115,12 +115,14 @@ class SqliteStore:
         """See `Store.reset`."""
         return self._books.write(lambda cursor: balances.reset(cursor, budget, subject))
 
-    def adopt(self, budgets: Sequence[Budget], now: datetime, *, again: bool = False) -> list[str]:
+    def adopt(
+        self, budgets: Sequence[Budget], now: datetime, *, again: bool = False, totals: Totals | None = None
+    ) -> list[str]:
         """See `Store.adopt`."""
         self._reader.check_place()
         if not again and not self._reader.read(lambda cursor: acts.unknown(cursor, budgets)):
             return []
-        return self._books.write(lambda cursor: acts.adopt(cursor, budgets, now, again=again))
+        return self._books.write(lambda cursor: acts.adopt(cursor, budgets, now, again=again, totals=totals))
 
     def act(self, act: Act) -> None:
         """See `Store.act`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from sqlite3 import Cursor
 from typing import Any
 
@@ -15,6 +16,7 @@ from otel_llmcost.core.policy import micros
 from otel_llmcost.storage import sqlite_balances as balances
 from otel_llmcost.storage import sqlite_ledger as ledger
 from otel_llmcost.storage.adopting import dimensions, raised, spent, stretches, terms
+from otel_llmcost.storage.base import GroupBy, Total, Totals
 from otel_llmcost.storage.shared import drop_us, utc
 
 _COLUMNS = "act_id, at_us, kind, by_whom, reason, scope, budget, subject, amount, until_us, ends"
@@ -66,7 +68,9 @@ def unknown(cursor: Cursor, budgets: Sequence[Budget]) -> list[Budget]:
     return [budget for budget in budgets if known.get(budget.name) != terms(budget)]
 
 
-def adopt(cursor: Cursor, budgets: Sequence[Budget], now: datetime, *, again: bool) -> list[str]:
+def adopt(
+    cursor: Cursor, budgets: Sequence[Budget], now: datetime, *, again: bool, totals: Totals | None = None
+) -> list[str]:
     """Let budgets count what was spent in their window already."""
     anew = unknown(cursor, budgets)
     for budget in anew:
@@ -78,16 +82,19 @@ def adopt(cursor: Cursor, budgets: Sequence[Budget], now: datetime, *, again: bo
             (budget.name, terms(budget), micros(now)),
         )
     for budget in budgets if again else anew:
-        _count(cursor, budget, now)
+        _count(cursor, budget, now, totals or partial(_totals, cursor))
     return [budget.name for budget in anew]
 
 
-def _count(cursor: Cursor, budget: Budget, now: datetime) -> None:
+def _totals(cursor: Cursor, by: Sequence[GroupBy], since: datetime, until: datetime) -> list[Total]:
+    return ledger.totals(cursor, by, micros(since), micros(until))
+
+
+def _count(cursor: Cursor, budget: Budget, now: datetime, totals: Totals) -> None:
     """Raise a budget's balances to what the ledger says."""
     drop = drop_us(budget.window.at(now), now)
     for bucket_us, since, until in stretches(budget, now):
-        totals = ledger.totals(cursor, dimensions(budget), micros(since), micros(until))
-        for each in spent(budget, bucket_us, totals):
+        for each in spent(budget, bucket_us, totals(dimensions(budget), since, until)):
             balances.add(cursor, {each.key: raised(balances.standing(cursor, each.key), each, drop)})
 
 

@@ -12,7 +12,8 @@ from otel_llmcost.core.window import Rolling
 from otel_llmcost.errors import StoreError, UnstorableError
 from otel_llmcost.storage import open_store
 from otel_llmcost.storage.base import Booking, Store
-from tests.storage.books import LEASE, NOW, USD, Books, budget, channel
+from otel_llmcost.storage.memory import MemoryStore
+from tests.storage.books import LEASE, NOW, USD, Books, budget, channel, charge
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
@@ -173,5 +174,26 @@ def test_behind_a_server_the_server_books(url_of_a_served_store: str) -> None:
 
     with pytest.raises(StoreError, match="itself"):
         store.book("c-1", bookings(Books(store), 1))
+
+    store.close()
+
+
+def test_a_new_budget_can_count_from_the_ledger_of_whoever_books(books: Books) -> None:
+    """A collector keeps one of its own, and the store sees sums alone."""
+    elsewhere = MemoryStore()
+    Books(elsewhere, []).store.settle([Books(elsewhere).loose(charge(cost_nano=3 * USD))])
+
+    adopted = books.store.adopt(books.budgets, NOW, totals=elsewhere.totals)
+    books.store.adopt(books.budgets, NOW, again=True, totals=elsewhere.totals)
+
+    assert adopted == ["all"]
+    assert (books.balance().settled_nano, books.balance().calls) == (3 * USD, 1)
+
+
+def test_behind_a_server_the_servers_ledger_counts(url_of_a_served_store: str) -> None:
+    store = open_store(url_of_a_served_store)
+
+    with pytest.raises(StoreError, match="of its own"):
+        store.adopt([budget()], NOW, totals=MemoryStore().totals)
 
     store.close()
