@@ -1,0 +1,174 @@
+"""A row made ready for spans with one set of attributes: where each thing stands is settled once for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, cast
+
+from otel_llmcost.core.attribution import Dimension
+from otel_llmcost.core.usage import Unit
+from otel_llmcost_collector.dialects.answers import Told, told_by
+from otel_llmcost_collector.dialects.base import Around, Telling, Value
+from otel_llmcost_collector.dialects.counting import (
+    MOST,
+    Counts,
+    settled,
+    whole,
+    with_cached,
+    with_reasoning,
+    with_rest,
+)
+from otel_llmcost_collector.dialects.facts import STREAM_START, SURE, Doubt, Facts, Naming, Wanted, text_of
+from otel_llmcost_collector.dialects.names import COUNTS, TOTALS
+from otel_llmcost_collector.dialects.row import Dialect, Form, Names
+from otel_llmcost_collector.dialects.tagging import tag_places, tags_of, tags_of_resource
+
+_MOST_FACTS = 500
+_MOST_REMEMBERED = 2000
+_TELLS_MUCH = 9
+_PLAIN = 2
+"""Kinds of counts that input and output alone are."""
+_KEPT = frozenset({"cache_write_30m_tokens", "cache_write_1h_tokens", "cache_write_12h_tokens"})
+_NO_TEXT = Told()
+_UNKNOWN = object()
+make_telling: Callable[[type[Telling], tuple[Any, ...]], Telling] = vars(tuple)["__new__"]
+"""Makes a telling at half of what its own function takes: one is made for every call."""
+
+
+class ShapeReader:
+    """Reads the spans of one shape by a row."""
+
+    def __init__(self, row: Dialect, scope: str, keys: frozenset[str]) -> None:
+        at = Wanted(keys)
+        self._row = row
+        self._naming = Naming(row, scope, at)
+        self._pick = _picker(self._naming.places)
+        self._is_named = bool(row.spans or row.exclusive_spans)
+        self._facts: dict[object, Facts | None] = {}
+        self._counts = places_of(at, {**COUNTS, **row.counts})
+        self._beside = places_of(at, row.beside)
+        self._total = at.place((*row.total, *TOTALS))
+        self._texts: list[tuple[int, Form]] = [
+            (at.place((name,)), form) for name, form in row.texts.items() if at.has((name,))
+        ]
+        self._adds = bool(self._texts) and self._texts[0][1] == "details"
+        self._id, self._error = at.place(row.response_id), at.place(row.error)
+        self._tags = tag_places(row, at)
+        self._around: Around | None = None
+        self._said: Mapping[Dimension, str] = {}
+        told = {unit for unit, _ in self._counts}
+        self._is_kept_told = not _KEPT.isdisjoint(told)
+        self._is_told = not row.needs or at.has(row.needs)
+        self.wanted: Sequence[str] = tuple(at.names)
+
+    @property
+    def is_any_call(self) -> bool:
+        """Whether spans of this shape can be calls: what is paid for has a model, and says what it is or used."""
+        is_used = bool(self._counts or self._texts)
+        return (
+            self._is_told and (self._naming.has_model or bool(self._texts)) and (self._naming.has_operation or is_used)
+        )
+
+    def read(self, name: str, values: Sequence[Value | None], around: Around) -> Telling | None:
+        """Read one span, see `Reader`."""
+        key: object = self._pick(values)
+        if self._is_named:
+            key = (name, key)
+        found: Any = self._facts.get(key, _UNKNOWN)
+        facts: Facts | None = found if found is not _UNKNOWN else self._learn(key, name, values)
+        if facts is None:
+            return None
+        counts: Counts = {}
+        for unit, place in self._counts:
+            told = values[place]
+            count = told if type(told) is int and 0 <= told <= MOST else whole(told)
+            if count:
+                counts[unit] = count
+        text = self._text(values, facts, is_known=bool(counts)) if self._texts else _NO_TEXT
+        used, semantics, doubt = self._settled(counts, text, facts, values)
+        response_id = text_of(values, self._id) or text.response_id
+        certain = 0 if not used else 10_000 if doubt[0] == "estimated" else 20_000
+        detail = min(len(used), _TELLS_MUCH) * 10 + (1 if response_id else 0)
+        return make_telling(
+            Telling,
+            (
+                self._row.name,
+                certain + self._row.richness * 100 + detail,
+                facts.provider,
+                text.operation or facts.operation,
+                facts.requested or text.model or "",
+                facts.served or text.model or None,
+                self._said if around is self._around and not self._tags else self._tags_of(values, around),
+                used,
+                *doubt,
+                text.tier or facts.tier,
+                response_id or None,
+                text_of(values, self._error) or None,
+                None,
+                None,
+                None,
+                semantics,
+            ),
+        )
+
+    def _tags_of(self, values: Sequence[Value | None], around: Around) -> Mapping[Dimension, str]:
+        if around is not self._around:
+            self._around, self._said = around, tags_of_resource(around.resource)
+        return tags_of(self._said, self._tags, values) if self._tags else self._said
+
+    def _learn(self, key: object, name: str, values: Sequence[Value | None]) -> Facts | None:
+        """Find out what follows from names: programs say the same few again and again."""
+        facts = self._naming.facts(name, values, is_used=bool(self._counts or self._texts))
+        if len(self._facts) >= _MOST_FACTS:
+            self._facts.clear()
+        if len(str(key)) <= _MOST_REMEMBERED:
+            self._facts[key] = facts
+        return facts
+
+    def _text(self, values: Sequence[Value | None], facts: Facts, *, is_known: bool) -> Told:
+        """Read what is in JSON; of several texts each adds what it tells."""
+        place, form = self._texts[0]
+        told = told_by(values[place], form, facts.provider, is_known=is_known)
+        for place, form in self._texts[1:]:
+            more = told_by(values[place], form, facts.provider).counts
+            told = told._replace(counts={**(told.counts or {}), **more} if more else told.counts)
+        return told
+
+    def _settled(
+        self, counts: Counts, text: Told, facts: Facts, values: Sequence[Value | None]
+    ) -> tuple[Mapping[Unit, int], str, Doubt]:
+        """Make counts canonical; say how cached input was told, and what is in doubt."""
+        if text.counts is not None:
+            if not self._adds:
+                return text.counts, "inclusive", SURE
+            counts.update(text.counts)
+        if not counts:
+            return counts, "inclusive", SURE
+        total = whole(values[self._total]) if self._total >= 0 else 0
+        if facts.doubt is STREAM_START and counts.get("output_tokens", 0) > 1:
+            counts["output_tokens"] -= 1
+            total = 0
+        for unit, place in self._beside:
+            counts[unit] = counts.get(unit, 0) + whole(values[place])
+        if len(counts) <= _PLAIN and total <= counts.get("input_tokens", 0) + counts.get("output_tokens", 0):
+            return settled(counts), "inclusive", facts.doubt
+        if facts.reasons_beside or counts.get("reasoning_tokens", 0) > counts.get("output_tokens", 0):
+            with_reasoning(counts)
+        semantics = with_cached(counts, is_exclusive=facts.is_exclusive, total=total)
+        with_rest(counts, total)
+        return settled(counts), semantics, self._doubt(counts, facts)
+
+    def _doubt(self, counts: Counts, facts: Facts) -> Doubt:
+        if "cache_write_tokens" in counts and not self._is_kept_told and "cache_write_1h_tokens" not in counts:
+            return facts.doubt_of_writes
+        return facts.doubt
+
+
+def _picker(places: tuple[int, ...]) -> Callable[[Sequence[Value | None]], object]:
+    return cast("Callable[[object], object]", itemgetter(*places)) if places else lambda _: None
+
+
+def places_of(at: Wanted, names: Mapping[Unit, Names]) -> list[tuple[Unit, int]]:
+    """Say where each unit stands that the shape tells."""
+    return [(unit, place) for unit, each in names.items() if (place := at.place(each)) >= 0]

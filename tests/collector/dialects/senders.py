@@ -1,0 +1,70 @@
+"""Who is recorded, and how each is started; run in the virtual environment that has it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+from tests.beside.teams import OTHERS
+
+
+def _instrumented(name: str) -> Callable[[Any], None]:
+    def start(_exporter: Any) -> None:
+        for path in OTHERS[name]:
+            module, _, kind = path.partition(":")
+            getattr(import_module(module), kind)().instrument()
+
+    return start
+
+
+def _logfire(exporter: Any) -> None:
+    logfire: Any = import_module("logfire")
+    processors: Any = import_module("opentelemetry.sdk.trace.export")
+    logfire.configure(
+        send_to_logfire=False,
+        console=False,
+        inspect_arguments=False,
+        additional_span_processors=[processors.SimpleSpanProcessor(exporter)],
+    )
+    logfire.instrument_openai()
+    logfire.instrument_anthropic()
+
+
+def _botocore(_exporter: Any) -> None:
+    import_module("opentelemetry.instrumentation.botocore").BotocoreInstrumentor().instrument()
+
+
+def _ours(_exporter: Any) -> None:
+    os.environ.update(OTEL_LLMCOST_STORE="memory://", OTEL_LLMCOST_SPANS="own", OTEL_LLMCOST_CONFIG=os.devnull)
+    import_module("otel_llmcost").instrument()
+
+
+def _ours_on_theirs(exporter: Any) -> None:
+    os.environ.update(OTEL_LLMCOST_STORE="memory://", OTEL_LLMCOST_SPANS="auto", OTEL_LLMCOST_CONFIG=os.devnull)
+    import_module("otel_llmcost").instrument()
+    START["traceloop"](exporter)
+
+
+def _litellm_otel(_exporter: Any) -> None:
+    litellm: Any = import_module("litellm")
+    otel: Any = import_module("litellm.integrations.opentelemetry")
+    litellm.callbacks = [otel.OpenTelemetry(otel.OpenTelemetryConfig(exporter="none"))]
+
+
+START: Mapping[str, Callable[[Any], None]] = {
+    **{name: _instrumented(name) for name in ("official", "traceloop", "openinference", "openlit", "litellm")},
+    "logfire": _logfire,
+    "botocore": _botocore,
+    "litellm-otel": _litellm_otel,
+    "native": lambda _: None,
+    "ours": _ours,
+    "ours-on-traceloop": _ours_on_theirs,
+}
+
+LATE: Mapping[str, float] = {"litellm-otel": 1.0}
+"""Who makes spans in a thread of its own → seconds it is given for them."""
+
+WITHOUT: Mapping[str, tuple[str, ...]] = {"native": ("chat",)}
+"""Calls that are not made beside somebody."""
