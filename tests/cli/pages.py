@@ -11,6 +11,7 @@ from otel_llmcost.adapters import APIS, SDKS
 from otel_llmcost.adapters.endpoint import Endpoint
 from otel_llmcost.cli.main import cli
 from otel_llmcost.config import SETTINGS, Setting
+from otel_llmcost_collector.setting_rows import ROWS
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -49,6 +50,27 @@ Written by `make docs` from the adapters' rows.
 | spoken by | endpoint | a cap goes to | another model is named in |
 |---|---|---|---|
 """
+
+
+_COLLECTOR = """### Every setting
+
+Written by `make docs` from the table of settings.
+
+| in `collector.toml` | variable | value | default | what it does |
+|---|---|---|---|---|
+"""
+
+
+def collector_page() -> str:
+    """What was written by hand, and one row for every setting of the collector."""
+    text = (DOCS / "collector.md").read_text(encoding="utf-8").partition(_COLLECTOR)[0]
+    return text + _COLLECTOR + "".join(_collector_row(setting) for setting in ROWS)
+
+
+def _collector_row(setting: Setting[object]) -> str:
+    default = setting.default_text or (f"`{str(setting.default).lower()}`" if setting.default != "" else "")
+    cells = (f"`{setting.key}`", f"`{setting.variable}`", setting.kind.expected, default, setting.help)
+    return f"| {' | '.join(cells)} |\n"
 
 
 def endpoints_page() -> str:
@@ -126,6 +148,7 @@ def _contexts(context: click.Context) -> Iterator[click.Context]:
 PAGES = {
     "actions.md": actions_page,
     "cli.md": commands_page,
+    "collector.md": collector_page,
     "settings.md": settings_page,
     "endpoints.md": endpoints_page,
 }
