@@ -132,6 +132,10 @@ class _Connection(asyncio.Protocol):
         if self._size > _MOST_BYTES:
             self._break("the answer is too long")
 
+    def on_message_begin(self) -> None:
+        if self._answer is not None and self._answer.done():
+            self._break("another answer follows, which nobody asked for")
+
     def on_header(self, name: bytes, value: bytes) -> None:
         key = name.decode("latin-1").lower()
         self._headers[key] = value.decode("latin-1")
@@ -161,8 +165,9 @@ class _Connection(asyncio.Protocol):
             is_all_sent = self._transport is not None and not self._transport.get_write_buffer_size()
             self.can_be_kept = can_be_kept and is_all_sent
             self._answer.set_result(Answer(self._parser.get_status_code(), self._headers, bytes(self._body)))
+            self._headers = {}
 
     def _break(self, problem: str) -> None:
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(ConnectionError(problem))
-            self.abort()
+        self.abort()

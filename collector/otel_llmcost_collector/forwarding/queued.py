@@ -145,10 +145,8 @@ class Queue:
             item.is_sent = True
             self._forget(item)
             _answer(item)
-        places = [item.place for item in items if item.place is not None]
-        if places and self._spool is not None:
-            await self._on_disk(self._spool.done, places)
         self._notice_stillness()
+        await self._forget_on_disk(items)
 
     async def drain(self) -> None:
         """Take nothing more, and return when all is sent that is in memory and all is written that was handed in."""
@@ -165,6 +163,8 @@ class Queue:
         while self._putting:
             self._still.clear()
             await self._still.wait()
+        if self._writer is not None:  # for somebody who did not wait for it
+            await self._writer
         if self._spool is not None:
             await self._on_disk(self._spool.close)
             self._disk.shutdown(wait=False)
@@ -230,9 +230,12 @@ class Queue:
             elif isinstance(place, Place):
                 item.place = place
             written.set_result(place)
-        sent = [item.place for item, _, _ in group if item.is_sent and item.place is not None]
-        if sent:
-            await self._on_disk(spool.done, sent)
+        await self._forget_on_disk([item for item, _, _ in group if item.is_sent])
+
+    async def _forget_on_disk(self, items: Sequence[Item]) -> None:
+        places = [item.place for item in items if item.place is not None]
+        if places and (spool := self._spool):
+            await self._on_disk(spool.done, places)
 
     async def _read(self, spool: Spool) -> None:
         """Take more from the disk, the oldest first."""

@@ -25,6 +25,7 @@ from otel_llmcost_collector.forwarding import queued
 from otel_llmcost_collector.forwarding.answers import JSON, PROTOBUF
 from otel_llmcost_collector.forwarding.base import Backend, Forwarder, FullError, Nowhere, Retry
 from otel_llmcost_collector.forwarding.forwarder import open_forwarder
+from otel_llmcost_collector.forwarding.transports import HttpTransport
 from otel_llmcost_collector.self_metrics import Counters, SelfMetric
 from tests.collector.forwarding.servers import (
     CUT,
@@ -388,6 +389,36 @@ async def test_a_full_disk_is_no_matter_to_a_backend_that_is_only_slow(tmp_path:
             await sent.put("traces", spans(str(number)))
 
     assert names(backend.bodies) == ["0", "1", "2", "3", "4"]
+
+
+async def test_a_disk_that_fills_up_for_one_of_two_backends_is_told(tmp_path: Path) -> None:
+    """The other one has the request then, and gets it again."""
+    async with http_backend() as good, http_backend(usual=answer(503)) as away:
+        backends = near(endpoint=good.url), near(name="away", endpoint=away.url, disk=tmp_path, disk_bytes=0)
+        async with forwarder(*backends, drain_seconds=1) as sent:
+            with pytest.raises(FullError, match="away"):
+                await sent.put("traces", spans("a"))
+            away.usual = answer(200)
+
+    assert names(good.bodies) == ["a"]
+
+
+async def test_a_fault_of_ours_in_sending_is_told_once_and_ends_nothing(monkeypatch, caplog) -> None:
+    """The request waits, like one that a back end did not take."""
+    faults = [RuntimeError("ours"), RuntimeError("ours")]
+    send = HttpTransport.send
+
+    async def sometimes(*arguments: Any, **more: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return await send(*arguments, **more)
+
+    monkeypatch.setattr(HttpTransport, "send", sometimes)
+    async with http_backend() as backend, forwarder(near(endpoint=backend.url)) as sent:
+        await sent.put("traces", spans("a"))
+
+    assert names(backend.bodies) == ["a"]
+    assert caplog.text.count("RuntimeError: ours") == 1
 
 
 async def test_what_a_full_disk_refused_is_not_sent_by_us_as_well(tmp_path: Path) -> None:

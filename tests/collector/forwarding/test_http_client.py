@@ -111,14 +111,27 @@ async def test_a_connection_that_closes_just_as_it_is_used_again_is_replaced() -
         assert backend.bodies == [b"x", b"y"]
 
 
-async def test_a_word_that_nobody_asked_for_ends_a_connection() -> None:
+@pytest.mark.parametrize("more", [answer(503, retry_after="9"), b"HTTP/1.1 503 Busy\r\n", b"garbage"])
+async def test_a_word_that_nobody_asked_for_ends_a_connection(more: bytes) -> None:
     """It would be taken for the answer to the next request."""
-    async with http_backend(OK + answer(503)) as backend:
+    async with http_backend(OK + more) as backend:
         asking = client(backend)
 
         said = [await asking.post(HEAD, b"x"), await asking.post(HEAD, b"y")]
 
-        assert [each.status for each in said] == [200, 200]
+        assert [(each.status, each.headers) for each in said] == [(200, {"content-length": "0"})] * 2
+        assert backend.connections == 2
+
+
+async def test_a_word_that_comes_while_a_connection_is_idle_ends_it() -> None:
+    """As servers say that they waited for too long."""
+    async with http_backend() as backend:
+        asking = client(backend)
+        await asking.post(HEAD, b"x")
+        asking._idle[0].data_received(answer(408))
+
+        assert (await asking.post(HEAD, b"y")).status == 200
+        assert backend.connections == 2
 
 
 async def test_nobody_there_is_an_error() -> None:

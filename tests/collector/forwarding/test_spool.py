@@ -83,9 +83,10 @@ def test_what_was_not_done_is_there_after_the_next_start_and_what_was_done_is_no
 
 
 @pytest.mark.usefixtures("small_files")
-def test_files_are_begun_anew_and_deleted_one_by_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("syncs", [False, True])
+def test_files_are_begun_anew_and_deleted_one_by_one(tmp_path: Path, *, syncs: bool) -> None:
     """The disk is free again as the sending goes on, not only at the end."""
-    spool = opened(tmp_path)
+    spool = opened(tmp_path, syncs=syncs)
     contents = [os.urandom(150) for _ in range(6)]
     write(spool, *contents)
     begun, size = len(files(tmp_path)), spool.size_bytes
@@ -117,6 +118,21 @@ def test_a_request_that_is_in_memory_too_is_read_only_by_the_next_process(tmp_pa
 
     assert here == [b"nobody's"]
     assert read(opened(tmp_path)) == [b"mine", b"nobody's"]
+
+
+@pytest.mark.usefixtures("small_files")
+def test_files_that_are_all_in_memory_too_are_passed_over_and_deleted_when_done(tmp_path: Path) -> None:
+    """They stand before what waits on disk only."""
+    spool = opened(tmp_path)
+    mine = write(spool, *(os.urandom(150) for _ in range(4)), is_in_hand=True)
+    write(spool, b"nobody's")
+
+    found = spool.read(MIB)
+    spool.done([*mine, *(waiting.place for waiting in found)])
+    spool.close()
+
+    assert [waiting.content for waiting in found] == [b"nobody's"]
+    assert not files(tmp_path)
 
 
 def test_a_file_of_which_all_is_sent_is_used_again_from_its_start(tmp_path: Path) -> None:
