@@ -85,7 +85,9 @@ IN_FLIGHT_REQUESTS: Final = _gauge("in_flight_requests", (), "Requests that wait
 INFERENCE_SPANS: Final = _counter("inference_spans", ("source",), "Spans that tell of a call of a model.")
 PRICED: Final = _counter("priced", ("source",), "Those of which the cost is known.")
 UNPRICED: Final = _counter(
-    "unpriced", ("source", "reason"), "Those of which it is not, by why: `no_rate`, `no_usage` or `failed`."
+    "unpriced",
+    ("reason",),
+    "Those of which it is not, by why: `no usage`, `unknown model` or `no price for what was used`.",
 )
 
 # Accountant
@@ -181,11 +183,11 @@ class Counters:
         cell[-1] += micros
 
     def figures(self) -> Figures:
-        """Copy the numbers."""
+        """Copy the numbers; another thread may do so, since each copy here is made at once."""
         return Figures(
-            {metric.name: dict(cells) for metric, cells in self.counts.items()},
+            {metric.name: dict(cells) for metric, cells in list(self.counts.items())},
             {
-                metric.name: {labels: list(cell) for labels, cell in cells.items()}
-                for metric, cells in self.times.items()
+                metric.name: {labels: list(cell) for labels, cell in list(cells.items())}
+                for metric, cells in list(self.times.items())
             },
         )

@@ -149,8 +149,9 @@ def test_why_calls_have_no_price_is_counted() -> None:
 def test_what_was_taken_is_counted() -> None:
     parts = Parts()
 
-    taken(parts, request("a", "b", BROKEN))
+    taken(parts, request("a", "unpriced", BROKEN))
 
+    assert parts.counted(self_metrics.UNPRICED) == {("no usage",): 1}
     assert parts.counted(self_metrics.REQUESTS) == {("traces", "http", "partial"): 1}
     assert parts.counted(self_metrics.SPANS) == {("http",): 3}
     assert parts.counted(self_metrics.REJECTED_SPANS) == {("malformed",): 1}
