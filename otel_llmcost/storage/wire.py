@@ -28,7 +28,7 @@ def encode(value: object) -> bytes:
     try:
         return _ENCODER.encode(value)
     except UnicodeEncodeError:
-        return _ENCODER.encode(_cleaned(msgspec.to_builtins(value, builtin_types=(Decimal,))))
+        return _ENCODER.encode(cleaned(msgspec.to_builtins(value, builtin_types=(Decimal,))))
 
 
 def decode(content: bytes, form: type[T]) -> T:
@@ -145,11 +145,12 @@ def sendable(posting: Posting) -> Posting:
     return replace(posting, charge=replace(charge, rate=None))
 
 
-def _cleaned(value: object) -> object:
+def cleaned(value: object) -> object:
+    """Spell out in all texts of a value what is no character."""
     if isinstance(value, str):
         return encodable(value)
     if isinstance(value, dict):
-        return {_cleaned(key): _cleaned(each) for key, each in cast("dict[object, object]", value).items()}
+        return {cleaned(key): cleaned(each) for key, each in cast("dict[object, object]", value).items()}
     if isinstance(value, (list, tuple)):
-        return [_cleaned(each) for each in cast("list[object]", value)]
+        return [cleaned(each) for each in cast("list[object]", value)]
     return value

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
 
+from otel_llmcost.core.policy import Policy
 from otel_llmcost.storage import open_store
 from otel_llmcost.storage.base import Store
 from otel_llmcost.storage.memory import MemoryStore
+from otel_llmcost_collector.accounting.accountant import Accountant
+from otel_llmcost_collector.accounting.fleet_store import FleetStore
+from otel_llmcost_collector.ledger.sqlite import SqliteLedger
 from otel_llmcost_collector.store_api import StoreApi
 from tests.real.redis_servers import cluster, sentinels, server, server_with_tls
+from tests.storage.books import NOW
 from tests.storage.redis_server import FakeRedisServer
 from tests.storage.serving import Serving
 
@@ -86,7 +92,22 @@ def _with_options(url: str, **options: str) -> str:
 _SERVED = {"https": "url_of_a_served_store", "redis": "url_of_redis", "redis-cluster": "url_of_a_cluster"}
 
 
-_STORES = ["memory", "sqlite", *_SERVED, *(pytest.param(name, marks=pytest.mark.real) for name in _REAL)]
+@contextmanager
+def _collector(folder: Path, balances: str) -> Generator[Store]:
+    """Open what a collector serves agents: its own ledger, and balances beside it."""
+    with ExitStack() as opened:
+        ledger = SqliteLedger(str(folder / "collector.db"), node="n-1")
+        opened.callback(ledger.close)
+        inner = open_store(balances)
+        opened.callback(inner.close)
+        accountant = Accountant(ledger, inner, Policy([], NOW), clock=lambda: NOW)
+        accountant.start()
+        opened.callback(accountant.close)
+        yield FleetStore(accountant, ledger, inner)
+
+
+_COLLECTORS = {"collector": "memory://", "collector-sqlite": "sqlite://{}/balances.db"}
+_STORES = ["memory", "sqlite", *_SERVED, *_COLLECTORS, *(pytest.param(name, marks=pytest.mark.real) for name in _REAL)]
 """A new backend adds a param here, not a test."""
 
 
@@ -103,6 +124,10 @@ def booking_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[St
 
 
 def _opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    if request.param in _COLLECTORS:
+        with _collector(tmp_path, _COLLECTORS[request.param].format(tmp_path)) as served:
+            yield served
+        return
     urls = {"memory": "memory://", "sqlite": f"sqlite://{tmp_path}/ledger.db"}
     if request.param in _REAL:
         url = _with_options(request.getfixturevalue(request.param), prefix=f"test-{uuid4().hex}", timeout="5")

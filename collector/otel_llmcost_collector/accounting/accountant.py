@@ -7,13 +7,15 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+import msgspec
+
 from otel_llmcost.core.policy import Policy
 from otel_llmcost.errors import StoreError, UnstorableError, WireError
-from otel_llmcost.storage.base import Store
+from otel_llmcost.storage.base import Booking, Store
 from otel_llmcost_collector.accounting import bookings, entries
 from otel_llmcost_collector.accounting.bookings import Assumed, Noted
 from otel_llmcost_collector.accounting.bookkeeper import Bookkeeper, Task
@@ -65,6 +67,29 @@ class Snapshot:
     last_commit_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How calls of one kind are entered."""
+
+    noted: Callable[[Sequence[Line]], Noted]
+    """Says what new lines leave to be done on balances."""
+    take: Callable[[Task], object]
+    """Takes it on."""
+    plain: Mapping[str, Line] = field(default_factory=dict[str, Line])
+    """Charge id → what is to be written of it beside what was observed."""
+    corrections: Sequence[Line] = ()
+
+    def dressed(self, lines: Sequence[Line]) -> Sequence[Line]:
+        """Return lines with what plugins tell beside what is observed."""
+        return [self._dressed(line) for line in lines] if self.plain else lines
+
+    def _dressed(self, line: Line) -> Line:
+        said = self.plain.get(line.observed.charge_id)
+        if said is None:
+            return line
+        return msgspec.structs.replace(line, estimate_nano=said.estimate_nano, actions=said.actions)
+
+
 def _no_price(_model: str, _observed: Observed) -> int | None:
     return None
 
@@ -106,6 +131,8 @@ class Accountant:
         self._twins = Twins(self._bounds.window)
         self._series = Series({})
         self._last_commit_at: datetime | None = None
+        self._outstanding: set[str] = set()
+        """Commits whose caller books them."""
         self._writing = Writing(self._commit, at_once=self._bounds.at_once, waiting=self._bounds.waiting)
         self._bookkeeper = Bookkeeper(store, self._done, lambda: self.do(self._noted).result())
 
@@ -147,26 +174,52 @@ class Accountant:
         """
         return self._writing.do(work)
 
-    def write(self, lines: Sequence[Line], noted: Callable[[Sequence[Line]], Noted]) -> tuple[list[bool], str | None]:
-        """Write lines as they are; to be called in the ledger's thread, by `do`.
+    def enter(
+        self, lines: Sequence[Line], noted: Callable[[Sequence[Line]], Noted]
+    ) -> tuple[frozenset[str], list[Task]]:
+        """Charge what plugins settled; to be called in the ledger's thread, by `do`.
 
         Args:
-            lines: not looked at for twins.
-            noted: says what new ones leave to be done on balances, which the caller does.
+            lines: corrections among them, which are written as they are.
+            noted: says what new lines leave to be done on balances: by the caller, who says so by `settled` or `left`.
 
         Returns:
-            Which are new, and the id of the commit if anything is to be done.
+            Ids of the entries that are new, and what is to be done.
         """
-        is_new, commit = self._written(lines, noted)
-        return is_new, None if commit is None else commit[0]
+        commits: list[Task] = []
+        plain = {line.observed.charge_id: line for line in lines if line.corrects is None}
+        new = self._entered(
+            [line.observed for line in plain.values()],
+            _Form(noted, commits.append, plain, [line for line in lines if line.corrects is not None]),
+        )
+        self._outstanding |= {commit_id for commit_id, _ in commits}
+        return frozenset(line.observed.charge_id for line in new), commits
+
+    def bookings(self, lines: Sequence[Line]) -> list[Booking]:
+        """Add up what new lines come to on the balances of the budgets in force."""
+        return bookings.bookings(lines, self._policy, self._clock(), self._assumed_cost)
+
+    def at_rest(self, work: Callable[[], T], seconds: float) -> T:
+        """Do something while all that is in the ledger is booked; to be called in the ledger's thread, by `do`.
+
+        Raises:
+            StoreError: it is not after so long.
+        """
+        if not self._bookkeeper.wait_for(lambda: not self._outstanding, seconds):
+            msg = "the balances lag behind the ledger"
+            raise StoreError(msg)
+        return work()
 
     def settled(self, commit_id: str) -> None:
-        """Learn that the caller of `write` has done what was noted."""
+        """Learn that the caller of `enter` has done what was noted."""
+        self._outstanding.discard(commit_id)
+        self._bookkeeper.look()
         self.do(lambda: self._forget([commit_id]))
 
     def left(self, commit_id: str, noted: Noted) -> None:
-        """Learn that the caller of `write` could not do what was noted."""
+        """Learn that the caller of `enter` could not do what was noted."""
         self._bookkeeper.add(commit_id, noted)
+        self._outstanding.discard(commit_id)
 
     def use(self, policy: Policy) -> None:
         """Put budgets in force: changed settings, or limits that are raised for a while."""
@@ -193,7 +246,9 @@ class Accountant:
 
     def wait_until_booked(self, seconds: float) -> bool:
         """Wait until nothing is left to be done on balances; False: there is after so long."""
-        return self._bookkeeper.wait(seconds)
+        is_booked = self._bookkeeper.wait(seconds)
+        self.do(lambda: None).result()  # by then the ledger knows
+        return is_booked
 
     def close(self, seconds: float = 5.0) -> None:
         """Write what waits, book what can be booked within a time, and end."""
@@ -216,7 +271,8 @@ class Accountant:
         return tasks
 
     def _done(self, commit_ids: Sequence[str]) -> None:
-        self.do(lambda: self._forget(commit_ids)).result()
+        ids = list(commit_ids)
+        self.do(lambda: self._forget(ids))
 
     def _forget(self, commit_ids: Sequence[str]) -> None:
         try:
@@ -243,10 +299,15 @@ class Accountant:
             request.told(error)
 
     def _charge(self, observed: Sequence[Observed]) -> None:
+        self._entered(observed, _Form(self._noted_of, self._leave))
+
+    def _entered(self, observed: Sequence[Observed], form: _Form) -> list[Line]:
+        """Charge calls; return the lines that are new."""
         plan = self._twins.plan(observed)
+        known: dict[int, str] = {}
         try:
-            lines = entries.lines_of(plan, self._twins, self._ledger)
-            known = self._write(lines)
+            lines = [*form.dressed(entries.lines_of(plan, self._twins, self._ledger)), *form.corrections]
+            new = self._written(lines, form, known)
         except BaseException:
             self._twins.drop()
             raise
@@ -254,44 +315,36 @@ class Accountant:
         self._count(DUPLICATES, plan.same_spans, ("same_span",))
         self._count(DUPLICATES, plan.same_calls, ("same_call",))
         if known:
-            self._enrich(lines, known)
+            new += self._enriched(lines, known, form)
+        return new
 
-    def _enrich(self, lines: Sequence[Line], known: Mapping[int, str]) -> None:
+    def _enriched(self, lines: Sequence[Line], known: Mapping[int, str], form: _Form) -> list[Line]:
         """Replace what the ledger knew less of."""
         try:
-            self._write(entries.richer(lines, known, self._twins, self._ledger))
+            return self._written(form.dressed(entries.richer(lines, known, self._twins, self._ledger)), form, {})
         except BaseException:
             self._twins.forget([lines[place].observed.charge_id for place in known])
             raise
 
-    def _write(self, lines: Sequence[Line]) -> Mapping[int, str]:
-        """Write lines and leave what they come to on balances to the bookkeeper."""
+    def _written(self, lines: Sequence[Line], form: _Form, known: dict[int, str]) -> list[Line]:
+        """Write lines; return those that are new, and hand on what they leave to be done."""
         if not lines:
-            return {}
-        known: dict[int, str] = {}
-        _, commit = self._written(lines, self._booked, known)
-        if commit is not None:
-            self._bookkeeper.add(*commit)
-        return known
-
-    def _written(
-        self, lines: Sequence[Line], noted: Callable[[Sequence[Line]], Noted], known: dict[int, str] | None = None
-    ) -> tuple[list[bool], tuple[str, Noted] | None]:
+            return []
         of_id = {line.observed.charge_id: line for line in lines}
-        found: list[Noted] = []
+        made: list[Noted] = []
 
         def note(new: Sequence[Observed]) -> bytes | None:
-            made = noted([of_id[each.charge_id] for each in new])
-            found[:] = [made]
-            return bookings.encode(made) if made else None
+            made[:] = [form.noted([of_id[each.charge_id] for each in new])]
+            return bookings.encode(made[0]) if made[0] else None
 
         written = self._ledger.write(lines, note)
-        is_new = list(written.is_new)
-        if known is not None:
-            known |= written.known_calls
-        self._learn(bookings.new_of(lines, is_new), len(lines) - sum(is_new) - len(written.known_calls))
-        self._count(DUPLICATES, len(written.known_calls), ("same_call",))
-        return is_new, None if written.commit_id is None else (written.commit_id, found[0])
+        if written.commit_id is not None:
+            form.take((written.commit_id, made[0]))
+        known |= written.known_calls
+        new = bookings.new_of(lines, written.is_new)
+        self._learn(new, len(lines) - len(new) - len(known))
+        self._count(DUPLICATES, len(known), ("same_call",))
+        return new
 
     def _learn(self, new: Sequence[Line], duplicates: int) -> None:
         """Move what is made of the ledger by what is new in it."""
@@ -306,8 +359,11 @@ class Accountant:
         except Exception:  # who only looks on must not keep anybody from booking
             LOGGER.exception("what is new in the ledger could not be shown")
 
-    def _booked(self, new: Sequence[Line]) -> Noted:
-        return Noted(bookings.bookings(new, self._policy, self._clock(), self._assumed_cost))
+    def _noted_of(self, new: Sequence[Line]) -> Noted:
+        return Noted(self.bookings(new))
+
+    def _leave(self, task: Task) -> None:
+        self._bookkeeper.add(*task)
 
     def _failed(self, error: StoreError) -> None:
         self.counters.add(STORE_ERRORS, ("ledger",))

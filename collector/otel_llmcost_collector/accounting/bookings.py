@@ -13,6 +13,7 @@ from otel_llmcost.core.ledger import REVERSED
 from otel_llmcost.core.policy import Policy, assumed_model, micros
 from otel_llmcost.errors import WireError
 from otel_llmcost.storage.base import Booking, Posting
+from otel_llmcost.storage.wire import cleaned
 from otel_llmcost_collector.ledger.base import Line
 from otel_llmcost_collector.observed import Observed
 
@@ -39,8 +40,11 @@ _decoder = msgspec.msgpack.Decoder(Noted)
 
 
 def encode(noted: Noted) -> bytes:
-    """Write down what is to be done."""
-    return _encoder.encode(noted)
+    """Write down what is to be done; what is no character is spelled out."""
+    try:
+        return _encoder.encode(noted)
+    except UnicodeEncodeError:
+        return _encoder.encode(cleaned(msgspec.to_builtins(noted, builtin_types=(datetime,))))
 
 
 def decode(body: bytes) -> Noted:

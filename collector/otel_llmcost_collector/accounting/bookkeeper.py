@@ -76,6 +76,16 @@ class Bookkeeper:
         with self._changed:
             return self._changed.wait_for(self._is_idle, seconds)
 
+    def wait_for(self, is_so: Callable[[], bool], seconds: float) -> bool:
+        """Wait until all is booked, and something else is so."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self.waiting and not self._is_reading and is_so(), seconds)
+
+    def look(self) -> None:
+        """Let those who wait look again."""
+        with self._changed:
+            self._changed.notify_all()
+
     def close(self, seconds: float) -> None:
         """Book what can be booked within a time, then end."""
         if not self._thread.is_alive():

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from otel_llmcost.core.ledger import REVERSED
 from otel_llmcost_collector.accounting.bookings import reversal_of
-from otel_llmcost_collector.accounting.twins import Plan, Twins, call_key, rank_of
+from otel_llmcost_collector.accounting.twins import Plan, Twins, call_key, is_own, rank_of
 from otel_llmcost_collector.ledger.base import Ledger, Line
 from otel_llmcost_collector.observed import Observed
 
@@ -54,7 +54,9 @@ def richer(lines: Sequence[Line], known: Mapping[int, str], twins: Twins, ledger
     found: list[Line] = []
     for place, entry_id in known.items():
         observed, entry = lines[place].observed, standing.get(entry_id)
-        if entry is not None and rank_of(observed) > rank_of(entry):
+        if entry is not None and is_own(observed) and is_own(entry):
+            found.append(Line(observed=observed))  # our plugin makes one charge of a call: these are two
+        elif entry is not None and rank_of(observed) > rank_of(entry):
             found += replacing(observed, entry)
         else:
             twins.stands(observed.charge_id, entry)

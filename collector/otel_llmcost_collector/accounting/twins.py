@@ -383,8 +383,12 @@ def call_key(observed: Observed) -> bytes | None:
 def rank_of(observed: Observed) -> int:
     """Say how much a telling is worth: what our plugin tells most, then the richest, then what has a price."""
     rank = observed.richness * 2 + (observed.cost_nano is not None)
-    # A charge id of our plugin is not made of its span, see `id_of_span`.
-    return rank if observed.charge_id[12:28] == observed.span_id else rank + _OWN_RANK
+    return rank + _OWN_RANK if is_own(observed) else rank
+
+
+def is_own(observed: Observed) -> bool:
+    """Tell whether it carries a charge id of our plugin: one that is not made of its span, see `id_of_span`."""
+    return observed.charge_id[12:28] != observed.span_id
 
 
 def _root(told: _Told) -> _Told:
