@@ -63,6 +63,8 @@ class Queue:
 class CollectorSettings:
     """Everything a collector is told, beside the budgets and prices of `llmcost.toml`."""
 
+    state: Path
+    """A folder of its own, for what is to be known after a start."""
     node: str
     workers: int
     log_level: LogLevel
@@ -169,6 +171,7 @@ def _settings(values: _Values, base: Path, state: Path, found: Path | None) -> C
 
     beside = base / file.NAME
     settings = CollectorSettings(
+        state=state,
         node=of(rows.NODE) or socket.gethostname(),
         workers=of(rows.WORKERS),
         log_level=of(rows.LOG_LEVEL),

@@ -14,6 +14,7 @@ import click
 from otel_llmcost.cli.alerts import alerts
 from otel_llmcost.cli.anomalies import anomalies
 from otel_llmcost.cli.budgets import budgets
+from otel_llmcost.cli.collector import collector
 from otel_llmcost.cli.config import config
 from otel_llmcost.cli.demo import demo
 from otel_llmcost.cli.doctor import doctor
@@ -114,6 +115,7 @@ for _command in (
     resume,
     stops,
     watch,
+    collector,
     demo,
 ):
     cli.add_command(_command)

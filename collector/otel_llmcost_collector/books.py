@@ -1,0 +1,102 @@
+"""The books of a collector with all that hangs on them: ledger, balances, budgets, alerts and the figures of it all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from functools import partial
+
+from otel_llmcost.config import Settings
+from otel_llmcost.core.policy import Policy
+from otel_llmcost.core.prices import PriceBook
+from otel_llmcost.core.pricing import Pricing
+from otel_llmcost.instrumentation.store_state import store_state
+from otel_llmcost.storage import open_store
+from otel_llmcost.telemetry.metrics import StoreState
+from otel_llmcost_collector.accounting.accountant import Accountant
+from otel_llmcost_collector.accounting.fleet_store import FleetStore
+from otel_llmcost_collector.governing import Governor, prices_of
+from otel_llmcost_collector.ledger import open_ledger
+from otel_llmcost_collector.observed import Observed
+from otel_llmcost_collector.plan import Plan
+from otel_llmcost_collector.self_metrics import Figures
+
+Saw = Callable[[Sequence[Observed]], object]
+
+
+class Books:
+    """What one node keeps."""
+
+    def __init__(self, plan: Plan, saw: Saw) -> None:
+        """Open ledger and store, and take up what an earlier process left.
+
+        Args:
+            plan: what the collector is started with.
+            saw: is told in the ledger's thread of what is new in it.
+
+        Raises:
+            ConfigError: there is no such ledger or store.
+            StoreError: they cannot be used.
+        """
+        collector, now = plan.collector, datetime.now(UTC)
+        self._keep = collector.keep
+        self.on_prices: Callable[[PriceBook], None] | None = None
+        """Is told of other prices, from another thread."""
+        with ExitStack() as opened:
+            self._ledger = open_ledger(collector.ledger, node=collector.node)
+            opened.callback(self._ledger.close)
+            inner = open_store(collector.balances)
+            opened.callback(inner.close)
+            self._pricing = Pricing(prices_of(plan.settings))
+            self.accountant = Accountant(
+                self._ledger, inner, Policy(plan.settings.budgets, now), assumed=self._assumed, saw=saw
+            )
+            self.accountant.start()
+            opened.callback(self.accountant.close)
+            self.store = FleetStore(self.accountant, self._ledger, inner)
+            """What agents ask over the API, and what alerts and reports are made of."""
+            self._governor = Governor(
+                self.store,
+                plan.source,
+                plan.settings,
+                use=self.accountant.use,
+                applied=self._apply,
+                forget=self._forget,
+            )
+            opened.callback(self._governor.close)
+            self._governor.start()
+            self._opened = opened.pop_all()
+
+    def state(self) -> StoreState:
+        """Say how budgets stand.
+
+        Raises:
+            StoreError: the store does not say.
+        """
+        governor = self._governor
+        return store_state(self.store, governor.reins.policy, governor.settings.fixed_costs, governor.reins.now())
+
+    def series(self) -> Mapping[tuple[str, ...], Sequence[int]]:
+        """Return the sums that metrics are made of."""
+        return self.accountant.series()
+
+    def figures(self) -> list[Figures]:
+        """Return what is counted, each by a thread of its own."""
+        return [counters.figures() for counters in self.accountant.figures()]
+
+    def close(self) -> None:
+        """Deliver what is due, write what waits, and let go of all."""
+        self._opened.close()
+
+    def _apply(self, settings: Settings) -> None:
+        book = prices_of(settings)
+        self._pricing.use(book)
+        if self.on_prices is not None:
+            self.on_prices(book)
+
+    def _assumed(self, model: str, observed: Observed) -> int | None:
+        return self._pricing.cost_at(model, observed.charge())
+
+    def _forget(self) -> None:
+        self.accountant.do(partial(self._ledger.forget, datetime.now(UTC) - self._keep)).result()
