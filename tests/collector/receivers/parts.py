@@ -79,7 +79,7 @@ class Found:
     spans: int
     rejected: int
     unpriced: Mapping[str, int]
-    """Calls named `unknown` have no price."""
+    """Those named `unpriced`."""
 
 
 class EachSpanIsACall:
@@ -103,9 +103,8 @@ class EachSpanIsACall:
 
 def _found(content: bytes, names: list[str]) -> Found:
     calls = [observed(name) for name in names if name != BROKEN]
-    return Found(
-        content + PRICED, calls, len(names), len(names) - len(calls), {"unknown model": names.count("unknown")}
-    )
+    unpriced = {"no usage": names.count("unpriced")}
+    return Found(content + PRICED, calls, len(names), len(names) - len(calls), unpriced)
 
 
 @dataclass

@@ -137,15 +137,6 @@ def test_a_token_of_a_team_charges_that_team_whatever_spans_say() -> None:
     assert parts.books.posted[0].tags == {"team": "support", "agent": "scraper"}
 
 
-def test_why_calls_have_no_price_is_counted() -> None:
-    """Whoever reads it knows whether a price is missing or the usage."""
-    parts = Parts()
-
-    taken(parts, request("unknown", "a", "unknown"))
-
-    assert parts.counted(self_metrics.UNPRICED) == {("unknown model",): 2}
-
-
 def test_what_was_taken_is_counted() -> None:
     parts = Parts()
 
