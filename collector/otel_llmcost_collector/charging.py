@@ -55,7 +55,7 @@ class Basis:
         takes a closer look at the counts."""
         self.layouts: dict[Hashable, Layout] = {}
         """What is written of such costs, by what else that depends on."""
-        if rate is not None and all(unit in rate.weights for unit in units):
+        if rate is not None and units and all(unit in rate.weights for unit in units):
             self.classes = tuple(dict.fromkeys(name for unit in units for name, _ in rate.usd_classes[unit]))
             self.amounts = _amounts(rate, units, self.classes)
 

@@ -142,8 +142,7 @@ class Pipeline:
             if written is not None:
                 layout, numbers, charge_id = written
                 ids = [] if charge_id is None else [json_text(semconv.CHARGE_ID, charge_id)]
-                hits.write(place, json.with_attributes(content, [*layout.json(numbers), *ids]))
-                changed = True
+                changed |= hits.write(place, json.with_attributes(content, [*layout.json(numbers), *ids]))
         return changed
 
     def _note(

@@ -18,6 +18,7 @@ NAMES = {
     "test.tier": "tier",
     "test.semantics": "semantics",
     "test.status": "status",
+    "test.method": "method",
     "test.charge": "charge",
 }
 COUNTS = {
@@ -46,13 +47,14 @@ class StandardReader:
         counts = dict(zip(self._counts, values, strict=False))
         tags = dict(zip(self._tags, values[self._tags_from :], strict=False))
         facts = values[self._names_from :]
-        if self._plain:
+        if self._plain and type(facts[0]) is str:
             operation, provider, requested, served, response = facts
             return Telling("test", 3, provider, operation, requested, served, tags, counts,
                            "confirmed", "reported", "standard", response)  # fmt: skip
         return self._read(dict(zip((name for name, _ in self._names), facts, strict=True)), tags, counts)
 
     def _read(self, facts, tags, counts) -> Telling | None:
+        facts = {name: value for name, value in facts.items() if isinstance(value, str if name != "cost" else float)}
         if facts.get("operation") not in ("chat", "embeddings"):
             return None
         return Telling(
@@ -65,6 +67,7 @@ class StandardReader:
             {name: text for name, text in tags.items() if isinstance(text, str)},
             {unit: count for unit, count in counts.items() if isinstance(count, int)},
             status=facts.get("status", "confirmed"),
+            method=facts.get("method", "reported"),
             tier=facts.get("tier", "standard"),
             response_id=facts.get("response"),
             error_type=facts.get("error"),

@@ -98,9 +98,11 @@ class Hits(NamedTuple):
     """Where they stand in `within`."""
     contents: Sequence[bytes]
 
-    def write(self, place: int, content: bytes) -> None:
-        """Put another span into the place of one."""
-        self.within[place] = Raw(content)
+    def write(self, place: int, content: bytes | None) -> bool:
+        """Put another span into the place of one, if there is one."""
+        if content is not None:
+            self.within[place] = Raw(content)
+        return content is not None
 
 
 class Request:
@@ -163,9 +165,12 @@ def span_of(content: bytes) -> Span | None:
         return None
 
 
-def with_attributes(content: bytes, attributes: Sequence[bytes]) -> bytes:
-    """Write attributes behind those that a span has, which is known to have some."""
-    span = _read_object(content)
+def with_attributes(content: bytes, attributes: Sequence[bytes]) -> bytes | None:
+    """Write attributes behind those that a span has, which is known to have some; None: it has names that are none."""
+    try:
+        span = _read_object(content)
+    except ValueError:  # a name that is no UTF-8
+        return None
     before = bytes(span["attributes"]).rstrip().removesuffix(b"]")
     span["attributes"] = Raw(b",".join((before, *attributes)) + b"]")
     return _write(span)

@@ -28,10 +28,10 @@ MODELS = (
 SETS = ("base", "content", "multi", "small")
 
 
-def payloads(name: str, seed: int = 1) -> list[bytes]:
+def payloads(name: str, count: int = PAYLOADS, seed: int = 1) -> list[bytes]:
     """Make the requests of a set: `base`, `content` with prompts and answers, `multi` with 16 resources, `small`."""
     random = Random(f"{name}-{seed}")
-    return [request(random, name).SerializeToString() for _ in range(PAYLOADS)]
+    return [request(random, name).SerializeToString() for _ in range(count)]
 
 
 def request(random: Random, name: str) -> ExportTraceServiceRequest:
