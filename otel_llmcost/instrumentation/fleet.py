@@ -53,7 +53,8 @@ class Fleet:
         self._own = own
         self._told = _read(self._kept)
         self._looked_at = "" if self._told is None else self._told.tag
-        self._out_of_reach = False
+        self.is_away = False
+        """It did not answer when it was asked last."""
 
     @classmethod
     def of(cls, store: object, own: Settings) -> Fleet | None:
@@ -73,11 +74,11 @@ class Fleet:
         try:
             new = self._store.told(self._looked_at, timeout_seconds)
         except StoreError as error:
-            if not self._out_of_reach:
+            if not self.is_away:
                 logger.warning("the fleet's budgets cannot be asked for, those known stay in force: %s", error)
-            self._out_of_reach = True
+            self.is_away = True
             return False
-        self._out_of_reach = False
+        self.is_away = False
         return new is not None and self._is_taken(_Told(*new))
 
     def over(self, own: Settings) -> Settings:

@@ -86,9 +86,11 @@ class Oversight:
 
     def begin(self) -> None:
         """Take up what holds as the process starts."""
-        with contained("look for stops and raises"):
-            self.look_at_acts()
-        if self._out_of_reach:  # a start waits for its store once
+        is_away = self.fleet is not None and self.fleet.is_away  # a start waits for its store once
+        if not is_away:
+            with contained("look for stops and raises"):
+                self.look_at_acts()
+        if is_away or self._out_of_reach:
             self._count_again_at = self.driver.now() + AGAIN_AFTER
             return
         with contained("count what was spent before"):

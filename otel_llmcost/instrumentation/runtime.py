@@ -99,7 +99,7 @@ class Runtime:
         writer = Writer(store, now=_now, on_alerts=on_alerts, on_problem=on_problem, on_recovery=on_recovery)
         parts = Driver(
             policy=Policy(settings.budgets, now),
-            pricing=Pricing(_prices(settings), _learned(store), keep=writer.learn, is_exact=is_exact),
+            pricing=Pricing(_prices(settings), _learned(store, fleet), keep=writer.learn, is_exact=is_exact),
             writer=writer,
             outage=Outage(lambda: tuple(events)),
             spans=tracing.spans,
@@ -221,7 +221,9 @@ def _prices(settings: Settings) -> PriceBook:
     return book.with_overrides(settings.prices)
 
 
-def _learned(store: Store) -> dict[str, tuple[float, ...]]:
+def _learned(store: Store, fleet: Fleet | None) -> dict[str, tuple[float, ...]]:
+    if fleet is not None and fleet.is_away:
+        return {}  # a start waits for its store once
     try:
         return store.learned()
     except StoreError as error:

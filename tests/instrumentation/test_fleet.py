@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -288,3 +289,17 @@ def test_a_server_that_says_it_in_another_form_is_told_of(collector: Collector) 
 
     with pytest.raises(StoreError, match="in a form that is not known"):
         open_store(collector.url).told("", 5)  # type: ignore[attr-defined]
+
+
+def test_a_start_waits_once_for_a_server_that_takes_connections_and_says_nothing(
+    start: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever else it would ask, it asks when calls are made."""
+    with socket.create_server(("127.0.0.1", 0)) as silent, caplog.at_level(logging.WARNING, "otel_llmcost"):
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}?timeout=0.1"
+        process = start(OTEL_LLMCOST_STORE=url, XDG_STATE_HOME=str(tmp_path))
+
+    warnings = [record.message for record in caplog.records if "no answer" in record.message]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("the fleet's budgets cannot be asked for")
+    process.runtime.store.open_reservations = lambda: 0  # type: ignore[method-assign] -- nobody answers the fixture
