@@ -24,6 +24,8 @@ from otel_llmcost.pricebook.book import load as load_prices
 from otel_llmcost.storage.base import Store
 
 EXPIRE_SECONDS = 5.0
+DELIVER_SECONDS = 1.0
+"""Marks are reached by whoever books on the balances: here, over the API, or at another collector."""
 FORGET_SECONDS = 3600.0
 """How often the ledger is asked whether it holds charges that are too old."""
 
@@ -115,6 +117,7 @@ class Governor:
         self._oversight = Oversight(store, self.reins, source, self._apply, duties=(self._watch,))
         chores = [
             *self._oversight.chores(),
+            Chore("deliver alerts", DELIVER_SECONDS, self.dispatcher.poke),
             Chore("suspect calls of dead processes", EXPIRE_SECONDS, self._expire),
             Chore("forget old charges", FORGET_SECONDS, forget),
         ]
