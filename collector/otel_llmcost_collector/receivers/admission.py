@@ -6,40 +6,75 @@ queue of its own.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from time import monotonic
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from otel_llmcost_collector.receivers.outcome import BUSY, TurnedAwayError
 
-REQUESTS = 64
-"""So many that those who are taken are answered in well under a tenth of a second."""
-CONTENT_BYTES = 64 * 1024 * 1024
+REQUESTS: Final = 64
+"""So many that those who are taken are answered in about a tenth of a second."""
+CONTENT_BYTES: Final = 64 * 1024 * 1024
+SLOW_SECONDS: Final = 1.0
 
 
 class Admission:
     """The bounds. Used by one event loop only."""
 
-    def __init__(self, *, requests: int = REQUESTS, content_bytes: int = CONTENT_BYTES) -> None:
+    def __init__(
+        self,
+        *,
+        requests: int = REQUESTS,
+        content_bytes: int = CONTENT_BYTES,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         """Let in so much at a time.
 
         Args:
-            requests: that came in whole and are not answered yet. One that is still coming in counts by its bytes
-                only, so that slow senders do not keep others out.
+            requests: from their head to their answer. One that still comes in after `SLOW_SECONDS` counts by its bytes
+                only, so that slow senders keep no others out.
             content_bytes: of all, as they came and unpacked.
+            clock: tells seconds.
         """
-        self.requests = 0
         self.content_bytes = 0
         self._most_requests = requests
         self._most_bytes = content_bytes
+        self._clock = clock
+        self._coming = dict[Slot, float]()
+        """Requests of which something is missing yet → when they began to come in, in this order."""
+        self._begun = 0
 
     @property
-    def is_full(self) -> bool:
-        """Tell whether one more request has no chance."""
-        return self.requests >= self._most_requests
+    def requests(self) -> int:
+        """How many are under way."""
+        since = self._clock() - SLOW_SECONDS
+        while self._coming:
+            slot = next(iter(self._coming))
+            if self._coming[slot] > since:
+                break
+            del self._coming[slot]
+        return len(self._coming) + self._begun
 
     def slot(self) -> Slot:
-        """Return a place for one request, to be used in a `with`."""
-        return Slot(self)
+        """Return a place for one request, to be used in a `with`.
+
+        Raises:
+            TurnedAwayError: there is none.
+        """
+        slot = Slot(self)
+        self.check()
+        self._coming[slot] = self._clock()
+        return slot
+
+    def check(self) -> None:
+        """Look for room for one more request.
+
+        Raises:
+            TurnedAwayError: there is none.
+        """
+        if self.requests >= self._most_requests:
+            raise TurnedAwayError(BUSY, "too many requests are under way, come again")
 
     def hold(self, count: int) -> None:
         """Make room for bytes.
@@ -51,19 +86,25 @@ class Admission:
             raise TurnedAwayError(BUSY, "too many bytes are under way, come again")
         self.content_bytes += count
 
-    def begin(self) -> None:
-        """Make room for a request.
+    def begin(self, slot: Slot) -> None:
+        """Note that a request has come in whole.
 
         Raises:
-            TurnedAwayError: there is none.
+            TurnedAwayError: it took long, and others are in its place.
         """
-        if self.is_full:
-            raise TurnedAwayError(BUSY, "too many requests are under way, come again")
-        self.requests += 1
+        if self._coming.pop(slot, None) is None:
+            self.check()
+        self._begun += 1
+
+    def end(self, slot: Slot, *, has_begun: bool, content_bytes: int) -> None:
+        """Give back what a request took up."""
+        self._coming.pop(slot, None)
+        self._begun -= has_begun
+        self.content_bytes -= content_bytes
 
 
 class Slot:
-    """What one request takes up, given back at its end."""
+    """What one request takes up."""
 
     __slots__ = ("_admission", "_bytes", "_has_begun")
 
@@ -78,8 +119,7 @@ class Slot:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._admission.content_bytes -= self._bytes
-        self._admission.requests -= self._has_begun
+        self._admission.end(self, has_begun=self._has_begun, content_bytes=self._bytes)
 
     def hold(self, count: int) -> None:
         """Take up more bytes.
@@ -91,10 +131,10 @@ class Slot:
         self._bytes += count
 
     def begin(self) -> None:
-        """Count from now on, having come in whole.
+        """Note that the request has come in whole.
 
         Raises:
-            TurnedAwayError: there are too many.
+            TurnedAwayError: it took long, and there is no room for it any more.
         """
-        self._admission.begin()
+        self._admission.begin(self)
         self._has_begun = True

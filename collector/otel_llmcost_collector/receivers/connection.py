@@ -8,7 +8,7 @@ from typing import Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MOST_HEAD_BYTES: Final = 32 * 1024
-HEAD_SECONDS: Final = 10.0
+HEAD_SECONDS: Final = 60.0
 MOST_CONNECTIONS: Final = 4096
 _TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
 from typing import Any, Final, NoReturn
 
 import grpc
@@ -11,11 +12,11 @@ from grpc import StatusCode
 
 from otel_llmcost_collector.access import DeniedError, admitted
 from otel_llmcost_collector.forwarding.base import Signal
-from otel_llmcost_collector.receivers.admission import Admission
+from otel_llmcost_collector.receivers.admission import Admission, Slot
 from otel_llmcost_collector.receivers.answers import accepted, trailers
 from otel_llmcost_collector.receivers.door import INGEST, Door
 from otel_llmcost_collector.receivers.intake import Intake
-from otel_llmcost_collector.receivers.outcome import ACCEPTED, BUSY, MALFORMED, Outcome, Request, TurnedAwayError
+from otel_llmcost_collector.receivers.outcome import ACCEPTED, MALFORMED, Outcome, Request, TurnedAwayError
 from otel_llmcost_collector.receivers.packing import coding_of
 
 SIGNALS: Final[Mapping[str, Signal]] = {
@@ -56,32 +57,37 @@ class GrpcReceiver(grpc.GenericRpcHandler):
             token = admitted(self._door.tokens, str(shown), INGEST)
         except DeniedError as error:
             raise TurnedAwayError.of(error) from None
-        if self._admission.is_full:
-            raise TurnedAwayError(BUSY, "too many requests are under way, come again")
+        self._admission.check()
         return token.team
 
     def _export(self, signal: Signal, team: str | None) -> Export:
         async def export(_messages: object, context: Any) -> bytes:
-            packed = await context.read()
-            if not isinstance(packed, bytes):
-                await _abort(context, Outcome(verdict=MALFORMED, detail="a request has one message"))
-            request = Request(signal=signal, protocol="grpc", packed=packed, coding=coding_of(packed), team=team)
-            # A sender that has gone away is no reason to leave a request half done.
-            outcome = await asyncio.shield(self._taken(request))
+            try:
+                with ExitStack() as held:
+                    slot = held.enter_context(self._admission.slot())
+                    request = _request(signal, team, await context.read(), slot)
+                    held.pop_all()
+                # A sender that has gone away is no reason to leave a request half done.
+                outcome = await asyncio.shield(self._taken(request, slot))
+            except TurnedAwayError as turned_away:
+                outcome = turned_away.outcome
+                self._intake.count(signal, "grpc", outcome)
             if outcome.verdict is not ACCEPTED:
                 await _abort(context, outcome)
             return accepted(outcome)
 
         return export
 
-    async def _taken(self, request: Request) -> Outcome:
-        with self._admission.slot() as slot:
-            try:
-                slot.hold(len(request.packed))
-            except TurnedAwayError as turned_away:
-                self._intake.count(request.signal, request.protocol, turned_away.outcome)
-                return turned_away.outcome
+    async def _taken(self, request: Request, slot: Slot) -> Outcome:
+        with slot:
             return await self._intake.take(request, slot)
+
+
+def _request(signal: Signal, team: str | None, packed: object, slot: Slot) -> Request:
+    if not isinstance(packed, bytes):
+        raise TurnedAwayError(MALFORMED, "a request has one message")
+    slot.hold(len(packed))
+    return Request(signal=signal, protocol="grpc", packed=packed, coding=coding_of(packed), team=team)
 
 
 def _refusing(outcome: Outcome) -> Export:

@@ -15,7 +15,6 @@ from otel_llmcost_collector.receivers.answers import over_http
 from otel_llmcost_collector.receivers.door import INGEST, Door
 from otel_llmcost_collector.receivers.intake import Intake
 from otel_llmcost_collector.receivers.outcome import (
-    BUSY,
     MALFORMED,
     NOT_FOUND,
     TOO_LARGE,
@@ -97,8 +96,6 @@ class HttpReceiver:
         is_json = _KINDS.get(_kind(headers))
         if is_json is None:
             raise TurnedAwayError(UNSUPPORTED, f"a body is {' or '.join(_KINDS)}")
-        if self._admission.is_full:
-            raise TurnedAwayError(BUSY, "too many requests are under way, come again")
         with self._admission.slot() as slot:
             request = Request(
                 signal=signal,
