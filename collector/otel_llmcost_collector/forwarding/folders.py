@@ -6,11 +6,14 @@ ends. What lies in folders that nobody holds is moved into that one, so whoever 
 
 from __future__ import annotations
 
-import fcntl
 import os
+import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+
+if sys.platform != "win32":  # pragma: no branch -- nothing of this is used there
+    import fcntl
 
 SUFFIX = ".requests"
 _LOCK = "lock"

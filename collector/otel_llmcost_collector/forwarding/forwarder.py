@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from otel_llmcost.errors import ConfigError
 from otel_llmcost_collector import self_metrics
 from otel_llmcost_collector.forwarding.base import SIGNALS, Backend, Forwarder, FullError, Nowhere, Signal
+from otel_llmcost_collector.forwarding.disk import Disk
 from otel_llmcost_collector.forwarding.queued import Queue
 from otel_llmcost_collector.forwarding.sending import Sender
 from otel_llmcost_collector.forwarding.spool import Spool
@@ -55,9 +58,7 @@ class Line:
             ConfigError: The back end's settings cannot be used.
         """
         transport = _transport(backend)
-        disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"forward-{backend.name}")
-        spool = await asyncio.get_running_loop().run_in_executor(disk, _spool, backend)
-        queue = Queue(backend, spool, disk)
+        queue = Queue(backend, await _disk(backend))
         return cls(backend, queue, Sender(backend, queue, transport, counters), counters)
 
     def check(self, size: int) -> None:
@@ -101,10 +102,10 @@ class Line:
             put(self_metrics.FORWARD_QUEUE, (name, signal), self._queue.requests[signal])
         put(self_metrics.FORWARD_QUEUE_BYTES, (name, "memory"), self._queue.memory_bytes)
         put(self_metrics.FORWARD_LIMIT_BYTES, (name, "memory"), self.backend.memory_bytes)
-        if self.backend.disk is not None:
-            put(self_metrics.FORWARD_QUEUE_BYTES, (name, "disk"), self._queue.disk_bytes)
+        if (disk := self._queue.disk) is not None:
+            put(self_metrics.FORWARD_QUEUE_BYTES, (name, "disk"), disk.size_bytes)
             put(self_metrics.FORWARD_LIMIT_BYTES, (name, "disk"), self.backend.disk_bytes)
-            put(self_metrics.FORWARD_DAMAGED_BYTES, (name,), self._queue.damaged_bytes)
+            put(self_metrics.FORWARD_DAMAGED_BYTES, (name,), disk.damaged_bytes)
 
     def _drop(self, signal: Signal, reason: str, count: int) -> None:
         self._counters.add(self_metrics.FORWARD_DROPPED, (self.backend.name, signal, reason), count)
@@ -159,12 +160,16 @@ def _transport(backend: Backend) -> Transport:
     return GrpcTransport(backend)
 
 
-def _spool(backend: Backend) -> Spool | None:
+async def _disk(backend: Backend) -> Disk | None:
     if backend.disk is None:
         return None
+    key = f"forward {backend.name!r}: disk"
+    if sys.platform == "win32":  # pragma: no cover -- the tests run elsewhere
+        raise ConfigError("is not used on Windows, where files are locked otherwise", key=key, expected="none")
+    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"forward-{backend.name}")
+    opening = partial(Spool, backend.disk / backend.name, limit_bytes=backend.disk_bytes, syncs=backend.syncs)
     try:
-        return Spool(backend.disk / backend.name, limit_bytes=backend.disk_bytes, syncs=backend.syncs)
+        return Disk(await asyncio.get_running_loop().run_in_executor(thread, opening), thread)
     except OSError as error:
-        raise ConfigError(
-            f"cannot be used: {error}", key=f"forward {backend.name!r}: disk", expected="a folder to write to"
-        ) from error
+        thread.shutdown(wait=False)
+        raise ConfigError(f"cannot be used: {error}", key=key, expected="a folder to write to") from error

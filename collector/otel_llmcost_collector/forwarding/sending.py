@@ -12,7 +12,8 @@ from typing import Final
 from otel_llmcost_collector import self_metrics
 from otel_llmcost_collector.forwarding.answers import Failed, Outcome, Refused, Took
 from otel_llmcost_collector.forwarding.base import Backend
-from otel_llmcost_collector.forwarding.queued import Item, Queue
+from otel_llmcost_collector.forwarding.items import Item
+from otel_llmcost_collector.forwarding.queued import Queue
 from otel_llmcost_collector.forwarding.transports import UNREADABLE, Transport
 from otel_llmcost_collector.self_metrics import Counters
 
@@ -47,7 +48,11 @@ class Sender:
 
     async def _run(self) -> None:
         while True:
-            await self._deliver(await self._queue.take())
+            try:
+                await self._deliver(await self._queue.take())
+            except Exception:  # a fault of ours or of the disk; whatever comes next is sent all the same
+                LOGGER.exception("%s: sending failed", self._backend.name)
+                await asyncio.sleep(self._backend.retry.first_seconds)
 
     async def _deliver(self, items: Sequence[Item]) -> None:
         outcome = await self._outcome(items)
@@ -81,7 +86,7 @@ class Sender:
     async def _send(self, item: Item, content: bytes) -> Outcome:
         try:
             return await self._transport.send(item.signal, content, is_json=item.is_json)
-        except Exception as error:  # a fault of ours must not end the sending of everything else
+        except Exception as error:  # a fault of ours; the request is kept
             if self._is_new(f"fault {type(error).__name__}"):
                 LOGGER.warning("%s: sending failed", self._backend.name, exc_info=error)
             return Failed(reason="fault")

@@ -6,26 +6,33 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from otel_llmcost_collector.forwarding import queued
 from otel_llmcost_collector.forwarding.base import Backend, FullError
+from otel_llmcost_collector.forwarding.disk import Disk
 from otel_llmcost_collector.forwarding.queued import Queue
+from otel_llmcost_collector.forwarding.sending import Sender
 from otel_llmcost_collector.forwarding.spool import Spool
+from otel_llmcost_collector.forwarding.transports import HttpTransport
+from otel_llmcost_collector.self_metrics import Counters
+from tests.collector.forwarding.servers import http_backend
+from tests.collector.forwarding.test_forwarder import FAST
 from tests.collector.forwarding.test_spool import MIB, entry, files, opened, read
 
 BACKEND = Backend(name="near", endpoint="http://127.0.0.1:9", memory_bytes=1000, merge_bytes=0)
 
 
-class Disk:
+class Stopped:
     """The thread of a disk, which can be stopped."""
 
     def __init__(self, folder: Path) -> None:
         self.threads = ThreadPoolExecutor(1)
         self.spool = Spool(folder, limit_bytes=MIB, syncs=False)
-        self.queue = Queue(BACKEND, self.spool, self.threads)
+        self.queue = Queue(BACKEND, Disk(self.spool, self.threads))
         self._go_on = threading.Event()
 
     def stop(self) -> None:
@@ -40,10 +47,10 @@ class Disk:
 
 
 @pytest.fixture
-def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stopped]:
     """Whatever is not sent at once goes there."""
     monkeypatch.setattr(queued, "PATIENCE_SECONDS", 0)
-    disk = Disk(tmp_path)
+    disk = Stopped(tmp_path)
     yield disk
     disk.go_on()
     disk.threads.shutdown()
@@ -56,7 +63,7 @@ async def passed(*waiting: asyncio.Future[None]) -> None:
     assert not any(each.done() for each in waiting)
 
 
-async def test_a_disk_that_does_not_keep_up_is_not_waited_for_without_a_bound(disk: Disk) -> None:
+async def test_a_disk_that_does_not_keep_up_is_not_waited_for_without_a_bound(disk: Stopped) -> None:
     """As much again as may be in memory waits to be written; then senders are told."""
     disk.stop()
     disk.queue.is_away = True
@@ -69,7 +76,7 @@ async def test_a_disk_that_does_not_keep_up_is_not_waited_for_without_a_bound(di
     await asyncio.gather(*waiting)
 
 
-async def test_what_is_sent_while_it_is_being_written_leaves_no_file(disk: Disk, tmp_path: Path) -> None:
+async def test_what_is_sent_while_it_is_being_written_leaves_no_file(disk: Stopped, tmp_path: Path) -> None:
     """Else it would be sent once more after the next start."""
     disk.stop()
     waiting = disk.put(b"x")
@@ -82,7 +89,7 @@ async def test_what_is_sent_while_it_is_being_written_leaves_no_file(disk: Disk,
     assert not files(tmp_path)
 
 
-async def test_what_was_handed_in_as_it_ends_is_written_before_it_has_ended(disk: Disk, tmp_path: Path) -> None:
+async def test_what_was_handed_in_as_it_ends_is_written_before_it_has_ended(disk: Stopped, tmp_path: Path) -> None:
     """Whether it is accepted is not left open."""
     disk.stop()
     waiting = [disk.put(b"x"), disk.put(b"y")]
@@ -96,7 +103,7 @@ async def test_what_was_handed_in_as_it_ends_is_written_before_it_has_ended(disk
     assert read(opened(tmp_path)) == [b"x", b"y"]
 
 
-async def test_what_nobody_waits_for_any_more_is_written_before_the_disk_is_left(disk: Disk, tmp_path: Path) -> None:
+async def test_what_nobody_waits_for_any_more_is_written_before_the_disk_is_left(disk: Stopped, tmp_path: Path) -> None:
     """Else it would be written where another process may be by then."""
     disk.stop()
     first, second = disk.put(b"x"), disk.put(b"y")
@@ -113,7 +120,7 @@ async def test_what_nobody_waits_for_any_more_is_written_before_the_disk_is_left
 
 async def test_a_taker_that_is_gone_is_passed_over() -> None:
     """The request goes to another."""
-    queue = Queue(BACKEND, None, ThreadPoolExecutor(1))
+    queue = Queue(BACKEND, None)
     first, second = (asyncio.ensure_future(queue.take()) for _ in range(2))
     await passed()
     second.cancel()
@@ -123,10 +130,39 @@ async def test_a_taker_that_is_gone_is_passed_over() -> None:
     assert [item.content for item in await first] == [b"x"]
 
 
-async def test_what_one_taker_reads_from_disk_serves_all(disk: Disk) -> None:
+async def test_what_one_taker_reads_from_disk_serves_all(disk: Stopped) -> None:
     """They do not read at the same time."""
     disk.spool.write([entry(b"x"), entry(b"y")])
+    disk.stop()
+    taking = [asyncio.ensure_future(disk.queue.take()) for _ in range(2)]
+    await passed()
+    disk.go_on()
 
-    first, second = await asyncio.gather(disk.queue.take(), disk.queue.take())
+    first, second = await asyncio.gather(*taking)
 
     assert [item.content for item in (*first, *second)] == [b"x", b"y"]
+
+
+async def test_a_disk_that_cannot_be_read_for_a_moment_does_not_end_the_sending(
+    disk: Stopped, caplog, monkeypatch
+) -> None:
+    """Whatever is raised there is told, and tried again."""
+    read_at_last, faults = disk.spool.read, [RuntimeError("a fault")]
+
+    def read_later(most_bytes: int) -> object:
+        if faults:
+            raise faults.pop()
+        return read_at_last(most_bytes)
+
+    monkeypatch.setattr(disk.spool, "read", read_later)
+    disk.spool.write([entry(b"x")])
+    async with http_backend() as backend:
+        to = replace(BACKEND, endpoint=backend.url, retry=FAST)
+        done = asyncio.get_running_loop().create_future()
+        backend.on_asked = done.set_result
+        sender = Sender(to, disk.queue, HttpTransport(to), Counters())
+        await done
+        await sender.end()
+
+    assert backend.bodies == [b"x"]
+    assert "a fault" in caplog.text
