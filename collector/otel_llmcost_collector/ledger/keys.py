@@ -19,17 +19,16 @@ def key_of(charge_id: str) -> bytearray:
 
     A `bytearray`, since SQLite's driver takes such at once, and looks for an adapter of `bytes` each time.
     """
-    if len(charge_id) >= _PLAIN:
-        digits, suffix, mark = _parted(charge_id)
-        try:
-            key = bytearray.fromhex(digits)
-        except ValueError:
-            return _other(charge_id)
-        if key.hex() == digits:
-            if mark or suffix:
-                key += mark + suffix.encode()
-            return key
-    return _other(charge_id)
+    if len(charge_id) < _PLAIN:
+        return _other(charge_id)
+    digits, suffix = charge_id, b""
+    if len(charge_id) != _PLAIN:
+        digits, suffix = _parted(charge_id)
+    try:
+        key = bytearray.fromhex(digits)
+    except ValueError:
+        return _other(charge_id)
+    return key + suffix if key.hex() == digits else _other(charge_id)
 
 
 def id_of(key: bytes) -> str:
@@ -59,24 +58,24 @@ def tells_span(key: bytes | bytearray) -> bool:
 
 def packed(digits: str | None, size: int) -> bytearray | None:
     """Return the bytes of a trace's or span's id; None: it is none, or of another form."""
-    if digits is None or len(digits) != size * 2:
+    if digits is None:
         return None
     try:
         key = bytearray.fromhex(digits)
     except ValueError:
         return None
-    return key if key.hex() == digits else None
+    return key if len(key) == size and key.hex() == digits else None
 
 
-def _parted(charge_id: str) -> tuple[str, str, bytes]:
-    """Part an id into its 32 digits, what stands behind them, and a mark of how they are written."""
-    if charge_id[8] != "-":
-        digits, suffix, mark = charge_id[:_PLAIN], charge_id[_PLAIN:], b""
-    else:
+def _parted(charge_id: str) -> tuple[str, bytes]:
+    """Part an id into its 32 digits and what is kept of the rest of it; no digits: it is of another form."""
+    digits, suffix, mark = charge_id[:_PLAIN], charge_id[_PLAIN:], b""
+    if charge_id[8] == "-":
         digits, suffix, mark = charge_id[:_DASHED].replace("-", ""), charge_id[_DASHED:], _IS_DASHED
         if _with_dashes(digits) != charge_id[:_DASHED]:
-            return "none", "", b""
-    return (digits, suffix, mark) if not suffix or (suffix[0] == "-" and suffix.isascii()) else ("none", "", b"")
+            return "none", b""
+    is_ours = not suffix or (suffix[0] == "-" and suffix.isascii())
+    return (digits, mark + suffix.encode()) if is_ours else ("none", b"")
 
 
 def _with_dashes(digits: str) -> str:

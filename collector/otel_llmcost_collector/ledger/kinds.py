@@ -70,6 +70,12 @@ class Kind:
         """Whether such entries take others back."""
         return self.form.method == REVERSED
 
+    @cached_property
+    def standing(self) -> int:
+        """How its entries count, in a number: of which status, as a call or a correction, for or against."""
+        status = STATUSES.index(self.status)
+        return status * 4 + self.form.is_correction * 2 + self.is_reversal
+
     @property
     def status(self) -> ChargeStatus:
         """How sure their cost is."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any, cast
 
 import msgspec
@@ -70,6 +71,16 @@ class More(msgspec.Struct, frozen=True, omit_defaults=True):
     actions: tuple[str, ...] = ()
 
 
+_facts = attrgetter(
+    "at_us",
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "response_id",
+    "cost_nano",
+    "list_cost_nano",
+    "error_type",
+)
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(More)
 _NOTHING_MORE = More()
@@ -81,7 +92,7 @@ def call_number(call_key: bytes) -> int:
 
 
 def row_of(line: Line, key: bytearray, kind: int, person: int | None, null: float | None = None) -> tuple[object, ...]:
-    """Make the row of an entry, as `COLUMNS` has it.
+    """Make the row of an entry, as `COLUMNS` has it; in one go, since a hundred thousand are made in a second.
 
     Args:
         line: the entry.
@@ -90,24 +101,36 @@ def row_of(line: Line, key: bytearray, kind: int, person: int | None, null: floa
         person: number of its user.
         null: stands for what is not there.
     """
-    observed = line.observed
-    count, tag = observed.counts.get, observed.tags.get
-    trace_id, span_id = packed(observed.trace_id, _TRACE_BYTES), packed(observed.span_id, _SPAN_BYTES)
-    parent_id = packed(observed.parent_span_id, _SPAN_BYTES)
-    cost, listed, response_id = observed.cost_nano, observed.list_cost_nano, observed.response_id
-    more = _more(line, key, trace_id, span_id, parent_id)
+    observed, call_key = line.observed, line.call_key
+    at_us, trace, span, parent, response_id, cost, listed, error_type = _facts(observed)
+    counts = observed.counts
+    count, tag = counts.get, observed.tags.get
+    trace_id, span_id, parent_id = packed(trace, _TRACE_BYTES), packed(span, _SPAN_BYTES), packed(parent, _SPAN_BYTES)
+    more: str | float | None = null
+    if (
+        error_type is not None
+        or trace_id is None
+        or span_id is None
+        or (parent_id is None and parent is not None)
+        or line.corrects is not None
+        or line.estimate_nano is not None
+        or line.actions
+        or tag("trace") != trace
+        or not counts.keys() <= _COUNTED
+    ):
+        more = _more(line, key, trace_id, span_id, parent_id) or null
     return (
         key,
-        observed.at_us,
+        at_us,
         kind,
         null if person is None else person,
         tag("task", null),
         tag("session", null),
         null if trace_id is None else trace_id,
-        null if span_id is None or span_id == key[6:14] else span_id,
+        null if span_id is None or key.startswith(span_id, 6) else span_id,
         null if parent_id is None else parent_id,
         null if response_id is None else response_id,
-        null if line.call_key is None else call_number(line.call_key),
+        null if call_key is None else call_number(call_key),
         observed.duration_us,
         count("input_tokens", null),
         count("output_tokens", null),
@@ -116,9 +139,9 @@ def row_of(line: Line, key: bytearray, kind: int, person: int | None, null: floa
         count("reasoning_tokens", null),
         null if cost is None else cost,
         null if listed is None or listed == cost else listed,
-        null if more is None else more,
+        more,
         null if line.is_reversal else _UNSURE.get(observed.status, null),
-        1 if is_stray(key, observed.at_us) else null,
+        null if key.startswith((at_us // 1000).to_bytes(6, "big", signed=True)) or not is_stray(key, at_us) else 1,
     )
 
 
@@ -188,40 +211,22 @@ def _more(
 ) -> str | None:
     """Write down what has no column; None: there is nothing."""
     observed = line.observed
-    trace = observed.tags.get("trace")
-    others = observed.counts.keys() - _COUNTED
-    has_more = (
-        others
-        or observed.error_type is not None
-        or line.corrects is not None
-        or line.estimate_nano is not None
-        or line.actions
-        or trace != observed.trace_id
-        or (trace_id is None and observed.trace_id is not None)
-        or (parent_id is None and observed.parent_span_id is not None)
-        or (span_id is None and (observed.span_id is not None or tells_span(key)))
+    trace, others = observed.tags.get("trace"), observed.counts.keys() - _COUNTED
+    span = None if span_id is not None else clean(observed.span_id)
+    made = More(
+        counts={unit: observed.counts[unit] for unit in others},
+        trace=None if trace == observed.trace_id else clean(trace),
+        ids=(
+            None if trace_id is not None else clean(observed.trace_id),
+            "" if span_id is None and span is None and tells_span(key) else span,
+            None if parent_id is not None else clean(observed.parent_span_id),
+        ),
+        error_type=clean(observed.error_type),
+        corrects=clean(line.corrects),
+        estimate_nano=line.estimate_nano,
+        actions=tuple(map(encodable, line.actions)),
     )
-    if not has_more:
-        return None
-    return _encoder.encode(
-        More(
-            counts={unit: observed.counts[unit] for unit in others},
-            trace=None if trace == observed.trace_id else clean(trace),
-            ids=(
-                None if trace_id is not None else clean(observed.trace_id),
-                (clean(observed.span_id) or "")
-                if span_id is None and tells_span(key)
-                else None
-                if span_id is not None
-                else clean(observed.span_id),
-                None if parent_id is not None else clean(observed.parent_span_id),
-            ),
-            error_type=clean(observed.error_type),
-            corrects=clean(line.corrects),
-            estimate_nano=line.estimate_nano,
-            actions=tuple(map(encodable, line.actions)),
-        )
-    ).decode()
+    return None if made == _NOTHING_MORE else _encoder.encode(made).decode()
 
 
 def _span_id(column: bytes | None, key: bytes, other: str | None) -> str | None:

@@ -2,49 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from sqlite3 import Cursor
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
-from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.policy import micros
-from otel_llmcost.core.unconfirmed import Unconfirmed
 from otel_llmcost.errors import StoreError
-from otel_llmcost.storage.base import GroupBy, Total
-from otel_llmcost_collector.ledger import entries, sqlite_folding, sqlite_writing
+from otel_llmcost_collector.ledger import sqlite_folding, sqlite_writing
 from otel_llmcost_collector.ledger.base import Line, Note, Written
 from otel_llmcost_collector.ledger.calls import CallWindow
-from otel_llmcost_collector.ledger.moves import HOUR_US, Labels
-from otel_llmcost_collector.ledger.rows import charge_of
+from otel_llmcost_collector.ledger.moves import HOUR_US, MOST_NOTED
+from otel_llmcost_collector.ledger.reading import LedgerReader
 from otel_llmcost_collector.ledger.sqlite_file import File
-from otel_llmcost_collector.ledger.sqlite_tables import Numbers, SqliteTables
-from otel_llmcost_collector.ledger.totals import totals
-from otel_llmcost_collector.observed import Observed
+from otel_llmcost_collector.ledger.tables import LedgerTables, Numbers
 
 T = TypeVar("T")
-_ENTRIES_BETWEEN_FOLDINGS = 20_000
 _FORGOTTEN_AT_ONCE = 20_000
 
 
-class SqliteLedger:
+class SqliteLedger(LedgerReader):
     """See `Ledger`."""
 
-    def __init__(self, path: str, *, node: str, is_synchronous: bool = False) -> None:
+    def __init__(self, path: str, *, node: str, is_synchronous: bool = False, most_noted: int = MOST_NOTED) -> None:
         """Open a file.
 
         Args:
             path: of the file; it and its folder are made if they are not there. `:memory:` is none.
             node: whose notes and series these are.
             is_synchronous: what was written outlives a loss of power too, not only a killed process.
+            most_noted: so many entries may wait for their amounts to be added to the sums that are kept.
 
         Raises:
             StoreError: it cannot be used.
         """
-        self._node = node
+        super().__init__(self._on_tables, node)
+        self._most_noted = most_noted
         self._numbers = Numbers()
         self._calls = CallWindow()
         self._file = File(path, is_synchronous=is_synchronous)
@@ -64,59 +60,15 @@ class SqliteLedger:
             self._calls.clear()
             raise
         self._unfolded += len(lines)
-        if self._unfolded >= _ENTRIES_BETWEEN_FOLDINGS:
+        if self._unfolded >= self._most_noted:
             self._fold()
         return written
-
-    def notes(self) -> list[tuple[str, bytes]]:
-        """See `Ledger.notes`."""
-        sql = "SELECT commit_id, body FROM notes WHERE node = ? ORDER BY number"
-        return self._file.read(lambda cursor: cursor.execute(sql, (self._node,)).fetchall())
 
     def done(self, commit_ids: Sequence[str]) -> None:
         """See `Ledger.done`."""
         if commit_ids:
             ids = [(commit_id,) for commit_id in commit_ids]
             self._file.write(lambda cursor: cursor.executemany("DELETE FROM notes WHERE commit_id = ?", ids))
-
-    def find(self, charge_ids: Sequence[str]) -> list[Observed]:
-        """See `Ledger.find`."""
-        found = self._read(lambda tables: entries.find(tables, charge_ids))
-        return [line.observed for line in found]
-
-    def since(self, at: datetime, most: int) -> list[Observed]:
-        """See `Ledger.since`."""
-        found = self._read(lambda tables: entries.latest(tables, micros(at), most))
-        return [line.observed for line in found]
-
-    def series(self) -> Mapping[Labels, Sequence[int]]:
-        """See `Ledger.series`."""
-        return self._read(lambda tables: sqlite_folding.series(tables, self._node))
-
-    def totals(self, by: Sequence[GroupBy], since: datetime, until: datetime) -> list[Total]:
-        """See `Ledger.totals`."""
-
-        def work(tables: SqliteTables) -> list[Total]:
-            horizon_us = sqlite_writing.horizon_us(tables)
-            return totals(tables, by, micros(since), micros(until), horizon_us)
-
-        return self._read(work)
-
-    def charges(self, since: datetime, until: datetime) -> Iterator[Charge]:
-        """See `Ledger.charges`."""
-
-        def do(where: str, values: Sequence[object]) -> list[Line]:
-            return self._read(lambda tables: entries.read(tables, where, values))
-
-        return map(charge_of, entries.in_order(do, micros(since), micros(until)))
-
-    def uncertain(self, response_id: str) -> Charge | None:
-        """See `Ledger.uncertain`."""
-        return self._read(lambda tables: entries.uncertain(tables, response_id))
-
-    def unconfirmed(self, since: datetime, until: datetime) -> list[Unconfirmed]:
-        """See `Ledger.unconfirmed`."""
-        return self._read(lambda tables: entries.unconfirmed(tables, micros(since), micros(until)))
 
     def forget(self, before: datetime) -> int:
         """See `Ledger.forget`; to the hour."""
@@ -148,9 +100,8 @@ class SqliteLedger:
         if version != self._version:
             self._version = version
             self._calls.clear()
-        writing = sqlite_writing.Writing(SqliteTables(cursor, self._numbers), self._calls)
-        sifted = writing.sift(lines)
-        writing.append(sifted, self._node)
+        writing = sqlite_writing.Writing(cursor, self._tables(cursor), self._calls)
+        sifted = writing.write(lines, self._node)
         body = note([line.observed for line, _ in sifted.new]) if sifted.new else None
         commit_id = None
         if body is not None:
@@ -161,8 +112,14 @@ class SqliteLedger:
     def _fold(self) -> None:
         """Add what is noted to the sums that are kept; what cannot be now is next time."""
         with suppress(StoreError):
-            self._file.write(lambda cursor: sqlite_folding.fold(cursor, SqliteTables(cursor, self._numbers)))
+            self._file.write(lambda cursor: sqlite_folding.fold(cursor, self._tables(cursor)))
             self._unfolded = 0
 
-    def _read(self, work: sqlite_writing.OnTables[T]) -> T:
-        return self._file.read(lambda cursor: work(SqliteTables(cursor, self._numbers)))
+    def _on_tables(self, work: Callable[[LedgerTables], T]) -> T:
+        return self._file.read(lambda cursor: work(self._tables(cursor)))
+
+    def _tables(self, cursor: Cursor) -> LedgerTables:
+        def select(sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+            return cursor.execute(sql, values).fetchall()
+
+        return LedgerTables(select, self._numbers)

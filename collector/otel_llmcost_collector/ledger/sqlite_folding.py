@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from sqlite3 import Cursor
 
-from otel_llmcost_collector.ledger.moves import AMOUNTS, Amounts, Labels, rows
-from otel_llmcost_collector.ledger.sqlite_tables import SqliteTables
+from otel_llmcost_collector.ledger.moves import AMOUNTS, Amounts, rows
+from otel_llmcost_collector.ledger.tables import LedgerTables
 
 
 def count(cursor: Cursor) -> int:
@@ -15,7 +15,7 @@ def count(cursor: Cursor) -> int:
     return int(cursor.execute("SELECT coalesce(sum(entries), 0) FROM moves").fetchone()[0])
 
 
-def fold(cursor: Cursor, tables: SqliteTables) -> None:
+def fold(cursor: Cursor, tables: LedgerTables) -> None:
     """Add what is noted to the sums, and strike it out."""
     sums = tables.sums()
     for table, keys, added in (
@@ -28,23 +28,6 @@ def fold(cursor: Cursor, tables: SqliteTables) -> None:
     for (node, labels), amounts in sums.series.items():
         _add_series(cursor, node, json.dumps(labels), amounts)
     cursor.execute("DELETE FROM moves")
-
-
-def series(tables: SqliteTables, node: str) -> Mapping[Labels, Sequence[int]]:
-    """Read the sums of a node's metrics."""
-    found: dict[Labels, Sequence[int]] = {}
-    for labels, amounts in _all_series(tables, node):
-        there = found.get(labels)
-        found[labels] = amounts if there is None else [a + b for a, b in zip(there, amounts, strict=True)]
-    return found
-
-
-def _all_series(tables: SqliteTables, node: str) -> Iterator[tuple[Labels, Amounts]]:
-    for labels, amounts in tables.select("SELECT labels, amounts FROM series WHERE node = ?", (node,)):
-        yield tuple(json.loads(labels)), json.loads(amounts)
-    for (whose, labels), amounts in tables.sums().series.items():
-        if whose == node:
-            yield labels, amounts
 
 
 def _add_series(cursor: Cursor, node: str, labels: str, amounts: Amounts) -> None:

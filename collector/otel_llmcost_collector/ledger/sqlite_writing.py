@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from sqlite3 import Cursor
-from typing import TypeVar
 
 from otel_llmcost_collector.ledger.base import Line
 from otel_llmcost_collector.ledger.calls import MINUTE_US, CallWindow
 from otel_llmcost_collector.ledger.keys import REVERSAL, id_of, key_of
-from otel_llmcost_collector.ledger.moves import Moves
-from otel_llmcost_collector.ledger.rows import COLUMNS, call_number, row_of
-from otel_llmcost_collector.ledger.sqlite_tables import SqliteTables
+from otel_llmcost_collector.ledger.moves import encode
+from otel_llmcost_collector.ledger.rows import COLUMNS, call_number, cleaned, row_of
+from otel_llmcost_collector.ledger.tables import LedgerTables, horizon_us
 from otel_llmcost_collector.ledger.totals import STRAYS, WITHIN, within
-
-T = TypeVar("T")
-OnTables = Callable[[SqliteTables], T]
 
 _NULL = float("nan")
 """SQLite stores not-a-number as NULL. Handing over None instead makes the driver look for an adapter each time, which
@@ -27,33 +22,54 @@ _INSERT = f"""INSERT INTO charges ({", ".join(COLUMNS)}) VALUES ({", ".join("?" 
     ON CONFLICT DO NOTHING"""
 
 
-@dataclass(frozen=True, slots=True)
 class Sifted:
-    """What became of lines."""
+    """What becomes of lines."""
 
-    new: Sequence[tuple[Line, bytearray]]
-    """To be written, with what each is kept under."""
-    is_new: Sequence[bool]
-    known_calls: dict[int, str]
+    def __init__(self, count: int) -> None:
+        self.new: list[tuple[Line, bytearray]] = []
+        """To be written, with what each is kept under."""
+        self.is_new = [False] * count
+        self.known_calls: dict[int, str] = {}
 
 
 class Writing:
     """One write, within its transaction."""
 
-    def __init__(self, tables: SqliteTables, calls: CallWindow) -> None:
+    def __init__(self, cursor: Cursor, tables: LedgerTables, calls: CallWindow) -> None:
+        self._cursor = cursor
         self._tables = tables
         self._calls = calls
 
-    def sift(self, lines: Sequence[Line]) -> Sifted:
-        """Tell what is new, by its id and by its call."""
+    def write(self, lines: Sequence[Line], node: str) -> Sifted:
+        """Append what is new, by its id and by its call, and note what it adds to sums.
+
+        Mostly all ids are new: that they are is found by writing them, and only if it is not so they are looked up.
+        """
         keys = [key_of(line.observed.charge_id) for line in lines]
-        there = self._there(keys)
+        sifted = self._sift(lines, keys, set())
+        rows = self._rows(sifted)
+        if not self._insert(rows):
+            sifted = self._sift(lines, keys, self._there(keys))
+            rows = self._rows(sifted)
+            self._insert(rows)
+        if rows:
+            self._settle_doubts(line for line, _ in sifted.new)
+            sql = "INSERT INTO moves (node, entries, body) VALUES (?, ?, ?)"
+            self._tables.select(sql, (node, len(rows), encode(rows)))
+        return sifted
+
+    def _sift(self, lines: Sequence[Line], keys: Sequence[bytearray], there: set[bytes]) -> Sifted:
+        """Tell what is new.
+
+        Args:
+            lines: to be written.
+            keys: what each would be kept under.
+            there: those of them that are in the ledger; those of the new ones are added.
+        """
         horizon = horizon_us(self._tables)
         asked = {line.observed.at_us // MINUTE_US for line in lines if line.call_key is not None}
-        near = self._calls.near(asked, self._load) if asked else {}
-        new: list[tuple[Line, bytearray]] = []
-        is_new = [False] * len(lines)
-        known_calls: dict[int, str] = {}
+        near = self._calls.near(asked, self._load)
+        sifted = Sifted(len(lines))
         for place, (line, key) in enumerate(zip(lines, keys, strict=True)):
             at_us, frozen = line.observed.at_us, bytes(key)
             is_known = frozen in there
@@ -64,30 +80,32 @@ class Writing:
                 if holder is None:
                     own[number] = frozen
                 elif not is_known and holder != frozen:
-                    known_calls[place] = id_of(holder)
+                    sifted.known_calls[place] = id_of(holder)
                     continue
             if not is_known and at_us >= horizon:
                 there.add(frozen)
-                is_new[place] = True
-                new.append((line, key))
-        return Sifted(new, is_new, known_calls)
+                sifted.is_new[place] = True
+                sifted.new.append((line, key))
+        return sifted
 
-    def append(self, sifted: Sifted, node: str) -> None:
-        """Write what is new, and note what it adds to sums."""
-        if not sifted.new:
-            return
-        tables, moves = self._tables, Moves()
-        rows: list[tuple[object, ...]] = []
-        for line, key in sifted.new:
-            user = line.observed.tags.get("user")
-            kind = tables.kind_number(line)
-            person = None if user is None else tables.person_number(user)
-            rows.append(row_of(line, key, kind, person, _NULL))
-            moves.add(line, kind, person)
-        tables.insert(_INSERT, rows)
-        self._settle_doubts([line for line, _ in sifted.new])
-        sql = "INSERT INTO moves (node, entries, body) VALUES (?, ?, ?)"
-        tables.select(sql, (node, len(rows), moves.encode()))
+    def _rows(self, sifted: Sifted) -> list[tuple[object, ...]]:
+        kind, person = self._tables.kind_number, self._tables.person_number
+        return [
+            row_of(line, key, kind(line), person(line.observed.tags.get("user")), _NULL) for line, key in sifted.new
+        ]
+
+    def _insert(self, rows: Sequence[Sequence[object]]) -> bool:
+        """Write rows, what is no character spelled out; False: not all of them are new, and none was written."""
+        self._cursor.execute("SAVEPOINT rows")
+        try:
+            count = self._cursor.executemany(_INSERT, rows).rowcount
+        except UnicodeEncodeError:
+            self._cursor.execute("ROLLBACK TO rows")
+            count = self._cursor.executemany(_INSERT, map(cleaned, rows)).rowcount
+        if count < len(rows):
+            self._cursor.execute("ROLLBACK TO rows")
+        self._cursor.execute("RELEASE rows")
+        return count >= len(rows)
 
     def _there(self, keys: Sequence[bytearray]) -> set[bytes]:
         """Return those of some keys that are in the ledger."""
@@ -121,12 +139,6 @@ class Writing:
                 taken_back = key_of(line.observed.charge_id)
             if taken_back is not None:
                 self._tables.select("UPDATE charges SET unsure = NULL WHERE id = ?", (taken_back,))
-
-
-def horizon_us(tables: SqliteTables) -> int:
-    """Read since when entries are kept; what is older and comes now cannot be told from what was forgotten."""
-    rows = tables.select("SELECT number FROM facts WHERE name = 'horizon_us'")
-    return int(rows[0][0]) if rows else 0
 
 
 def move_horizon(cursor: Cursor, horizon_us: int) -> None:

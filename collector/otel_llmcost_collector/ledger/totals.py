@@ -5,7 +5,7 @@ The SQL here is what SQLite and PostgreSQL both understand, but for their marks 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Protocol, cast
 
@@ -13,7 +13,17 @@ from otel_llmcost.storage.base import GroupBy, Total
 from otel_llmcost.storage.shared import Sum, dearest_first, utc
 from otel_llmcost_collector.ledger.keys import SLACK_US, first_key_at
 from otel_llmcost_collector.ledger.kinds import STATUSES, Kind
-from otel_llmcost_collector.ledger.moves import AMOUNTS, HOUR_US, Moves, day_of, month_of
+from otel_llmcost_collector.ledger.moves import (
+    AMOUNTS,
+    HOUR_US,
+    NOBODY,
+    Moves,
+    Noted,
+    amounts_of,
+    day_of,
+    month_of,
+    status_of,
+)
 from otel_llmcost_collector.ledger.rows import trace_of
 
 _DAY_US = 24 * HOUR_US
@@ -36,8 +46,9 @@ Values = Mapping[GroupBy, str | None]
 class Tables(Protocol):
     """A ledger's tables as they are at one moment."""
 
-    def select(self, sql: str, values: Sequence[object] = ()) -> Sequence[tuple[Any, ...]]:
-        """Read rows."""
+    @property
+    def select(self) -> Callable[[str, Sequence[object]], Sequence[tuple[Any, ...]]]:
+        """Reads rows."""
         ...
 
     def kinds(self, numbers: Iterable[int]) -> Mapping[int, Kind]:
@@ -52,7 +63,7 @@ class Tables(Protocol):
         """Read names by number likewise."""
         ...
 
-    def noted(self) -> Iterable[Moves]:
+    def noted(self) -> Noted:
         """Read what is noted and not yet in the sums that are kept."""
         ...
 
@@ -167,11 +178,18 @@ class _Adding:
         self._add_noted(first, last)
 
     def _add_noted(self, first: int, last: int) -> None:
-        for moves in self._tables.noted():
-            within_it = {key: each for key, each in moves.cells.items() if first <= key[1] < last}
-            kinds = self._tables.kinds({number for number, _ in within_it})
-            for (number, hour), amounts in within_it.items():
-                self._add(hour, kinds[number].groups, *amounts[: len(AMOUNTS)])
+        moves = self._moves(first, last)
+        kinds = self._tables.kinds({number for number, _ in moves.cells})
+        for (number, hour), moved in moves.cells.items():
+            kind = kinds[number]
+            self._add(hour, kind.groups, *amounts_of(kind.standing, moved))
+
+    def _moves(self, first: int, last: int) -> Moves:
+        """Read what is noted of some hours."""
+        rows = [
+            row for rows in self._tables.noted().values() for row in rows if first * HOUR_US <= row[0] < last * HOUR_US
+        ]
+        return Moves(rows, self._tables.kinds({row[1] for row in rows}))
 
     def add_persons(self, first: int, last: int) -> None:
         """Add whole days of persons."""
@@ -180,17 +198,15 @@ class _Adding:
         day = "day" if self._time else "0"
         sql = f"""SELECT {day}, person, status, {_SUMS} FROM person_days WHERE day >= ? AND day < ?
             GROUP BY 1, person, status"""
-        rows = [*self._tables.select(sql, (first, last)), *self._noted_of_persons(first, last)]
-        names = self._tables.persons({row[1] for row in rows})
+        rows = self._tables.select(sql, (first, last))
+        moved = self._moves(first * 24, last * 24).persons
+        numbers = {row[1] for row in rows} | {person for _, person, _ in moved}
+        names = self._tables.persons(numbers - {NOBODY})
         for at, person, status, *amounts in rows:
-            values: Values = {"user": names.get(person), "status": STATUSES[status]}
-            self._add(at * 24, values, *map(_int, amounts))
-
-    def _noted_of_persons(self, first: int, last: int) -> Iterator[tuple[int, ...]]:
-        for moves in self._tables.noted():
-            for key, amounts in moves.persons.items():
-                if first <= key[0] < last:
-                    yield (*key, *amounts)
+            self._add(at * 24, {"user": names.get(person), "status": STATUSES[status]}, *map(_int, amounts))
+        for (at, person, standing), each in moved.items():
+            values: Values = {"user": names.get(person), "status": status_of(standing)}
+            self._add(at * 24, values, *amounts_of(standing, each))
 
     def _add(self, hour: int, values: Values, *amounts: int) -> None:
         group = tuple(_period(name, hour) if name in _TIMES else values.get(name) for name in self._by)

@@ -1,20 +1,21 @@
-"""A SQLite ledger's tables: what is in them by number is remembered, since it never changes."""
+"""A ledger's tables: what is in them by number is remembered, since it never changes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from sqlite3 import Cursor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
 from otel_llmcost_collector.ledger.base import Line
 from otel_llmcost_collector.ledger.kinds import GROUPS, Kind, KindKey, clean, decode, encode, kind_key, kind_of
-from otel_llmcost_collector.ledger.moves import Moves, Sums, by_node
-from otel_llmcost_collector.ledger.rows import cleaned
+from otel_llmcost_collector.ledger.moves import Noted, Sums, by_node
 from otel_llmcost_collector.ledger.totals import Values
 
 T = TypeVar("T")
+Select = Callable[[str, Sequence[object]], Sequence[tuple[Any, ...]]]
+"""Does a statement; returns its rows, if it has any."""
+
 _MOST = 100_000
 """So many kinds, groups and names are remembered."""
 _SOME = 500
@@ -42,23 +43,12 @@ class Numbers:
                 known.clear()
 
 
-class SqliteTables:
+class LedgerTables:
     """See `Tables`; also numbers what is new."""
 
-    def __init__(self, cursor: Cursor, numbers: Numbers) -> None:
-        self._cursor = cursor
+    def __init__(self, select: Select, numbers: Numbers) -> None:
+        self.select = select
         self._numbers = numbers
-
-    def select(self, sql: str, values: Sequence[object] = ()) -> Sequence[tuple[Any, ...]]:
-        """See `Tables.select`."""
-        return self._cursor.execute(sql, values).fetchall()
-
-    def insert(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
-        """Write rows; what is no character is spelled out."""
-        try:
-            self._cursor.executemany(sql, rows)
-        except UnicodeEncodeError:  # those before it are in already, and stay
-            self._cursor.executemany(sql, map(cleaned, rows))
 
     def kinds(self, numbers: Iterable[int]) -> Mapping[int, Kind]:
         """See `Tables.kinds`."""
@@ -80,21 +70,16 @@ class SqliteTables:
         known.update(self._unknown("persons", "person", "name", numbers, known))
         return known
 
-    def noted(self) -> Iterable[Moves]:
+    def noted(self) -> Noted:
         """See `Tables.noted`."""
-        return by_node(self.noted_bodies()).values()
-
-    def noted_bodies(self) -> Sequence[tuple[str, bytes]]:
-        """Read what is noted, and by which node."""
-        return self.select("SELECT node, body FROM moves ORDER BY number")
+        return by_node(self.select("SELECT node, body FROM moves ORDER BY number", ()))
 
     def sums(self) -> Sums:
         """Add up what is noted."""
-        noted = self.noted_bodies()
-        numbers = {number for moves in by_node(noted).values() for number, _ in moves.cells}
-        kinds = self.kinds(numbers)
+        noted = self.noted()
+        numbers = {row[1] for rows in noted.values() for row in rows}
         groups = dict(self._read("kinds", "kind", "kind_group", numbers))
-        return Sums(noted, {number: (groups[number], kinds[number]) for number in numbers})
+        return Sums(noted, {number: self.kinds(numbers)[number] for number in numbers}, groups)
 
     def kind_number(self, line: Line) -> int:
         """Return the number of an entry's kind."""
@@ -104,8 +89,10 @@ class SqliteTables:
             number = self._numbers.kind_numbers[key] = self._number_kind(kind_of(line))
         return number
 
-    def person_number(self, name: str) -> int:
-        """Return the number of a user."""
+    def person_number(self, name: str | None) -> int | None:
+        """Return the number of a user; None: there is none."""
+        if name is None:
+            return None
         number = self._numbers.person_numbers.get(name)
         if number is None:
             number = self._number("persons", "person", "name", str(clean(name)))
@@ -121,8 +108,8 @@ class SqliteTables:
         rows = self.select(f"SELECT {column} FROM {table} WHERE {named} = ?", (value,))
         if not rows:
             places = ", ".join("?" * (1 + len(also)))
-            sql = f"INSERT INTO {table} ({named}{more}) VALUES ({places}) RETURNING {column}"
-            rows = self.select(sql, (value, *also))
+            self.select(f"INSERT INTO {table} ({named}{more}) VALUES ({places}) ON CONFLICT DO NOTHING", (value, *also))
+            rows = self.select(f"SELECT {column} FROM {table} WHERE {named} = ?", (value,))
         return int(rows[0][0])
 
     def _unknown(
@@ -136,3 +123,9 @@ class SqliteTables:
             some = wanted[start : start + _SOME]
             places = ", ".join("?" * len(some))
             yield from self.select(f"SELECT {column}, {named} FROM {table} WHERE {column} IN ({places})", some)
+
+
+def horizon_us(tables: LedgerTables) -> int:
+    """Read since when entries are kept; what is older and comes now cannot be told from what was forgotten."""
+    rows = tables.select("SELECT number FROM facts WHERE name = 'horizon_us'", ())
+    return int(rows[0][0]) if rows else 0
