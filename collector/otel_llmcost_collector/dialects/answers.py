@@ -101,6 +101,8 @@ def told_by(text: object, form: Form, provider: str, *, is_known: bool = False) 
 
 
 def _in_form(told: dict[str, Any], form: Form, provider: str) -> Told:
+    if form == "metadata":
+        return _of_metadata(told)
     if form == "buckets":
         return Told(counts=_of_buckets(told))
     return Told(counts=_of_details(told)) if form == "details" else _of_usage(told, provider)
@@ -171,6 +173,14 @@ def _of_usage(usage: dict[str, Any], provider: str) -> Told:
     counts, operation = _counted(answer)
     words = [usage.get(name) for name in _MODIFIERS] if is_claude else ()
     return Told(counts=counts, tier=tier_of(word for word in words if type(word) is str), operation=operation)
+
+
+def _of_metadata(told: dict[str, Any]) -> Told:
+    """Read what a provider tells beyond the counts that all have."""
+    tiers = (_object(each).get("serviceTier") for each in told.values())
+    tier = tier_of(word for word in tiers if type(word) is str)
+    claude = _object(_object(told.get("anthropic")).get("usage"))
+    return _of_usage(claude, "anthropic") if claude else Told(tier=tier)
 
 
 _PYTHON = (("'", '"'), ("None", "null"), ("True", "true"), ("False", "false"))

@@ -13,9 +13,10 @@ Names = tuple[str, ...]
 """Attributes that may say something, best first: the first that a span has counts. One that ends in `*` is a
 beginning."""
 
-Form = Literal["answer", "usage", "buckets", "details", "python"]
+Form = Literal["answer", "usage", "buckets", "details", "python", "metadata"]
 """Of a text in JSON: a provider's whole answer, or its usage only; Langfuse's buckets, which do not overlap; parts of
-the input or the output, as LangChain names them; a usage as Python writes it."""
+the input or the output, as LangChain names them; a usage as Python writes it; what
+Vercel's SDK calls a provider's metadata."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,9 @@ Each prompt ends in the name of its case, by which the local provider knows whic
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 from collections.abc import Callable
 from contextlib import closing, suppress
 from importlib import import_module
@@ -272,6 +274,37 @@ def _litellm(case: str, model: str, path: str = "", **options: Any) -> Call:
     return call
 
 
+def _pydantic_ai(case: str, maker: str, model: str) -> Call:
+    def call(url: str) -> str | None:
+        models: Any = import_module(f"pydantic_ai.models.{maker.lower()}")
+        providers: Any = import_module(f"pydantic_ai.providers.{maker.lower()}")
+        by_name = {"OpenAI": "OpenAIChatModel", "Anthropic": "AnthropicModel"}[maker]
+        base = url + "/v1" if maker == "OpenAI" else url
+        provider = getattr(providers, f"{maker}Provider")(base_url=base, api_key="k")
+        agent = import_module("pydantic_ai").Agent(getattr(models, by_name)(model, provider=provider), name="chef")
+        return agent.run_sync(_say(case)).all_messages()[-1].provider_response_id
+
+    return call
+
+
+def _adk(case: str) -> Call:
+    async def main() -> None:
+        agents: Any = import_module("google.adk.agents")
+        runners: Any = import_module("google.adk.runners")
+        types: Any = import_module("google.genai.types")
+        runner = runners.InMemoryRunner(agents.LlmAgent(name="librarian", model="gemini-2.5-flash"), app_name="library")
+        await runner.session_service.create_session(app_name="library", user_id="ada", session_id="s-1")
+        asked = types.Content(role="user", parts=[types.Part(text=_say(case))])
+        async for _ in runner.run_async(user_id="ada", session_id="s-1", new_message=asked):
+            pass
+
+    def call(url: str) -> None:
+        os.environ.update(GOOGLE_GEMINI_BASE_URL=url, GOOGLE_API_KEY="k")
+        asyncio.run(main())
+
+    return call
+
+
 def _failing(call: Call) -> Call:
     def failing(url: str) -> None:
         with suppress(Exception):
@@ -361,6 +394,17 @@ _BY_SDK: dict[str, dict[str, Call]] = {
         "litellm-stream": _litellm("litellm", "openai/gpt-4o-mini", "/v1", stream=True),
         "litellm-claude": _litellm("claude-cached", "anthropic/claude-sonnet-4-5"),
         "litellm-claude-stream": _litellm("claude-cached", "anthropic/claude-sonnet-4-5", stream=True),
+    },
+    "pydantic_ai": {
+        "pydantic-ai": _pydantic_ai("chat", "OpenAI", "gpt-4o-mini"),
+        "pydantic-ai-cached": _pydantic_ai("chat-cached", "OpenAI", "gpt-5-mini"),
+        "pydantic-ai-claude": _pydantic_ai("claude-cached", "Anthropic", "claude-sonnet-4-5"),
+        "pydantic-ai-claude-5m": _pydantic_ai("claude-5m", "Anthropic", "claude-sonnet-4-5"),
+    },
+    "google.adk": {
+        "adk": _adk("gemini"),
+        "adk-cached": _adk("gemini-cached"),
+        "adk-tool-use": _adk("gemini-tool-use"),
     },
 }
 

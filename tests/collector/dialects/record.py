@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import time
 import traceback
@@ -22,7 +23,7 @@ from examples.provider_server import ProviderServer
 from otel_llmcost.adapters import APIS, SDKS
 from otel_llmcost.adapters.directory import Directory, agent_of
 from tests.collector.dialects.calls import CALLS, PAID, RULES
-from tests.collector.dialects.senders import LATE, START, WITHOUT
+from tests.collector.dialects.senders import LATE, ONLY, START, VERCEL
 
 SPANS = Path(__file__).with_name("spans")
 _RESOURCE = Resource({"service.name": "recorded", "deployment.environment.name": "test"})
@@ -30,7 +31,22 @@ _DIRECTORY = Directory((*SDKS, *APIS))
 _USAGE_NAMES = ("usage", "usageMetadata", "meta")
 
 
-def main(sender: str) -> None:
+def record_vercel(sender: str, folder: str) -> None:
+    """Make the calls of `vercel.mjs` with the packages of a folder."""
+    lines: list[dict[str, Any]] = []
+    with ProviderServer(RULES) as server:
+        for name in VERCEL:
+            server.clear()
+            command = ["node", str(Path(__file__).with_name("vercel.mjs")), server.url, name]
+            done = subprocess.run([*command, sender.rpartition("-")[2]], cwd=folder, capture_output=True, check=True)
+            told = json.loads(done.stdout.splitlines()[-1])
+            resource = [{"resource": {"attributes": _attributes(_RESOURCE.attributes)}, "scopeSpans": told["scopeSpans"]}]
+            lines.append({"call": name, "truth": _truth(server, name, told["id"]), "resourceSpans": resource})
+    packages = json.loads((Path(folder) / "package.json").read_text())["dependencies"]
+    _write(sender, sorted(f"{name} {version}" for name, version in packages.items()), lines)
+
+
+def record(sender: str) -> None:
     """Make all calls beside one instrumentor, and write down its spans and the truth, one call a line."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider(resource=_RESOURCE)
@@ -42,7 +58,7 @@ def main(sender: str) -> None:
                 trace.set_tracer_provider(provider)
             START[sender](exporter)
         for name, call in CALLS.items():
-            if name not in WITHOUT.get(sender, ()):
+            if name.startswith(ONLY.get(sender, "")):
                 exporter.clear()
                 server.clear()
                 response_id = _made(name, call, server.url)
@@ -51,6 +67,10 @@ def main(sender: str) -> None:
                 lines.append({"call": name, "truth": _truth(server, name, response_id), **_as_otlp(spans)})
                 print(f"{name:28} {len(spans)} {lines[-1]['truth']}")
     versions = sorted(f"{each.name}=={each.version}" for each in distributions() if _is_told(each.name))
+    _write(sender, versions, lines)
+
+
+def _write(sender: str, versions: list[str], lines: list[dict[str, Any]]) -> None:
     (SPANS / f"{sender}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in [{"with": versions}, *lines]))
 
 
@@ -125,7 +145,7 @@ def _span(span: ReadableSpan) -> dict[str, Any]:
 
 
 def _attributes(attributes: Any) -> list[dict[str, Any]]:
-    return [{"key": key, "value": _value(value)} for key, value in attributes.items()]
+    return [{"key": key, "value": _value(value)} for key, value in attributes.items() if not key.endswith(".vector")]
 
 
 def _value(value: Any) -> dict[str, Any]:
@@ -143,4 +163,7 @@ def _value(value: Any) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    if sys.argv[1].startswith("vercel"):
+        record_vercel(*sys.argv[1:])
+    else:
+        record(sys.argv[1])

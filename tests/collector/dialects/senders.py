@@ -53,12 +53,19 @@ def _litellm_otel(_exporter: Any) -> None:
     litellm.callbacks = [otel.OpenTelemetry(otel.OpenTelemetryConfig(exporter="none"))]
 
 
+def _pydantic_ai(_exporter: Any) -> None:
+    import_module("pydantic_ai").Agent.instrument_all()
+
+
 START: Mapping[str, Callable[[Any], None]] = {
     **{name: _instrumented(name) for name in ("official", "traceloop", "openinference", "openlit", "litellm")},
     "logfire": _logfire,
     "botocore": _botocore,
     "litellm-otel": _litellm_otel,
     "native": lambda _: None,
+    "mistral-native": lambda _: os.environ.update(MISTRAL_SDK_TELEMETRY="global"),
+    "google-adk": lambda _: None,
+    "pydantic-ai": _pydantic_ai,
     "ours": _ours,
     "ours-on-traceloop": _ours_on_theirs,
 }
@@ -66,5 +73,17 @@ START: Mapping[str, Callable[[Any], None]] = {
 LATE: Mapping[str, float] = {"litellm-otel": 1.0}
 """Who makes spans in a thread of its own → seconds it is given for them."""
 
-WITHOUT: Mapping[str, tuple[str, ...]] = {"native": ("chat",)}
-"""Calls that are not made beside somebody."""
+VERCEL = (
+    *("chat", "chat-cached", "chat-stream-cached", "response-cached"),
+    *("claude", "claude-cached", "claude-5m", "claude-stream-cached", "embedding"),
+)
+"""What `vercel.mjs` calls."""
+
+ONLY: Mapping[str, tuple[str, ...]] = {
+    "google-adk": ("adk",),
+    "litellm-otel": ("litellm",),
+    "native": ("claude",),
+    "mistral-native": ("mistral",),
+    "pydantic-ai": ("pydantic-ai",),
+}
+"""Sender → beginnings of the names of the calls that are made beside it; left out: all."""
