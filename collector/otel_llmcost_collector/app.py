@@ -89,7 +89,7 @@ async def _serve(plan: Plan) -> None:
         ending.push_async_callback(asyncio.to_thread, books.close)
         front = await _open_api(plan, books, showing, ending)
         await _receive(plan, books, showing, ending)
-        LOGGER.info("ready: %s", _places(plan))
+        LOGGER.info("ready")
         await ends.wait()
         front.is_draining = True
         LOGGER.info("ending: what is under way is answered first")
@@ -113,6 +113,7 @@ async def _open_api(plan: Plan, books: Books, showing: Showing, ending: AsyncExi
             listen = listen_at(place, collector.access)
             serving = await serve_http(application, [bind(listen, names=names_of(key))], listen)
             ending.push_async_callback(serving.drain, _API_DRAIN_SECONDS)
+            LOGGER.info("%s at %s", "API and metrics" if application is front else "metrics", listen.url(serving.port))
     return front
 
 
@@ -128,15 +129,3 @@ async def _receive(plan: Plan, books: Books, showing: Showing, ending: AsyncExit
         loop.call_soon_threadsafe(reception.use, book)
 
     books.on_prices = on_prices
-
-
-def _places(plan: Plan) -> str:
-    collector = plan.collector
-    places = {
-        "OTLP over gRPC": collector.receive.grpc,
-        "over HTTP": collector.receive.http,
-        "API": collector.api,
-        "metrics": collector.metrics,
-    }
-    named = [f"{name} at {listen_at(place, collector.access).address}" for name, place in places.items() if place]
-    return ", ".join(named) + (f", {collector.workers} workers" if collector.workers else "")

@@ -23,6 +23,8 @@ from otel_llmcost.instrumentation.watching import watch
 from otel_llmcost.pricebook.book import load as load_prices
 from otel_llmcost.storage.base import Store
 
+ALERT_SECONDS = 1.0
+"""How often the outbox is looked at: bookings, agents and other nodes put alerts into it."""
 EXPIRE_SECONDS = 5.0
 DELIVER_SECONDS = 1.0
 """Marks are reached by whoever books on the balances: here, over the API, or at another collector."""
@@ -118,6 +120,7 @@ class Governor:
         chores = [
             *self._oversight.chores(),
             Chore("deliver alerts", DELIVER_SECONDS, self.dispatcher.poke),
+            Chore("deliver alerts", ALERT_SECONDS, self.dispatcher.poke),
             Chore("suspect calls of dead processes", EXPIRE_SECONDS, self._expire),
             Chore("forget old charges", FORGET_SECONDS, forget),
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -30,6 +30,10 @@ class Listen:
     def address(self) -> str:
         """Host and port, as a URL has them."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def url(self, port: int) -> str:
+        """Say where it is listened, on the port that was taken where any would do."""
+        return f"http{'' if self.certificate is None else 's'}://{replace(self, port=port).address}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
@@ -22,6 +23,8 @@ from otel_llmcost_collector.self_metrics import IN_FLIGHT_BYTES, IN_FLIGHT_REQUE
 from otel_llmcost_collector.setting_rows import Place
 from otel_llmcost_collector.settings import Access, CollectorSettings
 from otel_llmcost_collector.tokens import Token
+
+LOGGER = logging.getLogger("otel_llmcost_collector")
 
 FORWARD_SHARE = 0.5
 """Of the time to end, what back ends may take for what waits in memory; the rest goes to disk."""
@@ -116,6 +119,7 @@ class Reception:
                 http = HttpReceiver(intake, admission, door, most_body_bytes=receive.most_body_bytes)
                 serving.append(await serve_http(http, [place], listen))
                 begun.push_async_callback(serving[-1].drain, 0)
+                LOGGER.info("OTLP over HTTP at %s", listen.url(serving[-1].port))
             if receive.grpc is not None:
                 listen = listen_at(receive.grpc, settings.access)
                 serving.append(
@@ -127,6 +131,7 @@ class Reception:
                         names=names_of("receive.grpc"),
                     )
                 )
+                LOGGER.info("OTLP over gRPC at %s", listen.url(serving[-1].port))
             begun.pop_all()
         return cls(counters, pipeline, admission, forwarder, serving)
 
