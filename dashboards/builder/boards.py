@@ -8,6 +8,7 @@ from dashboards.builder.board import Board
 from dashboards.builder.budget_status import BUDGET_STATUS
 from dashboards.builder.by_agent import BY_AGENT
 from dashboards.builder.by_model import BY_MODEL
+from dashboards.builder.collector import COLLECTOR
 from dashboards.builder.daily_trend import DAILY_TREND
 from dashboards.builder.limits import LIMITS
 from dashboards.builder.overview import OVERVIEW
@@ -19,6 +20,7 @@ BOARDS = {
     "by-model": BY_MODEL,
     "budget-status": BUDGET_STATUS,
     "limits": LIMITS,
+    "collector": COLLECTOR,
 }
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from otel_llmcost_collector.self_metrics import ALERTS, SELF_METRICS, SelfMetric
 
 Kind = Literal["counter", "gauge", "histogram"]
 
@@ -28,6 +30,9 @@ LEVEL = "llmcost_alert_level"
 ACTION = "llmcost_action_kind"
 FIXED_NAME = "llmcost_fixed_cost_name"
 FIXED_KIND = "llmcost_fixed_cost_kind"
+
+SOURCE = "llmcost_source"
+"""The dialect that calls were told in; only on what a collector shows."""
 
 TARGET_LABELS = frozenset({"job", "instance"})
 """What Prometheus itself puts on every series it scrapes."""
@@ -54,6 +59,11 @@ def _counter(*labels: str, is_money: bool = False) -> Metric:
 def _balance(*, is_money: bool = False) -> Metric:
     return Metric(kind="gauge", labels=_BALANCE, is_money=is_money)
 
+
+_TOLD = frozenset(
+    {f"llmcost_{name}_total" for name in ("cost_USD", "cost_reversed_USD", "tokens", "tokens_reversed", "calls")}
+)
+"""What a collector shows with the dialect."""
 
 METRICS: dict[str, Metric] = {
     "llmcost_cost_USD_total": _counter(*_CALL, STATUS, is_money=True),
@@ -94,12 +104,29 @@ METRICS: dict[str, Metric] = {
 }
 
 
+def _of_collector(metric: SelfMetric) -> Metric:
+    return Metric(kind=metric.kind, labels=frozenset({*metric.labels, INSTANCE}))
+
+
+COLLECTOR_METRICS: dict[str, Metric] = {
+    f"{metric.name}_total" if metric.kind == "counter" else metric.name: _of_collector(metric)
+    for metric in SELF_METRICS
+    if metric is not ALERTS
+}
+"""What a collector shows of itself."""
+
+_SERIES = {
+    name: replace(each, labels=each.labels | {SOURCE}) if name in _TOLD else each for name, each in METRICS.items()
+}
+_ALL = _SERIES | COLLECTOR_METRICS
+
+
 def of_series(name: str) -> Metric | None:
     """Return the metric that a series belongs to, or None: `x_bucket`, `x_sum` and `x_count` are of histogram `x`."""
-    if name in METRICS:
-        return METRICS[name] if METRICS[name].kind != "histogram" else None
+    if name in _ALL:
+        return _ALL[name] if _ALL[name].kind != "histogram" else None
     base, _, part = name.rpartition("_")
-    metric = METRICS.get(base)
+    metric = _ALL.get(base)
     if metric is None or metric.kind != "histogram" or part not in {"bucket", "sum", "count"}:
         return None
     labels = metric.labels | {"le"} if part == "bucket" else metric.labels

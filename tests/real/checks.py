@@ -8,10 +8,10 @@ from math import floor, isclose
 from typing import TypeVar
 
 from tests.real.grafana import Answer, Labels
-from tests.real.truth import DAY, Action, Alert, Amount, Call, Refusal, Truth, Wait, cost_of, group
+from tests.real.truth import DAY, Action, Alert, Amount, Call, Counted, Refusal, Truth, Wait, cost_of, group
 
 Event = Alert | Wait | Action
-Timed = TypeVar("Timed", Call, Refusal)
+Timed = TypeVar("Timed", Call, Refusal, Counted)
 Number = TypeVar("Number", Decimal, float)
 
 Check = Callable[[Answer, Truth], None]
@@ -109,7 +109,7 @@ def adds_up(amount: Amount, by: str, per_seconds: int, only: Callable[[Call], bo
     """The area of a speed is what happened, whatever the steps."""
 
     def check(answer: Answer, truth: Truth) -> None:
-        calls, areas = _under(answer, truth.calls, per_seconds)
+        calls, areas = area_of(answer, truth.calls, per_seconds)
         same(areas, _not_0(group(calls, amount, by, only=only)), answer.panel)
 
     return check
@@ -117,18 +117,18 @@ def adds_up(amount: Amount, by: str, per_seconds: int, only: Callable[[Call], bo
 
 def tokens_add_up(answer: Answer, truth: Truth) -> None:
     """As above, by class."""
-    calls, areas = _under(answer, truth.calls, 60)
+    calls, areas = area_of(answer, truth.calls, 60)
     classes = {kind for call in calls for kind in call.tokens}
     same(areas, _not_0({(kind,): group(calls, tokens_of(kind))[()] for kind in classes}), answer.panel)
 
 
 def refusals_add_up(answer: Answer, truth: Truth) -> None:
     """As above, by what refused."""
-    refused, areas = _under(answer, truth.refusals, 60)
+    refused, areas = area_of(answer, truth.refusals, 60)
     same(areas, counts([(each.budget,) for each in refused]), answer.panel)
 
 
-def _under(answer: Answer, events: Sequence[Timed], per_seconds: int) -> tuple[list[Timed], dict[Labels, float]]:
+def area_of(answer: Answer, events: Sequence[Timed], per_seconds: int) -> tuple[list[Timed], dict[Labels, float]]:
     """Return what happened in the steps of a chart, and the areas of its series that are not 0."""
     first = min((points[0][0] for points in answer.series.values()), default=answer.view.end)
     last = max((points[-1][0] for points in answer.series.values()), default=answer.view.end)

@@ -4,6 +4,22 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from otel_llmcost_collector.self_metrics import (
+    DUPLICATES,
+    FORWARD_DROPPED,
+    FORWARD_QUEUE,
+    FORWARD_QUEUE_BYTES,
+    FORWARD_RETRIED,
+    FORWARD_SENT,
+    INFERENCE_SPANS,
+    LEDGER_AGE,
+    NOTES_WAITING,
+    REQUESTS,
+    RESIDENT_BYTES,
+    UNPRICED,
+    WORKERS,
+    WORKERS_WANTED,
+)
 from tests.real.balance_checks import (
     alerts,
     all_fixed,
@@ -45,6 +61,16 @@ from tests.real.checks import (
     tokens_of,
     top_share,
     total,
+)
+from tests.real.collector_checks import (
+    did,
+    did_over_time,
+    disk_used,
+    lacks,
+    on_disk,
+    part_of,
+    shows_times,
+    stands,
 )
 from tests.real.truth import DAY, cost_of
 
@@ -159,6 +185,28 @@ EXPECTED: dict[tuple[str, str], tuple[Check, ...]] = {
     ),
     ("llmcost-budget-status", "Alerts of this budget"): (alerts("level", chosen=True),),
     ("llmcost-budget-status", "Refused, by agent"): (refusals("agent"),),
+    ("llmcost-collector", "Inference spans"): (did(INFERENCE_SPANS),),
+    ("llmcost-collector", "Unpriced share"): (part_of(UNPRICED, INFERENCE_SPANS),),
+    ("llmcost-collector", "Duplicates"): (did(DUPLICATES),),
+    ("llmcost-collector", "Turned away"): (did(REQUESTS, only=lambda each: each[2] not in {"accepted", "partial"}),),
+    ("llmcost-collector", "Not handed on"): (did(FORWARD_DROPPED),),
+    ("llmcost-collector", "Workers missing"): (lacks(WORKERS_WANTED, WORKERS),),
+    ("llmcost-collector", "Inference spans per minute, by dialect"): (did_over_time(INFERENCE_SPANS, "source"),),
+    ("llmcost-collector", "Unpriced, by reason"): (did(UNPRICED, "reason"),),
+    ("llmcost-collector", "Requests per minute, by outcome"): (did_over_time(REQUESTS, "outcome"),),
+    ("llmcost-collector", "95 % within"): (shows_times, shows_times),
+    ("llmcost-collector", "Cost by dialect"): (total(cost_of, "source", only=is_priced),),
+    ("llmcost-collector", "Back ends"): (
+        did(FORWARD_SENT, "to"),
+        did(FORWARD_RETRIED, "to"),
+        did(FORWARD_DROPPED, "to"),
+        stands(FORWARD_QUEUE, "to"),
+        stands(FORWARD_QUEUE_BYTES, "to", only=on_disk),
+        disk_used,
+    ),
+    ("llmcost-collector", "Waiting to be handed on"): (stands(FORWARD_QUEUE_BYTES, "to"),),
+    ("llmcost-collector", "Ledger and balances"): (stands(NOTES_WAITING), stands(LEDGER_AGE)),
+    ("llmcost-collector", "Memory, by process"): (stands(RESIDENT_BYTES, "process"),),
     ("llmcost-limits", "Stops in force"): (held(lambda now: {(): now.stops}),),
     ("llmcost-limits", "Refused calls"): (refusals(chosen=False),),
     ("llmcost-limits", "Waited for limits"): (

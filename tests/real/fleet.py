@@ -15,8 +15,11 @@ from itertools import count, pairwise
 from math import cos, pi
 from random import Random
 
+from tests.real.collecting import Run, runs, standing
 from tests.real.truth import DAY, Action, Alert, Balance, Call, Held, Refusal, Truth, Wait, cost_of
 
+_SOURCES = {"qa-agent": "openinference", "planner-agent": "openllmetry"}
+"""Whose calls a collector tells of, and how it was told."""
 TICK = 240
 """Seconds between two scrapes."""
 BEGIN = datetime(2026, 4, 7, tzinfo=UTC).timestamp()
@@ -147,6 +150,7 @@ class History:
     processes: Sequence[Process]
     truth: Truth
     balances: Mapping[float, Sequence[Balance]]
+    collector: Sequence[Run]
 
 
 def history() -> History:
@@ -163,6 +167,7 @@ def history() -> History:
                 for entry in _correction(call, scrapes[call.instance], later):
                     insort(wanted, entry, key=lambda each: each.at)
         books.close(at)
+    collector = runs(NOW, TICK)
     truth = Truth(
         calls=books.calls,
         balances_at=lambda at: books.balances[at // TICK * TICK],
@@ -171,8 +176,10 @@ def history() -> History:
         waits=[_wait(call) for call in books.calls[::50]],
         actions=[_action(alert) for alert in books.alerts],
         held=held_at(NOW),
+        counted=[each for run in collector for each in run.counted],
+        standing=standing(NOW, NOW),
     )
-    return History(processes=processes, truth=truth, balances=books.balances)
+    return History(processes=processes, truth=truth, balances=books.balances, collector=collector)
 
 
 def held_at(at: float) -> Held:
@@ -340,6 +347,7 @@ def _call(instance: str, agent: Agent, at: float, random: Random) -> Call:
         team=agent.team,
         feature=agent.feature,
         environment=agent.environment,
+        source=_SOURCES.get(agent.name or ""),
         outcome=outcome,
         tokens={} if failed else {kind: number for kind, number in tokens.items() if number},
         seconds=round(0.4 + answer / 90 * random.lognormvariate(0, 0.3), 3),

@@ -6,13 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from tests.real.fleet import REPORTERS, History, Process, held_at
+from tests.real import collecting
+from tests.real.fleet import NOW, REPORTERS, History, Process, held_at
 from tests.real.truth import Action, Alert, Balance, Call, Held, Refusal, Wait, cost_of
 
 Value = Decimal | int | float
 Families = dict[str, list[str]]
 
 _COST_BUCKETS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1)
+_TIMES = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05)
 _SECOND_BUCKETS = (1, 2, 5, 10, 20, 40)
 _TYPES = {
     "llmcost_cost_USD": "counter",
@@ -66,6 +68,7 @@ def record_call(registry: Registry, call: Call) -> None:
         "llmcost_team": call.team,
         "llmcost_feature": call.feature,
         "deployment_environment_name": call.environment,
+        "llmcost_source": call.source,
     }
     model = {name: who[name] for name in ("gen_ai_provider_name", "gen_ai_request_model")}
     if call.takes_back:
@@ -166,9 +169,13 @@ def write(history: History, path: Path) -> None:
     for process in history.processes:
         for family, line in _scrapes(process, history):
             families.setdefault(family, []).append(line)
+    for run in history.collector:
+        for family, line in _collected(run):
+            families.setdefault(family, []).append(line)
+    types = {**_TYPES, **collecting.types()}
     with path.open("w", encoding="utf-8") as file:
         for family, lines in families.items():
-            file.write(f"# TYPE {family} {_TYPES.get(family, 'gauge')}\n")
+            file.write(f"# TYPE {family} {types.get(family, 'gauge')}\n")
             file.writelines(lines)
         file.write("# EOF\n")
 
@@ -194,3 +201,19 @@ def _scrapes(process: Process, history: History) -> Iterator[tuple[str, str]]:
         if process.agent.name in REPORTERS:
             yield from balance_lines(history.balances[at], own, at)
             yield from held_lines(held_at(at), own, at)
+
+
+def _collected(run: collecting.Run) -> Iterator[tuple[str, str]]:
+    """What a run of the collector shows of itself."""
+    registry, counted = Registry(run.instance), list(run.counted)
+    for at in run.scrapes:
+        while counted and counted[0].at <= at:
+            each = counted.pop(0)
+            registry.add(each.metric.name, each.amount, **dict(zip(each.metric.labels, each.labels, strict=True)))
+        for metric, labels, seconds in collecting.observations(at):
+            registry.observe(metric.name, seconds, _TIMES, **dict(zip(metric.labels, labels, strict=True)))
+        yield from registry.lines(at)
+        for (metric, labels), value in collecting.standing(at, NOW).items():
+            named = {**dict(zip(metric.labels, labels, strict=True)), "service_instance_id": run.instance}
+            text = ",".join(f'{name}="{label}"' for name, label in named.items())
+            yield metric.name, f"{metric.name}{{{text}}} {value} {at:.0f}\n"

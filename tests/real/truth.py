@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from otel_llmcost_collector.self_metrics import Labels, SelfMetric
+
 DAY = 86400
 
 
@@ -25,6 +27,8 @@ class Call:
     cost: Decimal | None = None
     tokens: Mapping[str, int] = field(default_factory=dict[str, int])
     seconds: float = 1.0
+    source: str | None = None
+    """The dialect a collector read it in; None: the agent counted it itself."""
     is_correction: bool = False
     """An entry that takes an estimate back, with negative amounts, or stands in its place: no call of its own."""
 
@@ -81,6 +85,21 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """What a collector counted of itself, from when on Prometheus can know of it."""
+
+    at: float
+    instance: str
+    metric: SelfMetric
+    labels: Labels
+    amount: int
+
+
+Standing = Mapping[tuple[SelfMetric, Labels], int]
+"""What the gauges of a collector show."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
     """What else the processes on a store report alike, at an instant."""
 
@@ -133,6 +152,8 @@ class Truth:
     waits: Sequence[Wait] = ()
     actions: Sequence[Action] = ()
     held: Held = field(default_factory=Held)
+    counted: Sequence[Counted] = ()
+    standing: Standing = field(default_factory=dict[tuple[SelfMetric, Labels], int])
     knows_the_past: bool = True
     """False: how budgets stood before is not known; of their pace only the bounds can be checked."""
 
