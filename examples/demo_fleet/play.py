@@ -36,7 +36,7 @@ def perform(folder: Path, environ: Mapping[str, str], seconds: float, console: C
             console.print(line, soft_wrap=True)
         bill, around = _wait(on, seconds)
         found = list(checks(on, bill, around))
-    for part in (*_bill(bill), *finale.verdict(found)):
+    for part in (*_bill(bill), "", *finale.verdict(found)):
         console.print(part)
     return _conclude(console, on, found)
 

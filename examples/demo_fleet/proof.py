@@ -108,7 +108,7 @@ def _refused(on: Stage, bill: Bill) -> Check:
     said = next((line for line in lines if line.startswith(f"refused: budget '{REFUSED_OF}'")), None)
     if said is None:
         return Check(holds=False, claim=f"the planner was not refused: {on.folder}/planner.log")
-    return Check(holds=True, claim=f"the planner has no budget of its own, and was {said}")
+    return Check(holds=True, claim=f"the planner has no budget of its own, and was {said.partition(' until ')[0]}")
 
 
 def _balance(bill: Bill, around: Around) -> Iterator[Check]:
