@@ -7,23 +7,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+import tempfile
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from pathlib import Path
 
 from otel_llmcost.core.prices import PriceBook
 from otel_llmcost.errors import ConfigError, StoreError
+from otel_llmcost_collector.accounting.remote import AccountsServer
 from otel_llmcost_collector.books import Books
+from otel_llmcost_collector.exposition_processes import Processes
 from otel_llmcost_collector.front import Front
 from otel_llmcost_collector.governing import prices_of
 from otel_llmcost_collector.listening import bind
 from otel_llmcost_collector.plan import Plan
+from otel_llmcost_collector.processes import Workers
 from otel_llmcost_collector.receivers.serving import Application, serve_http
-from otel_llmcost_collector.reception import Reception, listen_at, names_of
+from otel_llmcost_collector.reception import DRAIN_SECONDS, Reception, listen_at, names_of
+from otel_llmcost_collector.running import run_loop, told_to_end
+from otel_llmcost_collector.self_metrics import Figures
 from otel_llmcost_collector.setting_rows import Place
 from otel_llmcost_collector.showing import Showing
 from otel_llmcost_collector.store_api import StoreApi
@@ -31,9 +36,9 @@ from otel_llmcost_collector.store_server import sections
 
 LOGGER = logging.getLogger("otel_llmcost_collector")
 
-DRAIN_SECONDS = 20.0
-"""To answer what is under way and hand on what waits; Kubernetes gives 30 in all."""
 _API_DRAIN_SECONDS = 3.0
+_LATE_SECONDS = 2.0
+"""What a worker may take beyond its time before it is killed."""
 
 
 def run(arguments: Mapping[str, str], *, only_check: bool = False) -> int:
@@ -52,7 +57,7 @@ def run(arguments: Mapping[str, str], *, only_check: bool = False) -> int:
             sys.stdout.write(f"{plan.collector.config_path or 'the defaults'}: right\n")
             return 0
         plan.log()
-        run_loop(partial(_serve, plan))
+        run_loop(partial(_serve, plan, arguments))
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -62,25 +67,7 @@ def run(arguments: Mapping[str, str], *, only_check: bool = False) -> int:
     return 0
 
 
-def run_loop(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run something on the fastest event loop there is."""
-    try:
-        import uvloop  # noqa: PLC0415 -- there is none for Windows
-    except ImportError:  # pragma: no cover -- the tests have it
-        asyncio.run(work())
-    else:
-        uvloop.run(work())
-
-
-def told_to_end() -> asyncio.Event:
-    """Return what is set when a signal says that this process shall end."""
-    ends = asyncio.Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(each, ends.set)
-    return ends
-
-
-async def _serve(plan: Plan) -> None:
+async def _serve(plan: Plan, arguments: Mapping[str, str]) -> None:
     """Build all parts, each of which is ended before those that it needs."""
     ends = told_to_end()
     async with AsyncExitStack() as ending:
@@ -88,7 +75,10 @@ async def _serve(plan: Plan) -> None:
         books = await asyncio.to_thread(Books, plan, showing.saw)
         ending.push_async_callback(asyncio.to_thread, books.close)
         front = await _open_api(plan, books, showing, ending)
-        await _receive(plan, books, showing, ending)
+        if plan.collector.workers:
+            await _employ(plan, arguments, books, showing, ends, ending)
+        else:
+            await _receive(plan, books, showing, ending)
         LOGGER.info("ready")
         await ends.wait()
         front.is_draining = True
@@ -129,3 +119,63 @@ async def _receive(plan: Plan, books: Books, showing: Showing, ending: AsyncExit
         loop.call_soon_threadsafe(reception.use, book)
 
     books.on_prices = on_prices
+
+
+async def _employ(
+    plan: Plan,
+    arguments: Mapping[str, str],
+    books: Books,
+    showing: Showing,
+    ends: asyncio.Event,
+    ending: AsyncExitStack,
+) -> None:
+    """Let workers receive, who reach this process over a socket that only they can open; return when all do."""
+    for key, place in (("receive.http", plan.collector.receive.http), ("receive.grpc", plan.collector.receive.grpc)):
+        if place is not None:  # said here once, rather than by each worker again and again
+            _check_port(key, place)
+            bind(listen_at(place, plan.collector.access), is_shared=True, names=names_of(key)).close()
+    folder = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="llmcost-")))
+    roll = _Roll(showing.processes, plan.collector.workers)
+    accounts = await AccountsServer.begin(folder / "accounts.sock", books.accountant, roll)
+    ending.push_async_callback(accounts.end)
+    said = [f"{key}={value}" for key, value in arguments.items()]
+
+    def command(number: int) -> list[str]:
+        module = "otel_llmcost_collector.worker"
+        return [sys.executable, "-m", module, str(number), str(folder / "accounts.sock"), *said]
+
+    workers = Workers(plan.collector.workers, command)
+    ending.push_async_callback(workers.end, DRAIN_SECONDS + _LATE_SECONDS)
+    workers.start()
+    showing.workers = workers
+    await asyncio.wait(
+        [asyncio.create_task(ends.wait()), asyncio.create_task(roll.all_there.wait())],
+        return_when=asyncio.FIRST_COMPLETED,
+    )
+
+
+def _check_port(key: str, place: Place) -> None:
+    if not place[1]:
+        raise ConfigError("workers listen at one place, so its port must be said", key=key, expected="a port above 0")
+
+
+class _Roll:
+    """Knows which workers are there, and passes on what they count."""
+
+    def __init__(self, processes: Processes, wanted: int) -> None:
+        self.all_there = asyncio.Event()
+        self._processes = processes
+        self._wanted = wanted
+        self._there: set[str] = set()
+
+    def take(self, run: str, figures: Figures) -> None:
+        """Hear from a worker, which listens by then."""
+        self._processes.take(run, figures)
+        self._there.add(run)
+        if len(self._there) >= self._wanted:
+            self.all_there.set()
+
+    def gone(self, run: str) -> None:
+        """Miss a worker."""
+        self._processes.gone(run)
+        self._there.discard(run)

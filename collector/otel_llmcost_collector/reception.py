@@ -26,6 +26,8 @@ from otel_llmcost_collector.tokens import Token
 
 LOGGER = logging.getLogger("otel_llmcost_collector")
 
+DRAIN_SECONDS = 20.0
+"""To answer what is under way and hand on what waits; Kubernetes gives 30 in all."""
 FORWARD_SHARE = 0.5
 """Of the time to end, what back ends may take for what waits in memory; the rest goes to disk."""
 

@@ -16,7 +16,7 @@ from urllib.request import Request, urlopen
 from tests.real.servers import wait_until
 
 _LISTENS = re.compile(r"INFO otel_llmcost_collector: (OTLP over HTTP|OTLP over gRPC|API and metrics|metrics) at (\S+)")
-ANYWHERE = ("receive.http=127.0.0.1:0", "receive.grpc=127.0.0.1:0", "api.listen=127.0.0.1:0")
+ANYWHERE = ("receive.http=127.0.0.1:0", "receive.grpc=127.0.0.1:0")
 
 
 class Running:
@@ -61,13 +61,20 @@ class Running:
 
 @contextmanager
 def running(
-    folder: Path, settings: str = "", *, budgets: str = "", environ: Mapping[str, str] | None = None, **options: Any
+    folder: Path,
+    settings: str = "",
+    *,
+    budgets: str = "",
+    environ: Mapping[str, str] | None = None,
+    places: bool = True,
+    **options: Any,
 ) -> Iterator[Running]:
     """Start one in a folder, where a second one finds what the first has left; it is ended with the block."""
     folder.mkdir(exist_ok=True)
     (folder / "collector.toml").write_text(settings)
     (folder / "llmcost.toml").write_text(budgets)
-    said = [f"--set={place}" for place in ANYWHERE] + [f"--{name}={value}" for name, value in options.items()]
+    said = [f"--set={place}" for place in ("api.listen=127.0.0.1:0", *(ANYWHERE if places else ()))]
+    said += [f"--{name}={value}" for name, value in options.items()]
     with (folder / "collector.log").open("w") as log:
         process = subprocess.Popen(
             [Path(sys.executable).parent / "otel-llmcost", "collector", *said],

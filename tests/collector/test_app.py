@@ -1,10 +1,12 @@
 """The collector as people run it: one program, real senders, and whatever may befall it."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from otel_llmcost.core.ledger import Charge
 from otel_llmcost.storage import open_store
 from tests.collector.running import Running, running
-from tests.real.servers import wait_until
+from tests.real.servers import free_port, wait_until
 
 NANO = 3_500_000
 """Cost of one call of `_send`."""
@@ -172,6 +174,51 @@ def test_an_agent_whose_store_it_is_and_that_sends_spans_is_charged_once(tmp_pat
         charges = _charges(collector)
         assert len(charges) == len(server.requests)
         assert collector.metric("llmcost_collector_inference_spans_total") == len(charges)
+
+
+def test_workers_receive_beside_one_that_keeps_the_books(tmp_path: Path) -> None:
+    """Whichever of them a sender reaches, and whoever of them dies, there is one bill."""
+    with _with_workers(tmp_path) as (collector, url):
+        for number in range(6):
+            _send(HttpExporter(f"{url}/v1/traces"), f"{number}")
+        _kill_a_worker(collector)
+        _send(HttpExporter(f"{url}/v1/traces"), "5", "6")
+
+        assert len(_charges(collector)) == 7
+        assert collector.metric("llmcost_cost_USD_total") == pytest.approx(0.0245)
+        wait_until(lambda: collector.metric("llmcost_collector_workers") == 2, "another worker takes its place")
+        assert collector.metric("llmcost_collector_worker_deaths_total") == 1
+        assert collector.end() == 0
+
+
+def test_workers_do_not_outlive_who_keeps_the_books(tmp_path: Path) -> None:
+    """They would take requests from senders, and could book none."""
+    with _with_workers(tmp_path) as (collector, _):
+        workers = _workers_of(collector)
+
+        collector.end(signal.SIGKILL)
+
+        wait_until(lambda: not any(Path(f"/proc/{each}").exists() for each in workers), "the workers end")
+
+
+@contextmanager
+def _with_workers(folder: Path) -> Iterator[tuple[Running, str]]:
+    port = free_port()
+    said = {"set": f"receive.http=127.0.0.1:{port}"}
+    with running(folder, '[receive]\ngrpc = "off"\n', places=False, workers=2, **said) as collector:
+        yield collector, f"http://127.0.0.1:{port}"
+
+
+def _workers_of(collector: Running) -> list[int]:
+    own = str(collector.process.pid)
+    children = [
+        each for each in Path("/proc").glob("[0-9]*/stat") if each.read_text().rsplit(")")[-1].split()[1] == own
+    ]
+    return [int(each.parent.name) for each in children]
+
+
+def _kill_a_worker(collector: Running) -> None:
+    os.kill(_workers_of(collector)[0], signal.SIGKILL)
 
 
 def test_it_tells_whether_it_is_ready(tmp_path: Path) -> None:
