@@ -74,9 +74,9 @@ class LedgerTables:
         """See `Tables.noted`."""
         return by_node(self.select("SELECT node, body FROM moves ORDER BY number", ()))
 
-    def sums(self) -> Sums:
-        """Add up what is noted."""
-        noted = self.noted()
+    def sums(self, bodies: Sequence[tuple[str, bytes]] | None = None) -> Sums:
+        """Add up what is noted, or some of it: by which node, and what."""
+        noted = self.noted() if bodies is None else by_node(bodies)
         numbers = {row[1] for rows in noted.values() for row in rows}
         groups = dict(self._read("kinds", "kind", "kind_group", numbers))
         return Sums(noted, {number: self.kinds(numbers)[number] for number in numbers}, groups)
