@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -130,11 +131,13 @@ class Sink:
 
     taken: list[tuple[Signal, bytes, bool]] = field(default_factory=list)
     error: Exception | None = None
+    has_any: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def put(self, signal: Signal, content: bytes, is_json: bool = False) -> None:
         if self.error is not None:
             raise self.error
         self.taken.append((signal, content, is_json))
+        self.has_any.set()
 
     async def close(self, drain_seconds: float) -> None: ...
 
