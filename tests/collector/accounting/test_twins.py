@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import permutations
 from typing import Any
 
+import msgspec
 import pytest
 
 from otel_llmcost_collector.accounting.twins import Twins, WindowSize, call_key, is_strong
@@ -84,6 +85,17 @@ def test_two_calls_that_are_only_alike_are_two_charges(changes: dict[str, Any]) 
     one, other = same_call(**changes)
 
     assert in_any_order(one, other) == [{one.charge_id, other.charge_id}] * 4
+
+
+def test_a_line_behind_the_end_of_a_call_is_the_same_call() -> None:
+    """As Logfire tells of streams: with no duration, in a trace of its own."""
+    call = told(response_id=response_id(), richness=7)
+    line = again(call, trace_id=hexadecimal(32), at_us=call.at_us + SECOND + 900, duration_us=0, response_id=None)
+
+    line = msgspec.structs.replace(line, richness=3)
+    assert in_any_order(call, line) == [{call.charge_id}] * 4
+    late = again(line, at_us=line.at_us + SECOND, source="third")
+    assert charged([call], [late]) == {call.charge_id, late.charge_id}
 
 
 def test_answers_with_ids_of_their_own_are_two_calls_however_alike() -> None:
