@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from otel_llmcost.core.ledger import ChargeStatus
 from otel_llmcost.core.matching import says_less
@@ -27,8 +27,15 @@ REASONS = (NO_USAGE, UNKNOWN_MODEL, NO_PRICE_FOR_UNIT)
 """Why a call has no price."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ATTO_PER_NANO = 10**9
+_WHOLE = 10**6
+"""Share that is paid if there is no discount."""
 _MOST_PERIODS = 4096
 _MOST_BASES = 256
+
+
+Amounts = Callable[..., tuple[int, int, Sequence[float]]]
+"""Of the units' counts: cost and list cost in nano-USD, then the cost and its parts in USD."""
 
 
 class Basis:
@@ -50,9 +57,8 @@ class Basis:
         """None: the call's own."""
         self.classes: Sequence[CostClass] = ()
         """Parts that such costs have."""
-        self.amounts: Callable[..., Sequence[float]] | None = None
-        """Of the units' counts: the sum in atto-USD at list price (exact), then each class's part in USD. None: it
-        takes a closer look at the counts."""
+        self.amounts: Amounts | None = None
+        """None: it takes a closer look at the counts."""
         self.layouts: dict[Hashable, Layout] = {}
         """What is written of such costs, by what else that depends on."""
         if rate is not None and units and all(unit in rate.weights for unit in units):
@@ -73,6 +79,10 @@ class Charged(NamedTuple):
     """In USD: the cost, if there is one, then its parts, as `basis.classes` names them."""
     reason: str | None
     """Why there is no price."""
+
+
+_make: Callable[[type[Charged], tuple[Any, ...]], Charged] = vars(tuple)["__new__"]
+"""Makes one at half of what its own function takes."""
 
 
 class _Quote:
@@ -162,11 +172,9 @@ def _names(requested: str, served: str | None) -> list[str]:
 def _priced(status: ChargeStatus, counts: Mapping[Unit, int], quote: _Quote) -> Charged:
     basis = quote.bases[tuple(counts)]
     if basis.amounts is not None:
-        atto, *numbers = basis.amounts(*counts.values())
-        if atto:
-            cost, listed = nano_of(cast("int", atto), quote.rate)
-            numbers.insert(0, cost / NANO_PER_USD)
-            return Charged(status, cost, listed, counts, basis, numbers, None)
+        cost, listed, numbers = basis.amounts(*counts.values())
+        if listed:
+            return _make(Charged, (status, cost, listed, counts, basis, numbers, None))
     return _looked_at(status, counts, quote.rate)
 
 
@@ -191,13 +199,35 @@ def _metered(counts: Mapping[Unit, int], rate: Rate, duration_us: int) -> Mappin
     return metered
 
 
-def _amounts(rate: Rate, units: Sequence[Unit], classes: Sequence[CostClass]) -> Callable[..., Sequence[float]]:
+def _amounts(rate: Rate, units: Sequence[Unit], classes: Sequence[CostClass]) -> Amounts:
     """Make a function of the counts that adds up: written out, it takes a fifth of what loops take."""
     names = [f"n{place}" for place in range(len(units))]
-    sums = [[(name, str(rate.weights[unit])) for name, unit in zip(names, units, strict=True)]]
-    for one in classes:
-        moves = ((name, dict(rate.usd_classes[unit])) for name, unit in zip(names, units, strict=True))
-        sums.append([(name, repr(usd[one])) for name, usd in moves if one in usd])
-    written = ", ".join("+".join(f"{name}*{factor}" for name, factor in terms) for terms in sums)
-    code = f"lambda {', '.join(names)}: ({written},)"
-    return cast("Callable[..., Sequence[float]]", eval(code))  # noqa: S307 -- of our own numbers only
+    parts = [
+        "+".join(f"{name}*{usd[one]!r}" for name, usd in _moves(names, units, rate) if one in usd) for one in classes
+    ]
+    weights = [rate.weights[unit] for unit in units]
+    if rate.share == _WHOLE and not any(weight % _ATTO_PER_NANO for weight in weights):
+        total = _sum(names, [weight // _ATTO_PER_NANO for weight in weights])
+        return cast(
+            "Amounts", _function(names, f"(nano := {total}), nano, [nano / {NANO_PER_USD}, {', '.join(parts)}]")
+        )
+    sums = _function(names, f"{_sum(names, weights)}, {', '.join(parts)}")
+
+    def rounded(*counts: int) -> tuple[int, int, Sequence[float]]:
+        atto, *usd = sums(*counts)
+        cost, listed = nano_of(atto, rate)
+        return cost, listed, [cost / NANO_PER_USD, *usd]
+
+    return rounded
+
+
+def _moves(names: Sequence[str], units: Sequence[Unit], rate: Rate) -> list[tuple[str, dict[CostClass, float]]]:
+    return [(name, dict(rate.usd_classes[unit])) for name, unit in zip(names, units, strict=True)]
+
+
+def _sum(names: Sequence[str], weights: Sequence[int]) -> str:
+    return "+".join(f"{name}*{weight}" for name, weight in zip(names, weights, strict=True))
+
+
+def _function(names: Sequence[str], results: str) -> Callable[..., Any]:
+    return cast("Callable[..., Any]", eval(f"lambda {', '.join(names)}: ({results})"))  # noqa: S307 -- our own numbers

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from otel_llmcost.core.attribution import Dimension
 from otel_llmcost.core.ledger import ChargeStatus
@@ -54,6 +54,8 @@ class Noted(NamedTuple):
     """None: nothing is written."""
 
 
+_make: Callable[[type[Noted], tuple[Any, ...]], Noted] = vars(tuple)["__new__"]
+"""Makes one at half of what its own function takes."""
 _Circumstances = tuple[frozenset[str], tuple[bool, ...] | None, ChargeStatus, str, str]
 """What the attributes to be written depend on, beside what the cost was made by: the names that are there already,
 which parts of the cost are not 0 (None: all), status, method and semantics of the input."""
@@ -85,17 +87,19 @@ class Observing:
             span: itself.
             content: how it came; of one without ids this is all that tells it from others.
         """
-        (source, richness, provider, operation, requested, served, tags, counts, _, method, tier, response_id) = (
-            telling[:12]
-        )
-        if not counts and telling.cost_nano is None and _has_failed(telling, span):
+        (
+            source, richness, provider, operation, requested, served, tags, counts, _, method, tier, response_id,
+            error_type, told_cost, charge_id, _, semantics,
+        ) = telling  # fmt: skip
+        if not counts and told_cost is None and (error_type is not None or span.status.code == _FAILED):
             return Noted(None, None, None)
         at_us, duration_us = _times(span)
         status, cost, listed, counts, basis, numbers, reason = self._charging.charged(telling, at_us, duration_us)
         trace_id, span_id = span.trace_id.hex(), span.span_id.hex()
         if len(trace_id) != _TRACE_DIGITS or len(span_id) != _SPAN_DIGITS or span_id == _NO_SPAN:
             trace_id, span_id = _made_ids(trace_id, span_id, content)
-        charge_id = telling.charge_id or id_of_span(at_us, span_id, trace_id)
+        is_ours = charge_id is not None
+        charge_id = charge_id or id_of_span(at_us, span_id, trace_id)
         observed = Observed(  # by position, which takes half the time
             charge_id,
             at_us,
@@ -117,18 +121,18 @@ class Observing:
             span_id,
             span.parent_span_id.hex() or None,
             response_id,
-            telling.error_type,
+            error_type,
             source,
             richness,
         )
         own = shape.own
-        if own and (shape.was_priced or (telling.charge_id is not None and semconv.USAGE_COST in own)):
+        if own and (shape.was_priced or (is_ours and semconv.USAGE_COST in own)):
             return Noted(observed, reason, None)
         is_there = tuple(map(bool, numbers[1:])) if 0.0 in numbers else None
-        key = (own, is_there, status, method, telling.input_semantics)
+        key = (own, is_there, status, method, semantics)
         layout = basis.layouts.get(key) or _layout(basis, key)
         written = layout, numbers, None if semconv.CHARGE_ID in own else charge_id
-        return Noted(observed, reason, written)
+        return _make(Noted, (observed, reason, written))
 
 
 def retold(telling: Telling, told: Sequence[Value | None]) -> Telling:
@@ -143,10 +147,6 @@ def retold(telling: Telling, told: Sequence[Value | None]) -> Telling:
         price_id=price_id if isinstance(price_id, str) else None,
         status=_STATUSES.get(status, "confirmed") if nano is not None else telling.status,
     )
-
-
-def _has_failed(telling: Telling, span: Span) -> bool:
-    return telling.error_type is not None or span.status.code == _FAILED
 
 
 def _times(span: Span) -> tuple[int, int]:

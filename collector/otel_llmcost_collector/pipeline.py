@@ -10,14 +10,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from otel_llmcost.core.prices import PriceBook
-from otel_llmcost.telemetry import semconv
 from otel_llmcost_collector.bounded import Bounded
 from otel_llmcost_collector.dialects.base import Around, Value
 from otel_llmcost_collector.observed import Observed
 from otel_llmcost_collector.observing import Observing, Written, retold
 from otel_llmcost_collector.otlp import frame, json
 from otel_llmcost_collector.otlp.schema import Span
-from otel_llmcost_collector.otlp.splice import id_attribute, json_text
 from otel_llmcost_collector.otlp.values import Values, from_json, from_wire
 from otel_llmcost_collector.shapes import TOLD, Readers, Shape, ShapesOfScope, shapes_by_scope
 
@@ -109,20 +107,28 @@ class Pipeline:
         return _priced(request.written() if any(changed) else content, request.number_of_spans(), batch)
 
     def _price(self, hits: frame.Hits, batch: _Batch) -> bool:
-        """Price the spans of one scope; return whether anything was written."""
+        """Price the spans of one scope; return whether anything was written.
+
+        A span with as many attributes as the latest had, and the same names among them, has the same ones.
+        """
         around, shapes = self._around[hits.resource, hits.scope]
-        scope = _Scope(around, self._wire, batch)
+        scope, latest = _Scope(around, self._wire, batch), shapes.latest
         spans, value_of, changed = hits.within.spans, self._wire.__getitem__, False
         for place, content, span in zip(hits.places, hits.contents, frame.spans_of(hits.contents), strict=True):
             if span is None:
                 batch.rejected += 1
                 continue
-            shape, picked = _picked(shapes, span.attributes, content)
+            attributes = span.attributes
+            shape = latest.get(len(attributes))
+            if shape is not None:
+                picked = shape.pick(attributes)  # what is looked for in vain is in such a map from now on
+            if shape is None or len(attributes) != shape.names:
+                shape, picked = _other_shape(shapes, content)
             if shape.reader is not None:
-                written = self._note(span, content, shape, list(map(value_of, picked)), scope)
+                written = self._note(span, content, shape, list(map(value_of, picked[: shape.wanted])), scope)
                 if written is not None:
                     layout, numbers, charge_id = written
-                    spans[place] = content + layout.wire(numbers) + id_attribute(charge_id)
+                    spans[place] = content + layout.wire(numbers, charge_id)
                     changed = True
         return changed
 
@@ -141,8 +147,7 @@ class Pipeline:
             written = self._note(span, content, shape, values, scope)
             if written is not None:
                 layout, numbers, charge_id = written
-                ids = [] if charge_id is None else [json_text(semconv.CHARGE_ID, charge_id)]
-                changed |= hits.write(place, json.with_attributes(content, [*layout.json(numbers), *ids]))
+                changed |= hits.write(place, json.with_attributes(content, layout.json(numbers, charge_id)))
         return changed
 
     def _note(
@@ -192,19 +197,11 @@ def _is_short(key: tuple[bytes, bytes]) -> bool:
     return sum(map(len, key)) <= _LONGEST_AROUND
 
 
-def _picked(shapes: ShapesOfScope, attributes: Mapping[str, bytes], content: bytes) -> tuple[Shape, Sequence[bytes]]:
-    """Find out how a span is read, and take what is wanted of it.
-
-    As many attributes as the latest had and the same names among them: then they are the same.
-    """
-    shape = shapes.latest.get(len(attributes))
-    if shape is not None:
-        picked = shape.pick(attributes)  # what is looked for in vain is in such a map from now on
-        if len(attributes) == shape.names:
-            return shape, picked[: shape.wanted]
-        attributes = frame.attributes_anew(content)
+def _other_shape(shapes: ShapesOfScope, content: bytes) -> tuple[Shape, Sequence[bytes]]:
+    """Find out how a span is read that is not like the latest."""
+    attributes = frame.attributes_anew(content)
     shape = shapes.find(tuple(attributes))
-    return shape, shape.pick(attributes)[: shape.wanted]
+    return shape, shape.pick(attributes)
 
 
 def _priced(content: bytes, spans: int, batch: _Batch) -> Priced:

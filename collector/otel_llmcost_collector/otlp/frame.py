@@ -30,15 +30,17 @@ PREFIXES = ("ai", "decision", "embedding", "gen_ai", "langfuse", "llm", "llmcost
 
 
 def prefixes_pattern() -> bytes:
-    """Write the prefixes as a pattern that looks at the first letter once: it is tried at each line of each prompt."""
-    letters = sorted({prefix[0] for prefix in PREFIXES})
-    rests = {letter: "|".join(each[1:] for each in PREFIXES if each[0] == letter) for letter in letters}
-    return "|".join(f"{letter}(?:{rest})" for letter, rest in rests.items()).encode()
+    """Write the prefixes as a pattern, loosely: a first letter of one may stand before the rest of another.
+
+    It is tried at each line of each prompt, and so takes two thirds of the time that an exact one does.
+    """
+    letters = "".join(sorted({prefix[0] for prefix in PREFIXES}))
+    return f"[{letters}](?:{'|'.join(prefix[1:] for prefix in PREFIXES)})".encode()
 
 
 # A key is preceded by its tag and its length. Text inside a prompt may look the same, so this only tells which spans
 # are worth taking apart.
-_may_tell = re.compile(rb"\n[\x04-\x7f](?:" + prefixes_pattern() + rb")\.").search
+_may_tell = re.compile(rb"\n[\x04-\x7f]" + prefixes_pattern() + rb"\.").search
 
 
 class Hits(NamedTuple):

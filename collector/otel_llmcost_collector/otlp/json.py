@@ -21,7 +21,7 @@ Object = dict[str, Raw]
 """Of which only what is looked for is read."""
 _MOST_NS = 2**64
 _FAILED = "STATUS_CODE_ERROR"
-_may_tell = re.compile(rb'"key"\s*:\s*"(?:' + prefixes_pattern() + rb")\.").search
+_may_tell = re.compile(rb'"key"\s*:\s*"' + prefixes_pattern() + rb"\.").search
 _write = msgspec.json.Encoder().encode
 
 

@@ -30,39 +30,42 @@ class Layout:
         self._places = None if all(numbers) else [place for place, name in enumerate(numbers) if name]
         self._names = [name for name in numbers if name]
         self._texts = tuple(texts)
+        self._tail = b"".join(text_attribute(name, text) for name, text in texts) + _ID_PREFIX
         prefixes = [_number_prefix(name) for name in self._names]
-        self._arguments: list[bytes | float] = [part for prefix in prefixes for part in (prefix, 0.0)]
-        self._pack = Struct("<" + "".join(f"{len(prefix)}sd" for prefix in prefixes)).pack
-        self._tail = b"".join(text_attribute(name, text) for name, text in texts)
+        self._parts: list[bytes | float] = [part for prefix in prefixes for part in (prefix, 0.0)]
+        self._numbers = slice(1, len(self._parts), 2)
+        self._parts += [self._tail, b""]
+        numbers = "".join(f"{len(prefix)}sd" for prefix in prefixes)
+        self._pack = Struct(f"<{numbers}{len(self._tail)}s{_ID_SIZE}s").pack
 
-    def wire(self, values: Sequence[float]) -> bytes:
-        """Write attributes as fields of protobuf's, which may be appended to any span's."""
-        arguments = self._arguments.copy()
-        arguments[1::2] = values if self._places is None else self._kept(values)
-        return self._pack(*arguments) + self._tail
+    def wire(self, values: Sequence[float], charge_id: str | None) -> bytes:
+        """Write attributes as fields of protobuf's, which may be appended to any span's.
 
-    def json(self, values: Sequence[float]) -> list[bytes]:
-        """Write each attribute as an object of OTLP/JSON's."""
+        Args:
+            values: of the numbers.
+            charge_id: to be written as well; None: it is not.
+        """
+        parts = self._parts.copy()
+        parts[self._numbers] = values if self._places is None else self._kept(values)
+        if charge_id is not None and len(charge_id) == _ID_SIZE and charge_id.isascii():
+            parts[-1] = charge_id.encode()
+            return self._pack(*parts)
+        other = b"" if charge_id is None else text_attribute(semconv.CHARGE_ID, charge_id)
+        return self._pack(*parts)[: -_ID_SIZE - len(_ID_PREFIX)] + other
+
+    def json(self, values: Sequence[float], charge_id: str | None) -> list[bytes]:
+        """Write each attribute as an object of OTLP/JSON's, see `wire`."""
         pairs = zip(self._names, values if self._places is None else self._kept(values), strict=True)
         numbers = ({"key": name, "value": {"doubleValue": value}} for name, value in pairs)
-        return [*map(msgspec.json.encode, numbers), *(json_text(name, text) for name, text in self._texts)]
+        texts = self._texts if charge_id is None else (*self._texts, (semconv.CHARGE_ID, charge_id))
+        return [*map(msgspec.json.encode, numbers), *(_json_text(name, text) for name, text in texts)]
 
     def _kept(self, values: Sequence[float]) -> list[float]:
         return [values[place] for place in self._places or ()]
 
 
-def json_text(name: str, text: str) -> bytes:
-    """Write one attribute that is a text as an object of OTLP/JSON's."""
+def _json_text(name: str, text: str) -> bytes:
     return msgspec.json.encode({"key": name, "value": {"stringValue": text}})
-
-
-def id_attribute(charge_id: str | None) -> bytes:
-    """Write the charge id, if there is one; most are of one length."""
-    if charge_id is None:
-        return b""
-    if len(charge_id) == _ID_SIZE and charge_id.isascii():
-        return _ID_PREFIX + charge_id.encode()
-    return text_attribute(semconv.CHARGE_ID, charge_id)
 
 
 def text_attribute(name: str, text: str) -> bytes:
@@ -91,4 +94,5 @@ def varint(number: int) -> bytes:
 
 
 _ID_SIZE = 32
+"""Of most charge ids: those that are made of spans."""
 _ID_PREFIX = text_attribute(semconv.CHARGE_ID, "0" * _ID_SIZE)[:-_ID_SIZE]

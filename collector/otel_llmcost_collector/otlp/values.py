@@ -12,8 +12,8 @@ from otel_llmcost_collector.otlp.schema import DecodeError, ValueMessage
 from otel_llmcost_collector.otlp.schema import Value as Message
 
 _MOST_KNOWN = 16_384
-_MOST_KEPT = 64
-"""Longer ones are rarely met twice."""
+_MOST_KEPT = 38
+"""Bytes of a name or a UUID; longer ones, such as ids of answers, are rarely met twice."""
 _TEXT, _WHOLE = 0x0A, 0x18
 _SHORT = 2
 """Bytes of a tag and a small number."""
@@ -38,11 +38,12 @@ class Values(dict[bytes, Value | None]):
 
     def __missing__(self, content: bytes) -> Value | None:
         value = self._read(content)
-        if len(content) <= self._most_kept:
+        size = len(content)
+        if size <= self._most_kept:
             if len(self) >= _MOST_KNOWN:
                 self.clear()
             self[content] = value
-        elif isinstance(value, str) and len(value) > self._most_text:
+        elif size > self._most_text and isinstance(value, str) and len(value) > self._most_text:
             self.met_long = True
         return value
 
@@ -51,7 +52,8 @@ def from_wire(content: bytes) -> Value | None:
     """Read a value of protobuf's. Text that is no UTF-8 is read as far as it is."""
     size = len(content)
     if size >= _SHORT and content[1] == size - _SHORT and size < _MORE and content[0] == _TEXT:
-        return _storable(content[_SHORT:].decode("utf-8", "replace"))
+        text = str(content[_SHORT:], "utf-8", "replace")
+        return text.replace("\0", "\ufffd") if "\0" in text else text
     if size == _SHORT and content[0] == _WHOLE and content[1] < _MORE:
         return content[1]
     return _from_message(content)

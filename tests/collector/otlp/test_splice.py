@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from otel_llmcost_collector.otlp.splice import Layout, id_attribute, text_attribute, varint
+from otel_llmcost_collector.otlp.splice import Layout, varint
 from tests.collector.spans import pairs, span
 
 NAMES = ["gen_ai.usage.cost", "n" * 200]
@@ -21,7 +21,7 @@ def test_what_is_appended_is_read_as_attributes(values):
     """Protobuf merges messages that stand one behind the other."""
     before = span()
 
-    after = Span.FromString(before.SerializeToString() + Layout(NAMES, TEXTS).wire(values))
+    after = Span.FromString(before.SerializeToString() + Layout(NAMES, TEXTS).wire(values, None))
 
     before.attributes.extend(pairs(dict(zip(NAMES, values, strict=True)) | dict(TEXTS)))
     assert after == before
@@ -31,13 +31,13 @@ def test_a_number_that_is_not_written_leaves_no_gap():
     """Numbers come in one order, whether they are written or not."""
     layout = Layout([None, "a", None, "b"], [])
 
-    assert Span.FromString(layout.wire([1.0, 2.0, 3.0, 4.0])).attributes[:] == pairs({"a": 2.0, "b": 4.0})
-    assert [json.loads(each)["key"] for each in layout.json([1.0, 2.0, 3.0, 4.0])] == ["a", "b"]
+    assert Span.FromString(layout.wire([1.0, 2.0, 3.0, 4.0], None)).attributes[:] == pairs({"a": 2.0, "b": 4.0})
+    assert [json.loads(each)["key"] for each in layout.json([1.0, 2.0, 3.0, 4.0], None)] == ["a", "b"]
 
 
 def test_an_object_of_json_says_the_same():
     """Both forms tell of one span."""
-    first, second = map(json.loads, Layout(["a"], [("b", "c")]).json([0.25]))
+    first, second = map(json.loads, Layout(["a"], [("b", "c")]).json([0.25], None))
 
     assert first == {"key": "a", "value": {"doubleValue": 0.25}}
     assert second == {"key": "b", "value": {"stringValue": "c"}}
@@ -45,13 +45,10 @@ def test_an_object_of_json_says_the_same():
 
 @pytest.mark.parametrize("charge_id", ["0" * 32, "é" * 32, "019e7044-887b-7000-8001-020304050607", ""])
 def test_a_charge_id_of_any_length_is_written(charge_id):
-    """Only our own are of one length."""
-    assert id_attribute(charge_id) == text_attribute("llmcost.charge.id", charge_id)
+    """Only those that are made of spans are of one length."""
+    written = Layout(["a"], [("b", "c")]).wire([1.0], charge_id)
 
-
-def test_without_a_charge_id_nothing_is_written():
-    """It is there already."""
-    assert id_attribute(None) == b""
+    assert Span.FromString(written).attributes[:] == pairs({"a": 1.0, "b": "c", "llmcost.charge.id": charge_id})
 
 
 @pytest.mark.parametrize(("number", "written"), [(0, b"\0"), (127, b"\x7f"), (128, b"\x80\x01"), (300, b"\xac\x02")])
