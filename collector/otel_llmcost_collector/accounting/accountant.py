@@ -26,6 +26,7 @@ from otel_llmcost_collector.ledger.base import Ledger, Line
 from otel_llmcost_collector.observed import Observed
 from otel_llmcost_collector.self_metrics import (
     DUPLICATES,
+    LEDGER_AGE,
     LEDGER_COMMITS,
     LEDGER_ENTRIES,
     LEDGER_LAG,
@@ -131,6 +132,8 @@ class Accountant:
         self._twins = Twins(self._bounds.window)
         self._series = Series({})
         self._last_commit_at: datetime | None = None
+        self._asked: dict[asyncio.Future[None], int] = {}
+        """Who waits for the ledger → since when, in ns."""
         self._outstanding: set[str] = set()
         """Commits whose caller books them."""
         self._writing = Writing(self._commit, at_once=self._bounds.at_once, waiting=self._bounds.waiting)
@@ -154,16 +157,21 @@ class Accountant:
             return
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
-        asked_at = time.monotonic_ns()
+        asked_at = self._asked[future] = time.monotonic_ns()
 
         def told(error: StoreError | None) -> None:
+            self._asked.pop(future, None)
             self.counters.took(LEDGER_LAG, (), (time.monotonic_ns() - asked_at) // 1000)
             try:
                 loop.call_soon_threadsafe(_resolve, future, error)
             except RuntimeError:
                 LOGGER.debug("nobody waits any more: the event loop is closed")
 
-        self._writing.submit(Request(observed, told))
+        try:
+            self._writing.submit(Request(observed, told))
+        except StoreError:
+            self._asked.pop(future, None)
+            raise
         await future
 
     def do(self, work: Callable[[], T]) -> Future[T]:
@@ -241,6 +249,9 @@ class Accountant:
 
     def figures(self) -> tuple[Counters, Counters]:
         """Return what is counted, each by a thread of its own."""
+        now = time.monotonic_ns()
+        age = now - min(list(self._asked.values()), default=now)
+        self._bookkeeper.counters.put(LEDGER_AGE, (), age // 1000)
         self._bookkeeper.counters.put(NOTES_WAITING, (), self._bookkeeper.waiting)
         return self.counters, self._bookkeeper.counters
 
@@ -330,10 +341,12 @@ class Accountant:
         """Write lines; return those that are new, and hand on what they leave to be done."""
         if not lines:
             return []
-        of_id = {line.observed.charge_id: line for line in lines}
         made: list[Noted] = []
 
         def note(new: Sequence[Observed]) -> bytes | None:
+            if not (form.plain or form.corrections or self._policy.budgets):
+                return None
+            of_id = {line.observed.charge_id: line for line in lines}
             made[:] = [form.noted([of_id[each.charge_id] for each in new])]
             return bookings.encode(made[0]) if made[0] else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
@@ -24,7 +25,14 @@ from otel_llmcost_collector.accounting.accountant import Accountant, Bounds
 from otel_llmcost_collector.ledger.base import SERIES_AMOUNTS, Ledger
 from otel_llmcost_collector.ledger.sqlite import SqliteLedger
 from otel_llmcost_collector.observed import Observed
-from otel_llmcost_collector.self_metrics import DUPLICATES, LEDGER_COMMITS, NOTES_WAITING, REPLACED, STORE_ERRORS
+from otel_llmcost_collector.self_metrics import (
+    DUPLICATES,
+    LEDGER_AGE,
+    LEDGER_COMMITS,
+    NOTES_WAITING,
+    REPLACED,
+    STORE_ERRORS,
+)
 from tests.collector.accounting.telling import NOW, SECOND, TRACE, USD, again, own, response_id, told
 from tests.collector.fakes import FakeLedger
 from tests.storage.books import Books, budget, channel
@@ -283,6 +291,25 @@ def test_a_store_that_is_away_keeps_nobody_from_posting(
     assert (spent(ledger), Books(store).balance().settled_nano) == (2 * USD, 2 * USD)
     assert accountant.figures()[1].counts[STORE_ERRORS][("balances",)] >= 1
     assert "balances cannot be booked now" in caplog.text
+
+
+def test_how_long_the_oldest_calls_wait_for_the_ledger_is_told(opened: Opening, ledger: Ledger) -> None:
+    """When the disk hangs, this is what grows; what is done is not waited for any more."""
+    accountant, may_go_on = opened(ledger), threading.Event()
+
+    async def ages() -> list[int]:
+        accountant.do(lambda: may_go_on.wait(WITHIN))
+        posting = asyncio.create_task(accountant.post([told()]))
+        await asyncio.sleep(0)  # it is asked now
+        waiting = accountant.figures()[1].counts[LEDGER_AGE][()]
+        may_go_on.set()
+        await posting
+        return [waiting, accountant.figures()[1].counts[LEDGER_AGE][()]]
+
+    waiting, done = asyncio.run(ages())
+
+    assert waiting > 0
+    assert done == 0
 
 
 def test_what_a_killed_process_did_not_book_is_booked_at_the_next_start(
