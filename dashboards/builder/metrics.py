@@ -118,7 +118,7 @@ COLLECTOR_METRICS: dict[str, Metric] = {
 _SERIES = {
     name: replace(each, labels=each.labels | {SOURCE}) if name in _TOLD else each for name, each in METRICS.items()
 }
-_ALL = _SERIES | COLLECTOR_METRICS
+_ALL = _SERIES | COLLECTOR_METRICS | {"up": Metric(kind="gauge", labels=frozenset())}  # the last is Prometheus' own
 
 
 def of_series(name: str) -> Metric | None:

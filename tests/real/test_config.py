@@ -24,7 +24,7 @@ def test_promtool_takes_the_configuration_and_the_rules_in_it(tmp_path: Path) ->
     output = run("promtool", "check", "config", str(tmp_path / "prometheus.yml"))
 
     assert "SUCCESS: 1 rule files found" in output
-    assert "26 rules found" in output
+    assert "34 rules found" in output
 
 
 def test_rules_record_and_alert_as_their_tests_say() -> None:
