@@ -22,6 +22,7 @@ import httptools
 import uvloop
 
 from otel_llmcost_collector.forwarding.base import Backend
+from otel_llmcost_collector.forwarding.converting import as_json
 from otel_llmcost_collector.forwarding.forwarder import open_forwarder
 from otel_llmcost_collector.self_metrics import Counters
 from tests.bench.collector.corpus import payloads
@@ -90,12 +91,12 @@ async def _measure(send: Send, batches: list[bytes]) -> float:
     return min(taken)
 
 
-async def _ours(backend: Backend, batches: list[bytes]) -> float:
+async def _ours(backend: Backend, batches: list[bytes], *, is_json: bool = False) -> float:
     forwarder = await open_forwarder([backend], Counters())
     try:
-        return await _measure(lambda batch: forwarder.put("traces", batch), batches)
+        return await _measure(lambda batch: forwarder.put("traces", batch, is_json), batches)
     finally:
-        await forwarder.close(10)
+        await forwarder.close(0)
 
 
 async def _aiohttp(url: str, batches: list[bytes]) -> float:
@@ -119,6 +120,10 @@ async def measured(batches: list[bytes]) -> Mapping[str, float]:
             "HTTP, gzip": await _ours(replace(http, name="gzip", compression="gzip"), batches),
             "HTTP, zstd": await _ours(replace(http, name="zstd", compression="zstd"), batches),
             "gRPC": await _ours(grpc, batches),
+            "HTTP, from JSON": await _ours(
+                replace(http, name="json"), [as_json("traces", batch) for batch in batches[:2]], is_json=True
+            ),
+            "to disk, back end away": await _ours(replace(http, name="away", endpoint="http://127.0.0.1:9"), batches),
             "aiohttp alone": await _aiohttp(http.endpoint, batches),
         }
 

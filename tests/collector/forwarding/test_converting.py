@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 
 import pytest
 from hypothesis import given
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.metrics.v1.metrics_pb2 import NumberDataPoint
 
 from otel_llmcost_collector.forwarding.converting import UnreadableError, as_json, protobuf
+from tests.bench.collector.corpus import payloads
 
 TRACE, SPAN, PARENT = "5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174", "eee19b7ec3c1b173"
 SPANS = {
@@ -106,3 +109,54 @@ def test_what_is_no_request_is_told_without_its_content(content: bytes) -> None:
 def test_garbage_is_unreadable_or_becomes_json(content: bytes) -> None:
     with contextlib.suppress(UnreadableError):
         json.loads(as_json("traces", content))
+
+
+def test_it_is_what_protobuf_itself_makes_of_it() -> None:
+    """For a fleet's batches, and for all that metrics are made of."""
+    for name in ("multi", "content"):
+        batch = payloads(name)[0]
+        assert ExportTraceServiceRequest.FromString(
+            protobuf("traces", as_json("traces", batch))
+        ) == ExportTraceServiceRequest.FromString(batch)
+
+
+@pytest.mark.parametrize(
+    ("json_of", "expected"),
+    [
+        ({"asDouble": "NaN"}, {"as_double": math.nan}),
+        ({"asDouble": "-Infinity"}, {"as_double": -math.inf}),
+        ({"asDouble": 1}, {"as_double": 1.0}),
+        ({"asInt": "-5"}, {"as_int": -5}),
+        ({"as_int": -5, "flags": 1, "newer": {}}, {"as_int": -5, "flags": 1}),
+        ({"asInt": 3, "exemplars": None, "attributes": []}, {"as_int": 3}),
+    ],
+)
+def test_numbers_come_in_all_the_ways_that_json_has_for_them(json_of: dict, expected: dict) -> None:
+    """Those of 64 bits as texts or numbers, those that are none as words; both names of a field."""
+    metrics = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"gauge": {"dataPoints": [json_of]}}]}]}]}
+
+    request = ExportMetricsServiceRequest.FromString(protobuf("metrics", json.dumps(metrics).encode()))
+
+    (found,) = request.resource_metrics[0].scope_metrics[0].metrics[0].gauge.data_points
+    assert str(found) == str(NumberDataPoint(**expected))
+
+
+def test_lists_of_numbers_are_lists_of_numbers() -> None:
+    point = {"bucketCounts": ["1", 2], "explicitBounds": [0.5], "count": "3"}
+    metrics = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"histogram": {"dataPoints": [point]}}]}]}]}
+
+    request = ExportMetricsServiceRequest.FromString(protobuf("metrics", json.dumps(metrics).encode()))
+
+    (found,) = request.resource_metrics[0].scope_metrics[0].metrics[0].histogram.data_points
+    assert (list(found.bucket_counts), list(found.explicit_bounds), found.count) == ([1, 2], [0.5], 3)
+
+
+@pytest.mark.parametrize("text", ["--__", "++//", "_w", "_w=="])
+def test_bytes_come_in_both_alphabets_and_with_or_without_their_end(text: str) -> None:
+    attributes = [{"key": "raw", "value": {"bytesValue": text}}]
+    spans = {"resourceSpans": [{"resource": {"attributes": attributes}}]}
+
+    request = ExportTraceServiceRequest.FromString(protobuf("traces", json.dumps(spans).encode()))
+
+    found = request.resource_spans[0].resource.attributes[0].value.bytes_value
+    assert found == {"-": b"\xfb\xef\xff", "+": b"\xfb\xef\xff", "_": b"\xff"}[text[0]]
