@@ -27,17 +27,19 @@ class Series:
     def add(self, lines: Iterable[Line]) -> None:
         """Add what is new in the ledger."""
         with self._lock:
+            all_sums, traces = self._sums, self._traces
             for line in lines:
-                labels = labels_of(line.observed)
-                sums = self._sums.get(labels)
+                observed = line.observed
+                labels = labels_of(observed)
+                sums = all_sums.get(labels)
                 if sums is None:
-                    sums = self._sums[labels] = [*_NONE]
+                    sums = all_sums[labels] = [*_NONE]
                 if line.is_reversal:
-                    _take_back(sums, line.observed)
+                    _take_back(sums, observed)
                 else:
-                    _charge(sums, line)
-                    if line.observed.trace_id is not None:
-                        self._traces[labels] = line.observed.trace_id
+                    _charge(sums, observed, 1 if line.corrects is None else 0)
+                    if observed.trace_id is not None:
+                        traces[labels] = observed.trace_id
 
     def sums(self) -> dict[Labels, list[int]]:
         """Copy all sums as they are between two commits."""
@@ -66,21 +68,23 @@ def labels_of(observed: Observed) -> Labels:
     )
 
 
-def _charge(sums: list[int], line: Line) -> None:
-    observed = line.observed
+def _charge(sums: list[int], observed: Observed, calls: int) -> None:
     count, cost = observed.counts.get, observed.cost_nano
     read, write, reasoning = count("cache_read_tokens", 0), count("cache_write_tokens", 0), count("reasoning_tokens", 0)
     if cost is None:
         sums[_UNPRICED] += 1
     else:
         sums[_COST] += cost
-    if line.corrects is None:
-        sums[_CALLS] += 1
-    sums[_INPUT] += max(count("input_tokens", 0) - read - write, 0)
-    sums[_READ] += read
-    sums[_WRITE] += write
-    sums[_OUTPUT] += max(count("output_tokens", 0) - reasoning, 0)
-    sums[_REASONING] += reasoning
+    fresh, said = count("input_tokens", 0) - read - write, count("output_tokens", 0) - reasoning
+    sums[_CALLS] += calls
+    if fresh > 0:
+        sums[_INPUT] += fresh
+    if said > 0:
+        sums[_OUTPUT] += said
+    if read or write or reasoning:
+        sums[_READ] += read
+        sums[_WRITE] += write
+        sums[_REASONING] += reasoning
 
 
 def _take_back(sums: list[int], observed: Observed) -> None:

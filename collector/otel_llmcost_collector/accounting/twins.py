@@ -25,6 +25,7 @@ _MOST_ALIKE = 64
 """So many tellings of one trace are compared at most, the latest ones."""
 _STRONG_LENGTH = 20
 _STRONG_TAIL = 12
+_MIXED_DIGITS = 6
 _NOT_OF_PROVIDERS = ("run-", "lc_run-")
 """Ids that frameworks make up themselves where an answer's belongs."""
 _GENERATION = frozenset({"chat", "text_completion", "generate_content", "completion", "responses"})
@@ -207,9 +208,11 @@ class Twins:
     def _told(self, observed: Observed) -> _Told:
         count, at_us, charge_id = observed.counts.get, observed.at_us, observed.charge_id
         operation, response = observed.operation, observed.response_id
-        rank, source = rank_of(observed), self._bits.get(observed.source) or self._bit(observed.source)
-        if rank >= _OWN_RANK:
-            source = _OWN
+        rank, source = observed.richness * 2 + (observed.cost_nano is not None), _OWN  # as `rank_of`, in place
+        if charge_id[12:28] == observed.span_id:
+            source = self._bits.get(observed.source) or self._bit(observed.source)
+        else:
+            rank += _OWN_RANK
         return _Told(
             charge_id,
             "generation" if operation in _GENERATION else operation,
@@ -234,8 +237,8 @@ class Twins:
 
     def _by_response(self, observed: Observed, told: _Told, roots: list[_Told]) -> None:
         """Find the call by the id that the provider gave its answer; a weak one only says something near by."""
-        is_sure, response = told.response is not None, observed.response_id
-        key = f"r{response}" if is_sure else f"w{response}\n{observed.requested_model}"
+        is_sure, response = told.response is not None, observed.response_id or ""
+        key = "r" + response if is_sure else f"w{response}\n{observed.requested_model}"
         known = self._now.get(key) or self._young.get(key) or self._old.get(key)
         self._now[key] = told
         if known is None:
@@ -378,8 +381,10 @@ class Twins:
 def is_strong(response_id: str) -> bool:
     """Tell whether an id is one of its kind: as long and mixed as providers make them, and not `chatcmpl-123`."""
     tail = response_id[-_STRONG_TAIL:]
-    if len(response_id) < _STRONG_LENGTH or tail.isdigit() or response_id.startswith(_NOT_OF_PROVIDERS):
+    if len(response_id) < _STRONG_LENGTH or response_id.startswith(_NOT_OF_PROVIDERS):
         return False
+    if tail.isdigit():
+        return len(set(tail)) >= _MIXED_DIGITS
     return not tail.isalpha() or not (tail.islower() or tail.isupper())
 
 

@@ -292,6 +292,7 @@ def test_a_long_trace_of_equal_calls_is_compared_with_the_latest_only() -> None:
         ("chatcmpl-9DNyvHHEjPRlqr3ySIvrYlEtcqAwZ", True),
         ("msg_01XFDUDYJgAACzvnptvVoYEL", True),
         ("8f14e45f-ceea-4e7a-9f0e-3b1f7c0a9d21", True),
+        ("chatcmpl-8b1f00aa837461920475", True),
         ("chatcmpl-123", False),
         ("chatcmpl-test-000000000001", False),
         ("response-of-the-test-server", True),
