@@ -117,7 +117,13 @@ demo-fleet: .venv-fleet/installed ## Watch agents in two languages, with and wit
 dashboards: .venv/installed ## Build the Grafana boards anew
 	$(BIN)/python -m dashboards.builder
 
-test-real: .venv/installed ## Test on real servers, and draw the boards into var/boards (root installs what is missing)
+.venv-rotel/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-rotel
+	.venv-rotel/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	-.venv-rotel/bin/python -m pip install --quiet --group rotel
+	@touch $@
+
+test-real: .venv/installed .venv-rotel/installed ## Test on real servers, and draw the boards into var/boards (root installs what is missing)
 	tests/real/install.sh
 	$(BIN)/pytest -q -m real
 
