@@ -99,7 +99,7 @@ DUPLICATES: Final = _counter(
 REPLACED: Final = _counter("replaced", (), "Entries that gave way to a richer telling of the same call.")
 LEDGER_COMMITS: Final = _counter("ledger_commits", (), "Transactions of the ledger.")
 LEDGER_ENTRIES: Final = _counter("ledger_entries", (), "New entries, corrections among them.")
-LEDGER_LAG: Final = _seconds("ledger_lag", (), "From receipt of calls until they are on disk in the ledger.")
+LEDGER_LAG: Final = _seconds("ledger_lag", (), "From when calls are with the accountant until they are on disk in the ledger.")
 LEDGER_AGE: Final = _gauge(
     "ledger_age_seconds", (), "How long the oldest calls wait for the ledger by now.", digits=MICROS, is_highest=True
 )

@@ -35,7 +35,7 @@ _RUNS = ((26.0, 3.0), (2.8, 0.0))
 _EVERY: Sequence[tuple[int, SelfMetric, Labels, int]] = (
     (1, INFERENCE_SPANS, ("openinference",), 50),
     (1, INFERENCE_SPANS, ("openllmetry",), 21),
-    (3, INFERENCE_SPANS, ("llmcost",), 40),
+    (3, INFERENCE_SPANS, ("otel-llmcost",), 40),
     (1, PRICED, ("openinference",), 48),
     (3, UNPRICED, ("unknown model",), 2),
     (5, UNPRICED, ("no usage",), 1),
