@@ -7,11 +7,9 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
-
-import msgspec
 
 from otel_llmcost.core.policy import Policy
 from otel_llmcost.errors import StoreError, UnstorableError, WireError
@@ -66,29 +64,6 @@ class Snapshot:
     calls_waiting: int
     notes_waiting: int
     last_commit_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Form:
-    """How calls of one kind are entered."""
-
-    noted: Callable[[Sequence[Line]], Noted]
-    """Says what new lines leave to be done on balances."""
-    take: Callable[[Task], object]
-    """Takes it on."""
-    plain: Mapping[str, Line] = field(default_factory=dict[str, Line])
-    """Charge id → what is to be written of it beside what was observed."""
-    corrections: Sequence[Line] = ()
-
-    def dressed(self, lines: Sequence[Line]) -> Sequence[Line]:
-        """Return lines with what plugins tell beside what is observed."""
-        return [self._dressed(line) for line in lines] if self.plain else lines
-
-    def _dressed(self, line: Line) -> Line:
-        said = self.plain.get(line.observed.charge_id)
-        if said is None:
-            return line
-        return msgspec.structs.replace(line, estimate_nano=said.estimate_nano, actions=said.actions)
 
 
 def _no_price(_model: str, _observed: Observed) -> int | None:
@@ -198,7 +173,7 @@ class Accountant:
         plain = {line.observed.charge_id: line for line in lines if line.corrects is None}
         new = self._entered(
             [line.observed for line in plain.values()],
-            _Form(noted, commits.append, plain, [line for line in lines if line.corrects is not None]),
+            entries.Form(noted, commits.append, plain, [line for line in lines if line.corrects is not None]),
         )
         self._outstanding |= {commit_id for commit_id, _ in commits}
         return frozenset(line.observed.charge_id for line in new), commits
@@ -310,9 +285,9 @@ class Accountant:
             request.told(error)
 
     def _charge(self, observed: Sequence[Observed]) -> None:
-        self._entered(observed, _Form(self._noted_of, self._leave))
+        self._entered(observed, entries.Form(self._noted_of, self._leave))
 
-    def _entered(self, observed: Sequence[Observed], form: _Form) -> list[Line]:
+    def _entered(self, observed: Sequence[Observed], form: entries.Form) -> list[Line]:
         """Charge calls; return the lines that are new."""
         plan = self._twins.plan(observed)
         known: dict[int, str] = {}
@@ -329,7 +304,7 @@ class Accountant:
             new += self._enriched(lines, known, form)
         return new
 
-    def _enriched(self, lines: Sequence[Line], known: Mapping[int, str], form: _Form) -> list[Line]:
+    def _enriched(self, lines: Sequence[Line], known: Mapping[int, str], form: entries.Form) -> list[Line]:
         """Replace what the ledger knew less of."""
         try:
             return self._written(form.dressed(entries.richer(lines, known, self._twins, self._ledger)), form, {})
@@ -337,7 +312,7 @@ class Accountant:
             self._twins.forget([lines[place].observed.charge_id for place in known])
             raise
 
-    def _written(self, lines: Sequence[Line], form: _Form, known: dict[int, str]) -> list[Line]:
+    def _written(self, lines: Sequence[Line], form: entries.Form, known: dict[int, str]) -> list[Line]:
         """Write lines; return those that are new, and hand on what they leave to be done."""
         if not lines:
             return []

@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
 
 from otel_llmcost.core.ledger import REVERSED
-from otel_llmcost_collector.accounting.bookings import reversal_of
-from otel_llmcost_collector.accounting.twins import Plan, Twins, call_key, is_own, rank_of
+from otel_llmcost_collector.accounting.bookings import Noted, reversal_of
+from otel_llmcost_collector.accounting.bookkeeper import Task
+from otel_llmcost_collector.accounting.tellings import call_key, is_own, rank_of
+from otel_llmcost_collector.accounting.twins import Plan, Twins
 from otel_llmcost_collector.ledger.base import Ledger, Line
 from otel_llmcost_collector.observed import Observed
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How calls of one kind are entered."""
+
+    noted: Callable[[Sequence[Line]], Noted]
+    """Says what new lines leave to be done on balances."""
+    take: Callable[[Task], object]
+    """Takes it on."""
+    plain: Mapping[str, Line] = field(default_factory=dict[str, Line])
+    """Charge id → what is to be written of it beside what was observed."""
+    corrections: Sequence[Line] = ()
+
+    def dressed(self, lines: Sequence[Line]) -> Sequence[Line]:
+        """Return lines with what plugins tell beside what is observed."""
+        return [self._dressed(line) for line in lines] if self.plain else lines
+
+    def _dressed(self, line: Line) -> Line:
+        said = self.plain.get(line.observed.charge_id)
+        if said is None:
+            return line
+        return msgspec.structs.replace(line, estimate_nano=said.estimate_nano, actions=said.actions)
 
 
 def lines_of(plan: Plan, twins: Twins, ledger: Ledger) -> list[Line]:

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from otel_llmcost_collector.accounting.twins import Twins, WindowSize, call_key, is_strong
+from otel_llmcost_collector.accounting.tellings import call_key, is_strong
+from otel_llmcost_collector.accounting.twins import Twins, WindowSize
 from otel_llmcost_collector.observed import Observed
 from tests.collector.accounting.telling import NOW_US, SECOND, TRACE, again, hexadecimal, own, response_id, told
 
