@@ -28,7 +28,7 @@ def rows(first: str) -> list[list[str]]:
 
 
 def test_the_settings_that_are_shown_can_be_used(tmp_path: Path) -> None:
-    (shown,) = blocks("toml", PAGE)
+    (shown,) = blocks("text", PAGE)
     (tmp_path / "collector.toml").write_text(shown)
 
     found = settings.load({"VENDOR_KEY": "secret"}, cwd=tmp_path, home=tmp_path)
