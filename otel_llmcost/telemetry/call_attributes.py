@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from otel_llmcost.core.attribution import Tags
 from otel_llmcost.core.money import NANO_PER_USD
 from otel_llmcost.core.rates import breakdown_usd
 from otel_llmcost.core.usage import Unit
@@ -30,10 +31,7 @@ def request_attributes(call: Call) -> dict[str, Any]:
         attributes[semconv.REQUEST_STREAM] = True
     if call.max_output_tokens is not None:
         attributes[semconv.REQUEST_MAX_TOKENS] = call.max_output_tokens
-    names = semconv.TAGS
-    for dimension, value in call.tags.items():
-        if dimension in names:
-            attributes[names[dimension]] = value
+    attributes.update(tag_attributes(call.tags))
     return attributes
 
 
@@ -64,6 +62,12 @@ def _circumstances(charge: Charge) -> dict[str, Any]:
     if charge.actions:
         attributes[semconv.ACTIONS_TAKEN] = charge.actions
     return attributes
+
+
+def tag_attributes(tags: Tags) -> dict[str, str]:
+    """Say whom a call is for."""
+    names = semconv.TAGS
+    return {names[dimension]: value for dimension, value in tags.items() if dimension in names}
 
 
 def usage_attributes(charge: Charge) -> dict[str, Any]:

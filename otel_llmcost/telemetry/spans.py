@@ -23,6 +23,7 @@ from otel_llmcost.telemetry.call_attributes import (
     error_attributes,
     first_attributes,
     request_attributes,
+    tag_attributes,
     usage_attributes,
 )
 from otel_llmcost.telemetry.enclosing import remember_around
@@ -141,7 +142,7 @@ class Spans:
                 semconv.PROVIDER: charge.provider,
                 semconv.REQUEST_MODEL: charge.requested_model,
                 semconv.CHARGE_ID: charge.charge_id,
-                **{semconv.TAGS[name]: value for name, value in charge.tags.items() if name in semconv.TAGS},
+                **tag_attributes(charge.tags),
                 **usage_attributes(charge),
                 **cost_attributes(charge),
             },
@@ -295,7 +296,9 @@ class CostProcessor(SpanProcessor):
     def _tell(self, span: Span, charge: Charge | None) -> None:
         if charge is not None and span.is_recording():
             known = span.attributes or {}
-            told = {**usage_attributes(charge), semconv.CHARGE_ID: charge.charge_id}
+            # A span that was made within the call did not see its baggage, which goes to no provider.
+            whom, what = tag_attributes(charge.tags), usage_attributes(charge)
+            told = {**whom, **what, semconv.CHARGE_ID: charge.charge_id}
             span.set_attributes({name: value for name, value in told.items() if name not in known})
             span.set_attributes(cost_attributes(charge))
 

@@ -10,6 +10,7 @@ import pytest
 
 from examples.provider_server import ProviderServer
 from examples.provider_server.script import Rule
+from otel_llmcost import attribute
 from tests.instrumentation.conftest import Process
 
 MODEL = "claude-3-haiku-20240307"
@@ -131,3 +132,20 @@ def test_anthropics_own_span_is_enriched_and_no_second_one_made(process: Process
     first, second = process.charges
     assert spans[0].attributes["gen_ai.usage.cost"] == pytest.approx(first.cost_nano / 1e9)
     assert spans[1].attributes["gen_ai.usage.cost"] == pytest.approx(second.cost_nano / 1e9)
+
+
+def test_anthropics_own_span_says_whom_the_call_is_for(process: Process, server: ProviderServer) -> None:
+    """It is made within our call, where no baggage is; whoever has the span alone wants to know all the same."""
+    if not hasattr(anthropic.Anthropic, "_tracer"):
+        pytest.skip("this anthropic makes no spans of its own")
+    from tests.instrumentation.conftest import EXPORTER
+
+    with (
+        attribute(agent="writer", user="ada"),
+        anthropic.Anthropic(base_url=server.anthropic_url, api_key="k") as client,
+    ):
+        plain(client)
+
+    (span,) = EXPORTER.get_finished_spans()
+    assert process.charge.tags["agent"] == "writer"
+    assert (span.attributes["gen_ai.agent.name"], span.attributes["user.id"]) == ("writer", "ada")
