@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-fleet test check format test-context test-oldest test-beside test-litellm test-frameworks test-slow test-real prove bench bench-budgets prices docs dashboards clean
+.PHONY: help demo demo-fleet test check format test-context test-oldest test-beside test-litellm test-frameworks test-slow test-real prove bench bench-budgets bench-collector prices docs dashboards clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
@@ -133,11 +133,16 @@ prove: .venv/installed ## Prove what budgets promise, about an hour (PROVE=small
 	tests/real/install.sh
 	PROVE=$(PROVE) $(BIN)/pytest -qs -m prove tests/prove
 
+BENCH_COLLECTOR ?= codec intake ledger forward exposition whole
+
 bench: ## Measure what we and others add to a call, about 40 minutes (BENCH=--quick: only we, 10 minutes; BENCH=--all)
 	$(PYTHON) tests/bench/run.py $(BENCH)
 
 bench-budgets: ## Measure what budgets add to a call, by how many are in force and how many match it (10 minutes)
 	$(PYTHON) tests/bench/budgets.py
+
+bench-collector: .venv/installed .venv-rotel/installed ## Measure the collector: its parts, and the whole of it beside Rotel (15 minutes)
+	for each in $(BENCH_COLLECTOR); do $(BIN)/python -m tests.bench.collector.$$each || exit 1; done
 
 prices: .venv/installed ## Compile the price book anew, from the versions that pyproject.toml names
 	rm -rf build/prices
