@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from otel_llmcost.core.prices import PriceBook
 from otel_llmcost_collector.bounded import Bounded
-from otel_llmcost_collector.dialects.base import Around, Value
+from otel_llmcost_collector.dialects.base import Around, Reader, Telling, Value
 from otel_llmcost_collector.observed import Observed
 from otel_llmcost_collector.observing import Observing, Written, retold
 from otel_llmcost_collector.otlp import frame, json
@@ -55,12 +55,16 @@ class _Batch:
 _Context = tuple[Around, ShapesOfScope]
 
 
-class _Scope(NamedTuple):
-    """What is the same for all spans of one scope in one request."""
+class _Spans(NamedTuple):
+    """Spans of one scope that may tell of calls."""
 
+    spans: Sequence[Span]
+    contents: Sequence[bytes]
+    """How they came."""
+    picked: Sequence[tuple[Shape, Sequence[bytes]]]
+    """How each is read, and what is read of it."""
     around: Around
     values: Values
-    batch: _Batch
 
 
 class Pipeline:
@@ -107,72 +111,69 @@ class Pipeline:
         return _priced(request.written() if any(changed) else content, request.number_of_spans(), batch)
 
     def _price(self, hits: frame.Hits, batch: _Batch) -> bool:
-        """Price the spans of one scope; return whether anything was written.
-
-        A span with as many attributes as the latest had, and the same names among them, has the same ones.
-        """
+        """Price the spans of one scope; return whether anything was written."""
         around, shapes = self._around[hits.resource, hits.scope]
-        scope, latest = _Scope(around, self._wire, batch), shapes.latest
-        spans, value_of, changed = hits.within.spans, self._wire.__getitem__, False
-        for place, content, span in zip(hits.places, hits.contents, frame.spans_of(hits.contents), strict=True):
-            if span is None:
-                batch.rejected += 1
-                continue
-            attributes = span.attributes
-            shape = latest.get(len(attributes))
-            if shape is not None:
-                picked = shape.pick(attributes)  # what is looked for in vain is in such a map from now on
-            if shape is None or len(attributes) != shape.names:
-                shape, picked = _other_shape(shapes, content)
-            if shape.reader is not None:
-                written = self._note(span, content, shape, list(map(value_of, picked[: shape.wanted])), scope)
-                if written is not None:
-                    layout, numbers, charge_id = written
-                    spans[place] = content + layout.wire(numbers, charge_id)
-                    changed = True
-        return changed
+        places, contents, spans = frame.readable(hits)
+        batch.rejected += len(hits.places) - len(places)
+        found = _Spans(spans, contents, _picked(spans, contents, shapes), around, self._wire)
+        written = self._note(found, batch)
+        within = hits.within.spans
+        for place, each in written.items():
+            layout, numbers, charge_id = each
+            within[places[place]] = contents[place] + layout.wire(numbers, charge_id)
+        return bool(written)
 
     def _price_json(self, hits: json.Hits, batch: _Batch) -> bool:
         """Price the spans of one scope; return whether anything was written."""
         around, shapes = self._json_around[hits.resource, hits.scope]
-        scope = _Scope(around, self._json, batch)
+        places, contents, spans = json.readable(hits)
+        batch.rejected += len(hits.places) - len(places)
+        picked = [(shape := shapes[tuple(span.attributes)], shape.pick(span.attributes)) for span in spans]
         changed = False
-        for place, content in zip(hits.places, hits.contents, strict=True):
-            span = json.span_of(content)
-            if span is None:
-                batch.rejected += 1
-                continue
-            shape = shapes[tuple(span.attributes)]
-            values = [self._json[each] for each in shape.pick(span.attributes)[: shape.wanted]]
-            written = self._note(span, content, shape, values, scope)
-            if written is not None:
-                layout, numbers, charge_id = written
-                changed |= hits.write(place, json.with_attributes(content, layout.json(numbers, charge_id)))
+        for place, each in self._note(_Spans(spans, contents, picked, around, self._json), batch).items():
+            layout, numbers, charge_id = each
+            with_cost = json.with_attributes(contents[place], layout.json(numbers, charge_id))
+            changed |= hits.write(places[place], with_cost)
         return changed
 
-    def _note(
-        self, span: Span, content: bytes, shape: Shape, values: list[Value | None], scope: _Scope
-    ) -> Written | None:
-        """Read a span and note what it tells; return what is to be written on it."""
-        reader, batch = shape.reader, scope.batch
-        told = None
-        if shape.was_priced:
-            values, told = values[: -len(TOLD)], values[-len(TOLD) :]
-        telling = None if reader is None else reader.read(span.name, values, scope.around)
-        if telling is None:
-            return None
-        batch.inference += 1
-        if told is not None:
-            telling = retold(telling, told)
-        if scope.values.met_long:
-            scope.values.met_long = False
-            telling = self._observing.shortened(telling)
-        observed, unpriced, written = self._observing.noted(telling, shape, span, content)
-        if observed is not None:
-            batch.observed.append(observed)
-        if unpriced is not None:
-            batch.unpriced[unpriced] = batch.unpriced.get(unpriced, 0) + 1
+    def _note(self, found: _Spans, batch: _Batch) -> dict[int, Written]:
+        """Note the calls among some spans; return what is to be written on them, by their place.
+
+        Each step is done for all spans before the next: so processors have it at hand.
+        """
+        tellings = self._tellings(found)
+        noted, observed, unpriced = self._observing.noted, batch.observed, batch.unpriced
+        written: dict[int, Written] = {}
+        for place, telling in enumerate(tellings):
+            if telling is not None:
+                batch.inference += 1
+                charge, reason, writing = noted(
+                    telling, found.picked[place][0], found.spans[place], found.contents[place]
+                )
+                if charge is not None:
+                    observed.append(charge)
+                if reason is not None:
+                    unpriced[reason] = unpriced.get(reason, 0) + 1
+                if writing is not None:
+                    written[place] = writing
         return written
+
+    def _tellings(self, found: _Spans) -> list[Telling | None]:
+        """Read what spans tell."""
+        value_of, around = found.values.__getitem__, found.around
+        values = [list(map(value_of, picked[: shape.wanted])) for shape, picked in found.picked]
+        tellings = [
+            None
+            if shape.reader is None
+            else _retold(shape.reader, span.name, read, around)
+            if shape.was_priced
+            else shape.reader.read(span.name, read, around)
+            for (shape, _), span, read in zip(found.picked, found.spans, values, strict=True)
+        ]
+        if found.values.met_long:
+            found.values.met_long = False
+            return [each and self._observing.shortened(each) for each in tellings]
+        return tellings
 
     def _wire_context(self, key: tuple[bytes, bytes]) -> _Context:
         resource, scope = key
@@ -197,11 +198,32 @@ def _is_short(key: tuple[bytes, bytes]) -> bool:
     return sum(map(len, key)) <= _LONGEST_AROUND
 
 
-def _other_shape(shapes: ShapesOfScope, content: bytes) -> tuple[Shape, Sequence[bytes]]:
-    """Find out how a span is read that is not like the latest."""
-    attributes = frame.attributes_anew(content)
-    shape = shapes.find(tuple(attributes))
-    return shape, shape.pick(attributes)
+def _picked(
+    spans: Sequence[Span], contents: Sequence[bytes], shapes: ShapesOfScope
+) -> list[tuple[Shape, Sequence[bytes]]]:
+    """Find out how spans are read, and pick what is read of them.
+
+    One with as many attributes as the latest had, and the same names among them, has the same ones.
+    """
+    latest, found = shapes.latest, list[tuple[Shape, Sequence[bytes]]]()
+    for span, content in zip(spans, contents, strict=True):
+        attributes = span.attributes
+        shape = latest.get(len(attributes))
+        if shape is not None:
+            picked = shape.pick(attributes)  # what is looked for in vain is in such a map from now on
+            if len(attributes) == shape.names:
+                found.append((shape, picked))
+                continue
+            attributes = frame.attributes_anew(content)
+        shape = shapes.find(tuple(attributes))
+        found.append((shape, shape.pick(attributes)))
+    return found
+
+
+def _retold(reader: Reader, name: str, values: Sequence[Value | None], around: Around) -> Telling | None:
+    """Read a span that another collector has priced."""
+    telling = reader.read(name, values[: -len(TOLD)], around)
+    return None if telling is None else retold(telling, values[-len(TOLD) :])
 
 
 def _priced(content: bytes, spans: int, batch: _Batch) -> Priced:

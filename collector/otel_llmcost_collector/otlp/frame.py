@@ -82,12 +82,18 @@ def hits(frame: Frame) -> Iterator[Hits]:
                 yield Hits(of_resource.resource, within.scope, within, places, contents)
 
 
-def spans_of(contents: Sequence[bytes]) -> Sequence[Span | None]:
-    """Read spans; None: it is none. All at once, since that is faster; one by one only if any is broken."""
+def readable(hits: Hits) -> tuple[Sequence[int], Sequence[bytes], Sequence[Span]]:
+    """Read spans; return places and contents of those that can be read, and these.
+
+    All at once, since that is faster; one by one only if any is broken.
+    """
     try:
-        return SpansOfScopeMessage.FromString(ScopeSpansMessage(spans=contents).SerializeToString()).spans
+        message = ScopeSpansMessage(spans=hits.contents).SerializeToString()
+        return hits.places, hits.contents, list(SpansOfScopeMessage.FromString(message).spans)
     except DecodeError:
-        return [_span(content) for content in contents]
+        read = [(place, content, _span(content)) for place, content in zip(hits.places, hits.contents, strict=True)]
+        good = [(place, content, span) for place, content, span in read if span is not None]
+        return [each[0] for each in good], [each[1] for each in good], [each[2] for each in good]
 
 
 def _span(content: bytes) -> Span | None:

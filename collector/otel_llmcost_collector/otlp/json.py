@@ -147,6 +147,13 @@ class Request:
         return _write(self._top)
 
 
+def readable(hits: Hits) -> tuple[Sequence[int], Sequence[bytes], Sequence[Span]]:
+    """Read spans; return places and contents of those that can be read, and these."""
+    read = [(place, content, span_of(content)) for place, content in zip(hits.places, hits.contents, strict=True)]
+    good = [(place, content, span) for place, content, span in read if span is not None]
+    return [each[0] for each in good], [each[1] for each in good], [each[2] for each in good]
+
+
 def span_of(content: bytes) -> Span | None:
     """Read a span; None: it is none."""
     try:

@@ -8,7 +8,7 @@ import pytest
 
 from otel_llmcost_collector.dialects import directory
 from otel_llmcost_collector.otlp import frame
-from tests.collector.spans import pairs, request, span
+from tests.collector.spans import request, span
 
 
 def test_a_broken_resource_or_scope_says_nothing():
@@ -52,11 +52,12 @@ def test_spans_are_found_in_their_scopes():
     assert list(chain(*(each.contents for each in found))) == [span().SerializeToString()] * 2
 
 
-def test_broken_spans_are_none_among_the_others():
+def test_broken_spans_are_left_out_among_the_others():
     """They are read one by one then."""
-    good = span({"a": 1}).SerializeToString()
+    made = request(span({"gen_ai.a": 1}), span({"gen_ai.b": 1}), span({"gen_ai.c": 1})).SerializeToString()
+    (found,) = frame.hits(frame.parsed(made.replace(b"gen_ai.b", b"gen_ai.\xff")))
 
-    first, second, third = frame.spans_of([good, b"\x0a\xff", good])
+    places, contents, spans = frame.readable(found)
 
-    assert second is None
-    assert first.attributes["a"] == third.attributes["a"] == pairs({"a": 1})[0].value.SerializeToString()
+    assert (places, len(contents)) == ([0, 2], 2)
+    assert [dict(each.attributes) for each in spans] == [{"gen_ai.a": b"\x18\x01"}, {"gen_ai.c": b"\x18\x01"}]
