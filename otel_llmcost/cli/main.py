@@ -21,6 +21,7 @@ from otel_llmcost.cli.doctor import doctor
 from otel_llmcost.cli.estimate import estimate
 from otel_llmcost.cli.explain import explain
 from otel_llmcost.cli.forecast import forecast
+from otel_llmcost.cli.ledger import ledger
 from otel_llmcost.cli.prices import prices
 from otel_llmcost.cli.raises import lower, raise_
 from otel_llmcost.cli.report import report
@@ -104,6 +105,7 @@ for _command in (
     doctor,
     config,
     report,
+    ledger,
     budgets,
     prices,
     estimate,

@@ -91,7 +91,7 @@ class Pricing:
             else:
                 rate = self._assumed_rate(call.provider, model, call.at, tokens, tier=call.tier)
             if rate.meters:
-                usage = _metered(usage, rate, self._expected_time(call))
+                usage = metered(usage, rate, self._expected_time(call))
             expected, worst = self._output(call, rate.max_output_tokens)
             expected_nano, worst_nano = costs_with_output(usage, expected, worst, rate)
         except UnknownPriceError:
@@ -164,7 +164,7 @@ class Pricing:
         try:
             rate = self._rate_of_answer(call, answer, usage, tier)
             if rate.meters:
-                usage = _metered(usage, rate, round(answer.duration_seconds * 1000))
+                usage = metered(usage, rate, round(answer.duration_seconds * 1000))
                 self._learn_time(call, usage)
             effective, listed = cost_nano(usage, rate)
         except UnknownPriceError:
@@ -266,7 +266,7 @@ def _no_guess(_model: str) -> Learned:
     return Learned()
 
 
-def _metered(usage: Usage, rate: Rate, milliseconds: int) -> Usage:
+def metered(usage: Usage, rate: Rate, milliseconds: int) -> Usage:
     """Add what no answer reports but the rate has a price for: the call itself, the time it took."""
     counts: dict[Unit, int] = {**usage.counts}
     for unit in rate.meters:

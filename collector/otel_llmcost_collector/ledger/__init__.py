@@ -15,6 +15,9 @@ EXPECTED = (
     "memory://, sqlite:///absolute/path, sqlite://relative/path (with ?synchronous=full if wanted) "
     "or postgresql://user@host/database"
 )
+BY_COMMAND = ""
+"""Stands for a node where no collector writes, but a command does: its metrics are shown by whichever collector adds
+up next."""
 _SQLITE = "otel_llmcost_collector.ledger.sqlite"
 _POSTGRES = "otel_llmcost_collector.ledger.postgres"
 

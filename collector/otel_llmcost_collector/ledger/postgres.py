@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any, TypeVar
@@ -83,7 +83,7 @@ class PostgresLedger(LedgerReader):
                 commit_id = uuid4().hex
                 act.note(commit_id, self._node, body)
         self._unfolded += len(lines)
-        if self._unfolded >= self._most_noted:
+        if self._unfolded >= self._most_noted and self._node:
             self._fold()
         return Written(is_new=sifted.is_new, known_calls=sifted.known_calls, commit_id=commit_id)
 
@@ -118,7 +118,7 @@ class PostgresLedger(LedgerReader):
             return
         with suppress(psycopg.errors.CheckViolation), self._transaction(is_plain=True) as connection:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_PARTITION,))
-            connection.execute(writing.partition(day))
+            connection.execute(writing.partition(day).encode())
 
     def _fold(self) -> None:
         """Add what is noted to the sums that are kept, unless another node is at it."""
@@ -126,7 +126,7 @@ class PostgresLedger(LedgerReader):
             with self._transaction() as connection:
                 got = connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (_LOCK_FOLDING,)).fetchone()
                 if got and got[0]:
-                    writing.fold(self._tables(connection))
+                    writing.fold(self._tables(connection), self._node)
             self._unfolded = 0
 
     def _on_tables(self, work: _Work[T]) -> T:
@@ -136,13 +136,13 @@ class PostgresLedger(LedgerReader):
 
     def _tables(self, connection: _Connection) -> LedgerTables:
         def select(sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-            cursor = connection.execute(sql.replace("?", "%s"), values)
+            cursor = connection.execute(sql.replace("?", "%s").encode(), values)
             return cursor.fetchall() if cursor.description else []
 
         return LedgerTables(select, self._numbers)
 
     @contextmanager
-    def _transaction(self, *, is_plain: bool = False) -> Iterator[_Connection]:
+    def _transaction(self, *, is_plain: bool = False) -> Generator[_Connection]:
         """Do all of it or nothing.
 
         Args:
@@ -152,7 +152,7 @@ class PostgresLedger(LedgerReader):
             yield connection
 
     @contextmanager
-    def _connected(self, *, is_plain: bool = False) -> Iterator[_Connection]:
+    def _connected(self, *, is_plain: bool = False) -> Generator[_Connection]:
         try:
             yield self._opened()
         except _UNSTORABLE as error:
@@ -209,14 +209,14 @@ def _prepare(connection: _Connection) -> None:
         for name, statements in MIGRATIONS:
             if name not in applied:
                 for statement in statements:
-                    connection.execute(statement)
+                    connection.execute(statement.encode())
                 connection.execute("INSERT INTO migrations (name) VALUES (%s)", (name,))
     connection.execute(f"SET search_path = {SCHEMA}")
-    connection.execute(_INCOMING)
+    connection.execute(_INCOMING.encode())
 
 
 def _copy(connection: _Connection, rows: Sequence[Sequence[object]]) -> None:
-    with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+    with connection.cursor() as cursor, cursor.copy(_COPY.encode()) as copy:
         for row in rows:
             copy.write_row(row)
 

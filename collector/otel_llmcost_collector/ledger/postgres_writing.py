@@ -208,12 +208,12 @@ def forget(tables: LedgerTables, horizon_us: int) -> int:
     return count
 
 
-def fold(tables: LedgerTables) -> None:
+def fold(tables: LedgerTables, node: str) -> None:
     """Add what is noted to the sums, and strike it out."""
     rows_noted = tables.select("SELECT number, node, body FROM moves ORDER BY number", ())
     if not rows_noted:
         return
-    sums = tables.sums([(node, body) for _, node, body in rows_noted])
+    sums = tables.sums([(whose, body) for _, whose, body in rows_noted])
     for table, keys, added in (
         ("hours", ("hour", "kind_group"), sums.hours),
         ("days", ("day", "kind_group"), sums.days),
@@ -222,8 +222,8 @@ def fold(tables: LedgerTables) -> None:
     ):
         columns = [list(column) for column in zip(*rows_of_sums(added), strict=True)]
         tables.select(_upsert(table, keys), columns)
-    for (node, labels), amounts in sorted(sums.series.items()):
-        _add_series(tables, node, json.dumps(labels), amounts)
+    for (whose, labels), amounts in sorted(sums.series.items()):
+        _add_series(tables, whose or node, json.dumps(labels), amounts)
     tables.select("DELETE FROM moves WHERE number = ANY(?)", ([number for number, _, _ in rows_noted],))
     _forget_calls(tables, max(hour for hour, _ in sums.hours) * HOUR_US - _CALLS_KEPT_US)
 

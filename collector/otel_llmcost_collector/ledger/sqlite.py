@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
 from sqlite3 import Cursor
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -60,7 +59,7 @@ class SqliteLedger(LedgerReader):
             self._calls.clear()
             raise
         self._unfolded += len(lines)
-        if self._unfolded >= self._most_noted:
+        if self._unfolded >= self._most_noted and self._node:
             self._fold()
         return written
 
@@ -83,14 +82,6 @@ class SqliteLedger(LedgerReader):
             self._file.shrink()
         return count
 
-    def backup(self, to: Path) -> None:
-        """Copy the ledger as it is at this moment into a file, whoever writes meanwhile.
-
-        Raises:
-            StoreError: the file is there already, or cannot be written.
-        """
-        self._file.backup(to)
-
     def close(self) -> None:
         """See `Ledger.close`."""
         self._file.close()
@@ -112,7 +103,7 @@ class SqliteLedger(LedgerReader):
     def _fold(self) -> None:
         """Add what is noted to the sums that are kept; what cannot be now is next time."""
         with suppress(StoreError):
-            self._file.write(lambda cursor: sqlite_folding.fold(cursor, self._tables(cursor)))
+            self._file.write(lambda cursor: sqlite_folding.fold(cursor, self._tables(cursor), self._node))
             self._unfolded = 0
 
     def _on_tables(self, work: Callable[[LedgerTables], T]) -> T:

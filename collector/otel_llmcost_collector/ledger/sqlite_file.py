@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -62,13 +62,6 @@ class File:
     def shrink(self) -> None:
         """Give room that is no longer needed back to the disk, some of it at a time."""
         self._act("", lambda cursor: cursor.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall())
-
-    def backup(self, to: Path) -> None:
-        """Copy the file as it is at this moment, whoever writes meanwhile."""
-        if to.exists():
-            msg = f"{to} is there already: name a file that is not"
-            raise StoreError(msg)
-        self._act("", lambda cursor: _copy(cursor.connection, to))
 
     def close(self) -> None:
         """Let go of the file for good."""
@@ -146,20 +139,5 @@ class File:
         raise StoreError(msg) from error
 
 
-def _copy(connection: sqlite3.Connection, to: Path) -> None:
-    part = to.with_name(f"{to.name}.part")
-    copy = sqlite3.connect(part)
-    try:
-        connection.backup(copy)
-    finally:
-        copy.close()
-    part.replace(to)  # so that what has that name is whole
-
-
 def _code(error: Exception | None) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF  # the higher bits tell a finer kind
-
-
-def chunks(values: Sequence[T], size: int) -> list[Sequence[T]]:
-    """Part values into lists that a statement takes."""
-    return [values[start : start + size] for start in range(0, len(values), size)]

@@ -15,7 +15,7 @@ def count(cursor: Cursor) -> int:
     return int(cursor.execute("SELECT coalesce(sum(entries), 0) FROM moves").fetchone()[0])
 
 
-def fold(cursor: Cursor, tables: LedgerTables) -> None:
+def fold(cursor: Cursor, tables: LedgerTables, node: str) -> None:
     """Add what is noted to the sums, and strike it out."""
     sums = tables.sums()
     for table, keys, added in (
@@ -25,8 +25,8 @@ def fold(cursor: Cursor, tables: LedgerTables) -> None:
         ("person_days", ("day", "person", "status"), sums.persons),
     ):
         cursor.executemany(_upsert(table, keys), rows(added))
-    for (node, labels), amounts in sums.series.items():
-        _add_series(cursor, node, json.dumps(labels), amounts)
+    for (whose, labels), amounts in sums.series.items():
+        _add_series(cursor, whose or node, json.dumps(labels), amounts)
     cursor.execute("DELETE FROM moves")
 
 
