@@ -12,6 +12,7 @@ from otel_llmcost.adapters.endpoint import Endpoint
 from otel_llmcost.cli.main import cli
 from otel_llmcost.config import SETTINGS, Setting
 from otel_llmcost_collector.setting_rows import ROWS
+from tests.collector.dialects.page import dialects_page
 from tests.collector.exposition.page import metrics_page
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -153,6 +154,7 @@ PAGES = {
     "settings.md": settings_page,
     "endpoints.md": endpoints_page,
     "collector-metrics.md": metrics_page,
+    "dialects.md": dialects_page,
 }
 
 

@@ -103,7 +103,7 @@ class Naming:
     @property
     def has_operation(self) -> bool:
         """Whether an operation may be named."""
-        return self._operation >= 0 or bool(self._row.spans)
+        return self._operation >= 0
 
     def facts(self, name: str, values: Sequence[Value | None], *, is_used: bool) -> Facts | None:
         """Say what follows for one span.
@@ -116,7 +116,7 @@ class Naming:
         Returns:
             None: it is no call.
         """
-        operation = self._operation_of(name, values, is_used=is_used)
+        operation = self._operation_of(values, is_used=is_used)
         if operation is None:
             return None
         row = self._row
@@ -144,10 +144,7 @@ class Naming:
             doubt_of_writes=KEPT_NOT_TOLD if doubt is SURE and "claude" in f"{model} {served}".lower() else doubt,
         )
 
-    def _operation_of(self, name: str, values: Sequence[Value | None], *, is_used: bool) -> str | None:
-        named = self._row.spans.get(name)
-        if named is not None:
-            return named or None
+    def _operation_of(self, values: Sequence[Value | None], *, is_used: bool) -> str | None:
         if self._operation < 0:
             return "chat" if is_used else None
         told = text_of(values, self._operation)

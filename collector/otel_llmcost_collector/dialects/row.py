@@ -39,8 +39,6 @@ class Dialect:
     operation: Names = ("gen_ai.operation.name",)
     operations: Mapping[str, str] = field(default_factory=dict[str, str])
     """What stands there → the standard's name of it. What is in neither is no call that is paid."""
-    spans: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Name of a span → operation, where no attribute tells it; an empty one: no call."""
     is_open: bool = False
     """Whatever operation a span names is a call: it makes no other spans."""
     needs: Names = ()
@@ -93,6 +91,8 @@ class Dialect:
     """(attribute that is true, attributes): where it is and none of those stands, tokens are its own guesses."""
     counts_start: tuple[str, ...] = ()
     """Attributes; where one is true, the few tokens that a stream's start tells are counted on top of its end's."""
+    tells_no_cached: Names = ()
+    """Spans with one of these, and none that tells of a cache, may leave out that some of a long input was cached."""
     unbilled_of: frozenset[str] = frozenset()
     """Providers that bill other tokens than it tells, unless it tells their whole answer."""
     hides_cached: tuple[str, frozenset[str]] | None = None

@@ -19,7 +19,16 @@ from otel_llmcost_collector.dialects.counting import (
     with_reasoning,
     with_rest,
 )
-from otel_llmcost_collector.dialects.facts import STREAM_START, SURE, Doubt, Facts, Naming, Wanted, text_of
+from otel_llmcost_collector.dialects.facts import (
+    CACHE_NOT_TOLD,
+    STREAM_START,
+    SURE,
+    Doubt,
+    Facts,
+    Naming,
+    Wanted,
+    text_of,
+)
 from otel_llmcost_collector.dialects.names import COUNTS, TOTALS
 from otel_llmcost_collector.dialects.row import Dialect, Form, Names
 from otel_llmcost_collector.dialects.tagging import tag_places, tags_of, tags_of_resource
@@ -30,6 +39,9 @@ _TELLS_MUCH = 9
 _PLAIN = 2
 """Kinds of counts that input and output alone are."""
 _KEPT = frozenset({"cache_write_30m_tokens", "cache_write_1h_tokens", "cache_write_12h_tokens"})
+_CACHED = frozenset({"cache_read_tokens", "cache_write_tokens"})
+_LEAST_CACHED = 1024
+"""Tokens of an input below which nobody caches it."""
 _NO_TEXT = Told()
 _UNKNOWN = object()
 make_telling: Callable[[type[Telling], tuple[Any, ...]], Telling] = vars(tuple)["__new__"]
@@ -44,7 +56,7 @@ class ShapeReader:
         self._row = row
         self._naming = Naming(row, scope, at)
         self._pick = _picker(self._naming.places)
-        self._is_named = bool(row.spans or row.exclusive_spans)
+        self._is_named = bool(row.exclusive_spans)
         self._facts: dict[object, Facts | None] = {}
         self._counts = places_of(at, {**COUNTS, **row.counts})
         self._beside = places_of(at, row.beside)
@@ -59,6 +71,7 @@ class ShapeReader:
         self._said: Mapping[Dimension, str] = {}
         told = {unit for unit, _ in self._counts}
         self._is_kept_told = not _KEPT.isdisjoint(told)
+        self._may_be_cached = at.has(row.tells_no_cached) and _CACHED.isdisjoint(told)
         self._is_told = not row.needs or at.has(row.needs)
         self.wanted: Sequence[str] = tuple(at.names)
 
@@ -152,7 +165,7 @@ class ShapeReader:
         for unit, place in self._beside:
             counts[unit] = counts.get(unit, 0) + whole(values[place])
         if len(counts) <= _PLAIN and total <= counts.get("input_tokens", 0) + counts.get("output_tokens", 0):
-            return settled(counts), "inclusive", facts.doubt
+            return settled(counts), "inclusive", self._doubt(counts, facts)
         if facts.reasons_beside or counts.get("reasoning_tokens", 0) > counts.get("output_tokens", 0):
             with_reasoning(counts)
         semantics = with_cached(counts, is_exclusive=facts.is_exclusive, total=total)
@@ -162,6 +175,8 @@ class ShapeReader:
     def _doubt(self, counts: Counts, facts: Facts) -> Doubt:
         if "cache_write_tokens" in counts and not self._is_kept_told and "cache_write_1h_tokens" not in counts:
             return facts.doubt_of_writes
+        if self._may_be_cached and counts.get("input_tokens", 0) >= _LEAST_CACHED and facts.doubt is SURE:
+            return CACHE_NOT_TOLD
         return facts.doubt
 
 

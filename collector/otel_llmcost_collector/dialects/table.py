@@ -88,8 +88,9 @@ DIALECTS: tuple[Dialect, ...] = (
         richness=55,
         told="`opentelemetry-instrumentation-openai-v2`",
         cached=_INCLUSIVE,
-        unknown="cached tokens of chat",
+        unknown="cached tokens of chat: costs of long inputs are estimates",
         scopes=("opentelemetry.instrumentation.openai_v2",),
+        tells_no_cached=(semconv.INPUT_TOKENS,),
     ),
     Dialect(
         name="traceloop-anthropic",
@@ -134,6 +135,7 @@ DIALECTS: tuple[Dialect, ...] = (
             )
         ),
         marks=("traceloop.*", "llm.request.type"),
+        tells_no_cached=(_USAGE + "prompt_tokens",),
         operation=_LEGACY_OPERATION,
         hosts=_TRACELOOP_HOSTS,
         strips_prefix=True,
@@ -247,7 +249,6 @@ DIALECTS: tuple[Dialect, ...] = (
             **dict.fromkeys(("atranscription",), "transcription"),
             **dict.fromkeys(("aspeech",), "speech"),
         },
-        spans={"raw_gen_ai_request": ""},
         is_sure=True,
         texts={"metadata.usage_object": "python"},
         provider=("gen_ai.provider.name", "llm.provider", "gen_ai.system"),
@@ -298,7 +299,7 @@ DIALECTS: tuple[Dialect, ...] = (
         richness=50,
         told="Vercel's AI SDK 4 to 6; of 7 what `@ai-sdk/otel` calls its legacy form",
         cached="inside the input where it tells the rest too, else beside it for Anthropic and Bedrock",
-        unknown="cached tokens where 4 and 5 do not stream",
+        unknown="cached tokens where 4 and 5 do not stream: costs of long inputs are estimates",
         scopes=("ai=",),
         marks=("ai.operationId",),
         operation=("ai.operationId",),
@@ -319,6 +320,7 @@ DIALECTS: tuple[Dialect, ...] = (
         requested=("ai.model.id", semconv.REQUEST_MODEL),
         served=("ai.response.model", semconv.RESPONSE_MODEL),
         response_id=("ai.response.id", semconv.RESPONSE_ID),
+        tells_no_cached=("ai.usage.promptTokens",),
         counts={
             "input_tokens": (
                 *("ai.usage.inputTokens", "ai.usage.promptTokens", "ai.usage.tokens"),

@@ -40,7 +40,9 @@ def record_vercel(sender: str, folder: str) -> None:
             command = ["node", str(Path(__file__).with_name("vercel.mjs")), server.url, name]
             done = subprocess.run([*command, sender.rpartition("-")[2]], cwd=folder, capture_output=True, check=True)
             told = json.loads(done.stdout.splitlines()[-1])
-            resource = [{"resource": {"attributes": _attributes(_RESOURCE.attributes)}, "scopeSpans": told["scopeSpans"]}]
+            resource = [
+                {"resource": {"attributes": _attributes(_RESOURCE.attributes)}, "scopeSpans": told["scopeSpans"]}
+            ]
             lines.append({"call": name, "truth": _truth(server, name, told["id"]), "resourceSpans": resource})
     packages = json.loads((Path(folder) / "package.json").read_text())["dependencies"]
     _write(sender, sorted(f"{name} {version}" for name, version in packages.items()), lines)
