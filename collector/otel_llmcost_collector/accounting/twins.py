@@ -139,8 +139,10 @@ class Twins:
     def forget(self, charge_ids: Sequence[str]) -> None:
         """Take tellings for new when they come again."""
         for charge_id in charge_ids:
-            self._young.pop(charge_id, None)
-            self._old.pop(charge_id, None)
+            told = self._young.pop(charge_id, None) or self._old.pop(charge_id, None)
+            if told is not None:
+                root = root_of(told)
+                root.kept, root.rank = "", -1
 
     def _end(self) -> None:
         self._now, self._undo, self._told_now = {}, [], 0
@@ -325,7 +327,8 @@ class Twins:
         if root.batch == self._batch:
             plan.charges[root.place] = observed
         else:
-            plan.replaces[len(plan.charges)] = root.kept
+            if root.kept:
+                plan.replaces[len(plan.charges)] = root.kept
             root.batch, root.place = self._batch, len(plan.charges)
             plan.charges.append(observed)
         root.kept, root.rank = observed.charge_id, rank

@@ -546,3 +546,109 @@ def test_a_limit_in_usd_is_exact_to_the_nano(opened: Opening, ledger: Ledger, st
 
     balance = Books(store, [budget("all", "1")]).balance()
     assert balance.share == Decimal(1234) / USD
+
+
+def test_a_call_without_a_price_costs_nothing_where_nobody_prices_it(opened: Opening, store: Store) -> None:
+    assuming = budget(unpriced="assume:gpt-4o")
+
+    post(opened(FakeLedger(), assuming), [told(cost_nano=None, list_cost_nano=None, status="unpriced")])
+
+    assert (Books(store).balance().settled_nano, Books(store).balance().unpriced) == (0, 1)
+
+
+def test_a_twin_of_long_ago_is_looked_at_again_if_it_could_not_be_replaced(opened: Opening) -> None:
+    """The first of two writes went through, which found that the call is known; the second did not."""
+
+    class Failing(FakeLedger):
+        def write(self, lines: Any, note: Any) -> Any:
+            written = super().write(lines, note)
+            if written.known_calls:
+                self.problem = StoreError("the disk is full")
+            return written
+
+    ledger = Failing()
+    poorer = told(response_id=response_id(), cost_nano=USD)
+    richer = again(poorer, cost_nano=3 * USD, richness=9)
+    first = opened(ledger)
+    post(first, [poorer])
+    first.close()
+    accountant = opened(ledger, bounds=Bounds(reloaded=-timedelta(days=1)))
+
+    with pytest.raises(StoreError, match="full"):
+        asyncio.run(accountant.post([richer]))
+    ledger.problem = None
+    ledger.__class__ = FakeLedger
+    post(accountant, [richer])
+
+    assert (spent(ledger), calls(ledger)) == (3 * USD, 1)
+
+
+def test_notes_that_cannot_be_struck_out_are_booked_again_to_no_effect(
+    opened: Opening, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Forgetful(FakeLedger):
+        def done(self, commit_ids: Sequence[str]) -> None:
+            msg = f"{len(commit_ids)} notes stay"
+            raise StoreError(msg)
+
+    ledger = Forgetful()
+    first = opened(ledger, budget())
+    post(first, [told()])
+    first.close()
+
+    post(opened(ledger, budget()))
+
+    assert "1 notes stay" in caplog.text
+    assert Books(store).balance().settled_nano == USD
+
+
+def test_notes_that_cannot_be_read_now_are_read_later(
+    opened: Opening, store: Away, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Slow(FakeLedger):
+        faults = 0
+
+        def notes(self) -> list[tuple[str, bytes]]:
+            if self.faults:
+                self.faults -= 1
+                msg = "not now"
+                raise StoreError(msg)
+            return super().notes()
+
+    monkeypatch.setattr("otel_llmcost_collector.accounting.bookkeeper._MOST_IN_MEMORY", 1)
+    ledger = Slow()
+    store.problem = StoreError("no answer")
+    accountant = opened(ledger, budget("all", "1000"))
+    for _ in range(3):
+        asyncio.run(accountant.post([told()]))
+    ledger.faults = 2
+
+    store.problem = None
+
+    assert accountant.wait_until_booked(WITHIN)
+    assert Books(store).balance().settled_nano == 3 * USD
+    assert "cannot be read now" in caplog.text
+
+
+def test_a_loop_that_is_over_is_told_nothing(opened: Opening) -> None:
+    class Waiting(FakeLedger):
+        is_over = threading.Event()
+
+        def write(self, lines: Any, note: Any) -> Any:
+            assert self.is_over.wait(WITHIN)
+            return super().write(lines, note)
+
+    async def leave(accountant: Accountant) -> None:
+        task = asyncio.ensure_future(accountant.post([told()]))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    ledger = Waiting()
+    accountant = opened(ledger)
+    asyncio.run(leave(accountant))
+    ledger.is_over.set()
+
+    assert accountant.do(lambda: None).result(WITHIN) is None
+    accountant.close()
+    assert calls(ledger) == 1
