@@ -79,7 +79,7 @@ class SqliteLedger(LedgerReader):
             lambda cursor: sqlite_writing.forget(cursor, horizon_us, _FORGOTTEN_AT_ONCE)
         ):
             count += forgotten
-            self._file.shrink()
+        self._file.shrink()
         return count
 
     def close(self) -> None:

@@ -60,8 +60,10 @@ class File:
         return self._act("BEGIN", work)
 
     def shrink(self) -> None:
-        """Give room that is no longer needed back to the disk, some of it at a time."""
-        self._act("", lambda cursor: cursor.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall())
+        """Give room that is no longer needed back to the disk, some of it at a time, so that nobody waits for long."""
+        while self._act("", lambda cursor: cursor.execute("PRAGMA freelist_count").fetchone()[0]):
+            # A script is done to its end, where a statement without columns would be left after its first step.
+            self._act("", lambda cursor: cursor.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})"))
 
     def close(self) -> None:
         """Let go of the file for good."""

@@ -255,7 +255,7 @@ def test_series_are_of_all_time_and_never_fall(ledger: Ledger, reopened: Callabl
             series["openai", "gpt-4o", "chat", "writer", "support", "", "", "confirmed", "test"],
             strict=True,
         )
-    )  # noqa: E501
+    )
     assert {name: amount for name, amount in amounts.items() if amount} == {
         "cost_nano": USD, "reversed_nano": USD, "calls": 1, "input": 900, "reversed_input": 900, "cache_read": 100,
         "reversed_cache_read": 100, "output": 30, "reversed_output": 30, "reasoning": 20, "reversed_reasoning": 20,
