@@ -30,6 +30,8 @@ class Told(NamedTuple):
     model: str | None = None
     tier: str | None = None
     operation: str | None = None
+    cost_usd: float | None = None
+    """What whoever answered says it costs."""
 
 
 _NOTHING = Told()
@@ -120,6 +122,7 @@ def _of_answer(answer: _Answer, text: str, *, is_known: bool) -> Told:
         model=_text(answer.model),
         tier=tier_of(word for word in words if type(word) is str),
         operation=operation,
+        cost_usd=_number(_object(answer.usage).get("cost")),
     )
 
 
@@ -172,7 +175,8 @@ def _of_usage(usage: dict[str, Any], provider: str) -> Told:
         answer.created = True
     counts, operation = _counted(answer)
     words = [usage.get(name) for name in _MODIFIERS] if is_claude else ()
-    return Told(counts=counts, tier=tier_of(word for word in words if type(word) is str), operation=operation)
+    tier = tier_of(word for word in words if type(word) is str)
+    return Told(counts=counts, tier=tier, operation=operation, cost_usd=_number(usage.get("cost")))
 
 
 def _of_metadata(told: dict[str, Any]) -> Told:
@@ -279,6 +283,10 @@ def _of_details(told: dict[str, Any]) -> Mapping[Unit, int] | None:
 
 def _object(value: Any) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if type(value) is dict else {}
+
+
+def _number(value: object) -> float | None:
+    return float(value) if type(value) is float or type(value) is int else None
 
 
 def _text(value: object) -> str | None:

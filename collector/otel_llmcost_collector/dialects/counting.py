@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from otel_llmcost.core.money import NANO_PER_USD
 from otel_llmcost.core.usage import PARENTS, Unit, canonical
 
 Counts = dict[Unit, int]
@@ -11,6 +12,8 @@ Counts = dict[Unit, int]
 MOST = 10**12
 """A count beyond this is none: no call comes near it."""
 _DIGITS = 13
+_MOST_USD = 9_000_000_000.0
+"""Beyond this, nano-USD are more than a store can hold."""
 
 
 def whole(told: object) -> int:
@@ -22,6 +25,13 @@ def whole(told: object) -> int:
     if type(told) is str and len(told) <= _DIGITS and told.isascii() and told.isdigit():
         return int(told)
     return 0
+
+
+def nano_of_usd(usd: object) -> int | None:
+    """Return nano-USD exactly as they were before they were written as USD; None: it is no cost."""
+    if (type(usd) is float or type(usd) is int) and 0 <= usd <= _MOST_USD:
+        return round(usd * NANO_PER_USD)
+    return None
 
 
 def with_cached(counts: Counts, *, is_exclusive: bool, total: int) -> str:

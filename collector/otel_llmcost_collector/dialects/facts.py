@@ -19,6 +19,7 @@ MOST_CHARACTERS = 256
 _MOST_ASKED = 20_000
 _ASKED_MODEL = re.compile(r'"model(?:Id)?": ?"([^"\\]{1,256})"')
 _ASKED_TIER = re.compile(r'"service_tier": ?"(\w{1,64})"')
+_LANGUAGES = frozenset({"", "openai", "openrouter"})
 _EXCLUSIVE_APIS = frozenset({"anthropic", "aws.bedrock"})
 
 Doubt = tuple[ChargeStatus, str]
@@ -37,6 +38,8 @@ class Facts(NamedTuple):
 
     operation: str
     provider: str
+    may_be_brokered: bool
+    """No host tells, so an answer's id may show that it was OpenRouter."""
     requested: str
     served: str
     tier: str
@@ -135,6 +138,7 @@ class Naming:
         return Facts(
             operation=operation,
             provider=provider,
+            may_be_brokered=provider in _LANGUAGES and not (row.is_sure and told),
             requested=whole_model(provider, model) if row.strips_prefix else model,
             served=served,
             tier=(tier_of((tier,)) or STANDARD) if tier else STANDARD,

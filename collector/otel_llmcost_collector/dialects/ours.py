@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
 
 from otel_llmcost.core.listing import STANDARD
-from otel_llmcost.core.money import NANO_PER_USD
 from otel_llmcost.core.usage import Unit
 from otel_llmcost.telemetry import semconv
 from otel_llmcost_collector.dialects.base import Around, Telling, Value
-from otel_llmcost_collector.dialects.counting import whole
+from otel_llmcost_collector.dialects.counting import nano_of_usd, whole
 from otel_llmcost_collector.dialects.facts import Wanted, text_of
 from otel_llmcost_collector.dialects.row import Dialect, Names
 from otel_llmcost_collector.dialects.shape import ShapeReader, make_telling, places_of
 
 SOURCE = "otel-llmcost"
 _RICHNESS = 40_000
-_MOST_USD = 9_000_000_000.0
-"""Beyond this, nano-USD are more than a store can hold."""
 _COUNTS = Telling._fields.index("counts")
 _STATUSES: frozenset[str] = frozenset({"confirmed", "estimated", "suspected", "unpriced"})
 
@@ -62,7 +58,7 @@ class OurReader:
                 text_of(values, self._tier) or STANDARD,
                 told.response_id,
                 told.error_type,
-                _nano(cost),
+                nano_of_usd(cost),
                 charge_id,
                 text_of(values, self._price) or None,
                 told.input_semantics,
@@ -90,10 +86,3 @@ def _counted(places: Sequence[tuple[Unit, int]], values: Sequence[Value | None])
 def _ours(unit: Unit) -> tuple[str, ...]:
     name = semconv.USAGE[unit]
     return (name,) if name.startswith("llmcost.") else ()
-
-
-def _nano(usd: Value | None) -> int | None:
-    """Return nano-USD exactly as they were before they were written as USD."""
-    if type(usd) not in (float, int) or not 0 <= cast("float", usd) <= _MOST_USD:
-        return None
-    return round(cast("float", usd) * NANO_PER_USD)

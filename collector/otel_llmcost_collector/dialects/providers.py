@@ -73,6 +73,9 @@ _MAKERS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 """Who alone sells models of such names."""
 
+OPENROUTER = "openrouter"
+OPENROUTER_ID = "gen-"
+"""How it begins the ids of its answers, as nobody else does."""
 _BROKERED = re.compile(
     r"(?:openai|anthropic|google|x-ai|mistralai|meta-llama|deepseek|qwen|perplexity|cohere|amazon)/[a-z0-9.:-]+$"
 )
@@ -127,7 +130,7 @@ def provider_of(told: str, host: str, model: str, *, is_sure: bool = False) -> s
         return named
     # Under these two, a client speaks to many: where no host tells, the model does.
     if named == "openai" and _BROKERED.match(model):
-        return "openrouter"
+        return OPENROUTER
     if named in {"", "openai"} and model:
         return next((maker for pattern, maker in _MAKERS if pattern.match(model.lower())), named)
     return named

@@ -13,6 +13,7 @@ from otel_llmcost_collector.dialects.base import Around, Telling, Value
 from otel_llmcost_collector.dialects.counting import (
     MOST,
     Counts,
+    nano_of_usd,
     settled,
     whole,
     with_cached,
@@ -30,6 +31,7 @@ from otel_llmcost_collector.dialects.facts import (
     text_of,
 )
 from otel_llmcost_collector.dialects.names import COUNTS, TOTALS
+from otel_llmcost_collector.dialects.providers import OPENROUTER, OPENROUTER_ID
 from otel_llmcost_collector.dialects.row import Dialect, Form, Names
 from otel_llmcost_collector.dialects.tagging import tag_places, tags_of, tags_of_resource
 
@@ -101,6 +103,8 @@ class ShapeReader:
         text = self._text(values, facts, is_known=bool(counts)) if self._texts else _NO_TEXT
         used, semantics, doubt = self._settled(counts, text, facts, values)
         response_id = text_of(values, self._id) or text.response_id
+        is_brokered = facts.may_be_brokered and response_id is not None and response_id.startswith(OPENROUTER_ID)
+        provider = OPENROUTER if is_brokered else facts.provider
         certain = 0 if not used else 10_000 if doubt[0] == "estimated" else 20_000
         detail = min(len(used), _TELLS_MUCH) * 10 + (1 if response_id else 0)
         return make_telling(
@@ -108,7 +112,7 @@ class ShapeReader:
             (
                 self._row.name,
                 certain + self._row.richness * 100 + detail,
-                facts.provider,
+                provider,
                 text.operation or facts.operation,
                 facts.requested or text.model or "",
                 facts.served or text.model or None,
@@ -118,7 +122,8 @@ class ShapeReader:
                 text.tier or facts.tier,
                 response_id or None,
                 text_of(values, self._error) or None,
-                None,
+                # The other's word of what it charged; whoever else states a cost made it up of prices of its own.
+                nano_of_usd(text.cost_usd) if provider == OPENROUTER else None,
                 None,
                 None,
                 semantics,

@@ -414,3 +414,27 @@ def test_one_reader_serves_spans_of_several_programs() -> None:
     told = [reader.read("chat", values, programs[at]) for at in (0, 0, 1, 0)]
 
     assert [each and each.tags["team"] for each in told] == ["a", "a", "b", "a"]
+
+
+ROUTED = '{"id": "gen-17-abc", "model": "openai/gpt-4o-mini", "usage": {"prompt_tokens": 9, "cost": 0.0012345}}'
+
+
+def test_openrouter_is_known_by_its_ids_and_states_what_it_charged() -> None:
+    """It is asked through openai's SDK, and where it stands is not told by all."""
+    logfire = STD | {"gen_ai.response.id": "gen-17-abc", "gen_ai.usage.raw": '{"prompt_tokens": 9, "cost": 0.5}'}
+    tellings = [
+        told("openinference.instrumentation.openai", {"openinference.span.kind": "LLM", "output.value": ROUTED}),
+        told("logfire.openai", logfire),
+        told("my.own", STD | {"gen_ai.response.id": "gen-17-abc", IN: 9}),
+        told("my.own", STD | {"gen_ai.provider.name": "groq", "gen_ai.response.id": "gen-17-abc", IN: 9}),
+    ]
+
+    assert [each.provider for each in tellings] == ["openrouter", "openrouter", "openrouter", "groq"]
+    assert [each.cost_nano for each in tellings] == [1_234_500, 500_000_000, None, None]
+
+
+def test_a_cost_that_a_usage_states_is_believed_of_openrouter_only() -> None:
+    """Proxies write what they think it costs into the same place."""
+    attributes = STD | {"gen_ai.response.id": "chatcmpl-1", "gen_ai.usage.raw": '{"prompt_tokens": 9, "cost": 0.5}'}
+
+    assert told("logfire.openai", attributes).cost_nano is None
