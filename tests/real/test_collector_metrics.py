@@ -7,20 +7,26 @@ import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from math import ceil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from dashboards.builder import promql
+from otel_llmcost.core.budget import Budget
+from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.policy import Policy
+from otel_llmcost.core.window import Calendar
+from otel_llmcost.instrumentation.store_state import store_state
 from otel_llmcost.storage.memory import MemoryStore
-from otel_llmcost.telemetry.metrics import StoreState
 from otel_llmcost_collector.accounting.accountant import Accountant
 from otel_llmcost_collector.exposition import Exposition, Sources
 from otel_llmcost_collector.exposition_asgi import MetricsApp
@@ -28,11 +34,14 @@ from otel_llmcost_collector.exposition_processes import Processes
 from otel_llmcost_collector.exposition_text import OPENMETRICS
 from otel_llmcost_collector.ledger.sqlite import SqliteLedger
 from otel_llmcost_collector.listening import Listen, bind
-from otel_llmcost_collector.observed import Observed
+from otel_llmcost_collector.observed import Observed, id_of_span
 from otel_llmcost_collector.receivers.serving import serve_http
 from otel_llmcost_collector.self_metrics import FORWARD_SENT, Counters
 from tests.collector.exposition.charges import call
+from tests.real.boards import check_board, load_boards
+from tests.real.ledger import call_of
 from tests.real.servers import get_json, prometheus, wait_until
+from tests.real.truth import DAY, Balance, Truth
 from tests.test_docs import blocks
 
 pytestmark = pytest.mark.real
@@ -47,13 +56,13 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 def told(number: int, **more: Any) -> Observed:
     """Make a call of which all is told apart from others."""
-    at_us = int(NOW.timestamp() * 1e6) - 60_000_000 + number
+    at_us = int(NOW.timestamp() * 1e6) - 1_000_000 + number
     return call(
-        charge_id=f"{number:032x}",
+        charge_id=id_of_span(at_us, f"{number + 1:016x}", f"{number + 1:032x}"),
         at_us=at_us,
         trace_id=f"{number + 1:032x}",
         span_id=f"{number + 1:016x}",
-        response_id=f"resp-{number}",
+        response_id=f"chatcmpl-{number * 7919 + 10**20:030x}",
         **more,
     )
 
@@ -68,7 +77,7 @@ CALLS = [
 
 
 @asynccontextmanager
-async def served(folder: Path) -> AsyncIterator[tuple[Accountant, int]]:
+async def served(folder: Path, *budgets: Budget) -> AsyncIterator[tuple[Accountant, int]]:
     """Keep books, and show them; everything is begun anew each time but what is on disk."""
     loop, counters = asyncio.get_running_loop(), Counters()
     counters.add(FORWARD_SENT, ("tempo", "traces"), 3)
@@ -78,12 +87,13 @@ async def served(folder: Path) -> AsyncIterator[tuple[Accountant, int]]:
         loop.call_soon_threadsafe(holder[0].add, new)
 
     ledger = SqliteLedger(str(folder / "charges.db"), node="here")
-    accountant = Accountant(ledger, MemoryStore(), Policy((), NOW), saw=saw)
+    store, policy = MemoryStore(), Policy(budgets, NOW)
+    accountant = Accountant(ledger, store, policy, saw=saw)
     accountant.start()
     processes = Processes(lambda: [counters.figures(), *(each.figures() for each in accountant.figures())])
     sources = Sources(series=accountant.series, figures=processes.figures)
     holder.append(Exposition(sources, most_series=MOST_SERIES, epoch_file=folder / "epoch.json"))
-    app = MetricsApp(holder[0], state=lambda: StoreState(now=datetime.now(UTC)))
+    app = MetricsApp(holder[0], state=lambda: store_state(store, policy, (), datetime.now(UTC)))
     serving = await serve_http(app, [bind(HERE)], HERE)
     try:
         yield accountant, serving.port
@@ -223,3 +233,68 @@ def test_beside_agents_their_calls_can_be_left_out_as_the_page_says(tmp_path: Pa
             assert number(url, "llmcost_collector_ledger_entries_total") == 3
 
     asyncio.run(play())
+
+
+WHO = {"agent": "planner", "team": "research", "feature": "search", "environment": "test"}
+
+
+def test_the_boards_show_of_a_collector_what_they_show_of_agents(tmp_path: Path) -> None:
+    """Every query of every board, on what a collector shows of calls that were told twice, failed or have no price."""
+    poor = told(3, tags=WHO, cost_nano=2_000_000, status="estimated")
+    rich = msgspec.structs.replace(
+        poor,
+        charge_id=id_of_span(poor.at_us, "c" * 16, poor.trace_id or ""),
+        span_id="c" * 16,
+        source="other",
+        richness=9,
+        status="confirmed",
+        cost_nano=3_000_000,
+    )
+    calls = [
+        told(0, tags=WHO, cost_nano=125_000_001),
+        told(1, tags={**WHO, "agent": "writer"}, cost_nano=62_500_000, requested_model="gpt-4o-mini"),
+        told(2, tags=WHO, cost_nano=None, status="unpriced", requested_model="own"),
+        poor,
+    ]
+    budget = Budget(name="daily", limit=Decimal("0.25"), window=Calendar("day"))
+
+    async def play() -> None:
+        async with served(tmp_path, budget) as (accountant, port):
+            await accountant.post(calls)
+            await accountant.post([rich])
+            assert await asyncio.to_thread(accountant.wait_until_booked, 10)
+            entries = await asyncio.wrap_future(accountant.do(lambda: charges(accountant)))
+            target = {"static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
+            await asyncio.to_thread(look, config(tmp_path, target), entries)
+
+    def look(path: Path, entries: list[Charge]) -> None:
+        spent = sum((Decimal(each.cost_nano or 0).scaleb(-9) for each in entries), Decimal(0))
+        assert spent == Decimal("0.190500001")
+        midnight = NOW.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+        balance = Balance(
+            budget="daily",
+            window="day",
+            limit=budget.limit,
+            spent=spent,
+            bound=spent,  # nothing was held for calls that are only told of
+            start=midnight,
+            end=midnight + DAY,
+        )
+        truth = Truth(
+            calls=[replace(call_of(each), source="openinference") for each in entries],
+            balances_at=lambda _: [balance],
+            knows_the_past=False,
+        )
+        with prometheus(tmp_path, path) as url:
+            wait_until(ready(url, "sum(llmcost_calls_total)", len(calls)), "a scrape")
+            end = ceil(time.time() / 60) * 60
+            for name, board in load_boards().items():
+                if name != "collector":  # it shows more than calls
+                    check_board(board, url, truth, now=end, seconds=600, scrape_seconds=1)
+
+    asyncio.run(play())
+
+
+def charges(accountant: Accountant) -> list[Charge]:
+    """Read the whole ledger; in its own thread."""
+    return list(accountant._ledger.charges(NOW - timedelta(days=1), NOW + timedelta(days=1)))
