@@ -30,6 +30,7 @@ _RETRYABLE_CODES = frozenset({"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_
 _EXHAUSTED = "RESOURCE_EXHAUSTED"
 _DETAILS = "grpc-status-details-bin"
 _LONGEST_MESSAGE = 200
+_LONGEST_BODY = 1000
 JSON: Final = "application/json"
 PROTOBUF: Final = "application/x-protobuf"
 
@@ -133,7 +134,7 @@ def _message(body: bytes, form: str) -> str:
         except DecodeError:
             return ""
     message = _object(_json(body)).get("message") if form == JSON else None
-    return shown(message if isinstance(message, str) else body.decode(errors="replace"))
+    return shown(message if isinstance(message, str) else body[:_LONGEST_BODY].decode(errors="replace"))
 
 
 def _json(body: bytes) -> object:

@@ -63,7 +63,7 @@ class Backend:
     """For one sending, its answer included."""
     signals: frozenset[Signal] = frozenset(SIGNALS)
     retry: Retry = field(default_factory=Retry)
-    in_flight: int = 4
+    in_flight: int = 8
     """Requests that are sent at the same time."""
     memory_bytes: int = 64 * _MIB
     disk: Path | None = None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from otel_llmcost_collector.forwarding.items import Item
 from otel_llmcost_collector.forwarding.spool import Entry, Place, Spool
 
 T = TypeVar("T")
+_FULL_SECONDS: Final = 1.0
+"""A disk that refused something is taken for full for so long."""
 _Write = tuple[Item, bool, "asyncio.Future[Place | OSError]"]
 """An item, whether it is in memory too, and who waits to hear where it stands."""
 
@@ -22,6 +24,8 @@ class Disk:
         """Take over a spool, and the one thread that it is used in."""
         self.writing_bytes = 0
         """Of requests that are being written and are not among those in memory."""
+        self._full_until = 0.0
+        """On the event loop's clock."""
         self._spool = spool
         self._thread = thread
         self._to_write: list[_Write] = []
@@ -42,6 +46,11 @@ class Disk:
         """Whether requests wait here that are not in memory."""
         return self._spool.loose > 0
 
+    def is_full(self, size: int) -> bool:
+        """Whether a request of this size would, as far as one can know, be refused."""
+        is_refusing = asyncio.get_running_loop().time() < self._full_until
+        return is_refusing or self.size_bytes + size > self._spool.limit_bytes
+
     async def write(self, item: Item, *, is_in_memory: bool) -> None:
         """Return when a request is on disk, as it is after this process too.
 
@@ -56,6 +65,7 @@ class Disk:
             self._writer = asyncio.create_task(self._write_all())
         place = await asyncio.shield(written)
         if isinstance(place, OSError):
+            self._full_until = asyncio.get_running_loop().time() + _FULL_SECONDS
             raise place
 
     async def read(self, most_bytes: int) -> list[Item]:

@@ -56,11 +56,14 @@ class Queue:
         """
         if self._is_closed:
             raise FullError(self._backend.name, "nothing more is taken, since the collector ends")
-        if self._fits(size + ITEM_BYTES):
-            return
+        fits = self._fits(size + ITEM_BYTES)
         if self.disk is None:
-            raise FullError(self._backend.name, f"as many bytes wait as may: {self._backend.memory_bytes}")
-        if self.memory_bytes + size > 2 * self._backend.memory_bytes:
+            if not fits:
+                raise FullError(self._backend.name, f"as many bytes wait as may: {self._backend.memory_bytes}")
+            return
+        if (self.is_away or self.disk.has_some or not fits) and self.disk.is_full(size):
+            raise FullError(self._backend.name, "the disk is full")
+        if not fits and self.memory_bytes + size > 2 * self._backend.memory_bytes:
             raise FullError(self._backend.name, "the disk is too slow")
 
     async def put(self, signal: Signal, content: bytes, *, is_json: bool) -> None:

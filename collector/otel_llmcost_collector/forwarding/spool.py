@@ -83,7 +83,7 @@ class Spool:
         self.loose = 0
         """How many requests wait that nobody has in hand; 0 only if there are none."""
         self.damaged_bytes = 0
-        self._limit_bytes = limit_bytes
+        self.limit_bytes = limit_bytes
         self._syncs = syncs
         self._folder = held(root)
         self._unread = deque[SpoolFile]()
@@ -134,8 +134,8 @@ class Spool:
 
     def _write(self, entry: Entry) -> Place | OSError:
         whole = frame(entry.signal, entry.content, is_json=entry.is_json)
-        if self.size_bytes + len(whole) > self._limit_bytes:
-            return OSError(errno.EDQUOT, f"as many bytes wait on disk as may: {self._limit_bytes}")
+        if self.size_bytes + len(whole) > self.limit_bytes:
+            return OSError(errno.EDQUOT, f"as many bytes wait on disk as may: {self.limit_bytes}")
         try:
             file, descriptor = self._written_to()
             _append(descriptor, whole, file.size)

@@ -391,6 +391,23 @@ async def test_a_full_disk_is_no_matter_to_a_backend_that_is_only_slow(tmp_path:
     assert names(backend.bodies) == ["0", "1", "2", "3", "4"]
 
 
+async def test_a_disk_that_is_full_for_one_of_two_backends_keeps_a_request_from_both(tmp_path: Path) -> None:
+    """Senders come again and again while it is; the other one would get each request as often."""
+    async with http_backend() as good, http_backend(usual=answer(503)) as away:
+        backends = near(endpoint=good.url), near(name="away", endpoint=away.url, disk=tmp_path, disk_bytes=150)
+        async with forwarder(*backends, drain_seconds=1) as sent:
+            refused = 0
+            for number in range(20):
+                try:
+                    await sent.put("traces", spans(f"{number:020}"))
+                except FullError:
+                    refused += 1
+            away.usual = answer(200)
+
+    assert refused > 10
+    assert len(names(good.bodies)) <= 20 - refused + 1
+
+
 async def test_a_disk_that_fills_up_for_one_of_two_backends_is_told(tmp_path: Path) -> None:
     """The other one has the request then, and gets it again."""
     async with http_backend() as good, http_backend(usual=answer(503)) as away:
