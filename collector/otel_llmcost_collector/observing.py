@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
@@ -31,11 +31,6 @@ _FAILED = 2
 _TRACE_DIGITS, _SPAN_DIGITS = 32, 16
 _NO_TRACE, _NO_SPAN = "0" * _TRACE_DIGITS, "0" * _SPAN_DIGITS
 _TOLD = frozenset({"confirmed", "unpriced"})
-_STATUSES: Mapping[Value | None, ChargeStatus] = {
-    "estimated": "estimated",
-    "suspected": "suspected",
-    "unpriced": "unpriced",
-}
 _MOST_LAYOUTS = 256
 
 
@@ -86,6 +81,11 @@ class Observing:
             shape: its attributes.
             span: itself.
             content: how it came; of one without ids this is all that tells it from others.
+
+        Returns:
+            What is written has no name that is there already, since no name may be there twice: a
+            `gen_ai.usage.cost` of somebody else stays, and ours stands under `llmcost.cost.total` then. Nothing is
+            written on spans of our own plugin, nor where another collector has written.
         """
         (
             source, richness, provider, operation, requested, served, tags, counts, _, method, tier, response_id,
@@ -125,9 +125,9 @@ class Observing:
             source,
             richness,
         )
-        own = shape.own
-        if own and (shape.was_priced or (is_ours and semconv.USAGE_COST in own)):
+        if is_ours or shape.was_priced:
             return Noted(observed, reason, None)
+        own = shape.own
         is_there = tuple(map(bool, numbers[1:])) if 0.0 in numbers else None
         key = (own, is_there, status, method, semantics)
         layout = basis.layouts.get(key) or _layout(basis, key)
@@ -138,14 +138,16 @@ class Observing:
 def retold(telling: Telling, told: Sequence[Value | None]) -> Telling:
     """Take the word of a collector that was here before: it charged the call by this id and amount."""
     charge_id, total, cost, estimated, status, price_id = told
-    nano = nano_of(next((each for each in (total, cost, estimated) if each is not None), None))
     if not isinstance(charge_id, str):
         return telling
+    nano = nano_of(next((each for each in (total, estimated, cost) if each is not None), None))
+    if status == "unpriced" or nano is None:
+        return telling._replace(charge_id=charge_id)
     return telling._replace(
         charge_id=charge_id,
         cost_nano=nano,
         price_id=price_id if isinstance(price_id, str) else None,
-        status=_STATUSES.get(status, "confirmed") if nano is not None else telling.status,
+        status="estimated" if status == "estimated" else "confirmed",
     )
 
 

@@ -104,8 +104,8 @@ def _shape(scope: str, names: Sequence[str], readers: Readers) -> Shape:
 
 def _before_us(keys: frozenset[str]) -> frozenset[str]:
     """Take away what a collector wrote: by what is left the dialect is known."""
-    left = keys - OURS
-    return left | {semconv.USAGE_COST} if semconv.COST_TOTAL in keys else left
+    is_theirs = semconv.COST_TOTAL in keys or semconv.ESTIMATED_COST in keys  # ours stands there, not under the usual
+    return keys - (OURS - {semconv.USAGE_COST} if is_theirs else OURS)
 
 
 def _picker(wanted: Sequence[str], keys: frozenset[str]) -> Pick:

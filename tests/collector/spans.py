@@ -6,7 +6,7 @@ import base64
 import json
 from decimal import Decimal
 
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.json_format import MessageToDict, ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
@@ -25,6 +25,7 @@ CALL = {
     "gen_ai.usage.input_tokens": 1000,
     "gen_ai.usage.output_tokens": 500,
 }
+_IDS = ("traceId", "spanId", "parentSpanId")
 COST_NANO = 2_000_000
 """Of such a call: 1000 * 1 µUSD + 500 * 2 µUSD."""
 
@@ -127,7 +128,21 @@ def _with_ids(told):
         return [_with_ids(each) for each in told]
     if not isinstance(told, dict):
         return told
+    return {key: base64.b64decode(value).hex() if key in _IDS else _with_ids(value) for key, value in told.items()}
+
+
+def from_json(content: bytes) -> bytes:
+    """Write a request in JSON in protobuf."""
+    request = ParseDict(_without_ids(json.loads(content)), ExportTraceServiceRequest(), ignore_unknown_fields=True)
+    return request.SerializeToString()
+
+
+def _without_ids(told):
+    if isinstance(told, list):
+        return [_without_ids(each) for each in told]
+    if not isinstance(told, dict):
+        return told
     return {
-        key: base64.b64decode(value).hex() if key in ("traceId", "spanId", "parentSpanId") else _with_ids(value)
+        key: base64.b64encode(bytes.fromhex(value)).decode() if key in _IDS else _without_ids(value)
         for key, value in told.items()
     }

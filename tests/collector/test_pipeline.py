@@ -14,6 +14,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from otel_llmcost.core.overrides import PriceOverride
 from otel_llmcost.core.prices import PriceBook
+from otel_llmcost_collector import observing
 from otel_llmcost_collector.otlp.errors import MalformedError
 from otel_llmcost_collector.pipeline import Pipeline
 from tests.bench.collector.corpus import SETS, payloads
@@ -440,6 +441,18 @@ def test_what_is_out_of_the_ordinary_is_written_on():
     assert written["llmcost.price.tier"] == "flex"
     assert written["llmcost.tokens.method"] == "guessed"
     assert written["llmcost.tokens.input_semantics"] == "exclusive"
+
+
+def test_what_is_written_is_bounded_in_memory(monkeypatch):
+    """What it depends on comes from whoever sends spans."""
+    monkeypatch.setattr(observing, "_MOST_LAYOUTS", 2)
+    fast = pipeline()
+
+    written = [
+        attributes_in(fast.traces(wire(span(CALL | {"test.method": f"m{number}"}))).content) for number in range(5)
+    ]
+
+    assert [each["llmcost.tokens.method"] for each in written] == [f"m{number}" for number in range(5)]
 
 
 def test_parts_that_cost_nothing_are_left_out():

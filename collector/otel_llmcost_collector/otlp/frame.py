@@ -7,7 +7,7 @@ other are one. So nothing of it is written anew, and what we do not know stays a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import compress
 from typing import NamedTuple
 
@@ -82,18 +82,24 @@ def hits(frame: Frame) -> Iterator[Hits]:
                 yield Hits(of_resource.resource, within.scope, within, places, contents)
 
 
-def readable(hits: Hits) -> tuple[Sequence[int], Sequence[bytes], Sequence[Span]]:
-    """Read spans; return places and contents of those that can be read, and these.
+Readable = tuple[Sequence[int], Sequence[bytes], Sequence[Span]]
+"""Spans that can be read, and before them their places and how they came."""
 
-    All at once, since that is faster; one by one only if any is broken.
-    """
+
+def readable(hits: Hits) -> Readable:
+    """Read spans: all at once, since that is faster; one by one only if any is broken."""
     try:
         message = ScopeSpansMessage(spans=hits.contents).SerializeToString()
         return hits.places, hits.contents, list(SpansOfScopeMessage.FromString(message).spans)
     except DecodeError:
-        read = [(place, content, _span(content)) for place, content in zip(hits.places, hits.contents, strict=True)]
-        good = [(place, content, span) for place, content, span in read if span is not None]
-        return [each[0] for each in good], [each[1] for each in good], [each[2] for each in good]
+        return without_broken(hits.places, hits.contents, map(_span, hits.contents))
+
+
+def without_broken(places: Sequence[int], contents: Sequence[bytes], spans: Iterable[Span | None]) -> Readable:
+    """Leave out what could not be read."""
+    read = zip(places, contents, spans, strict=True)
+    good = [(place, content, span) for place, content, span in read if span is not None]
+    return [each[0] for each in good], [each[1] for each in good], [each[2] for each in good]
 
 
 def _span(content: bytes) -> Span | None:

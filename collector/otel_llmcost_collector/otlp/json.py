@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Raw
 
 from otel_llmcost_collector.otlp.errors import MalformedError
-from otel_llmcost_collector.otlp.frame import prefixes_pattern
+from otel_llmcost_collector.otlp.frame import Readable, prefixes_pattern, without_broken
 
 T = TypeVar("T")
 Object = dict[str, Raw]
@@ -147,11 +147,9 @@ class Request:
         return _write(self._top)
 
 
-def readable(hits: Hits) -> tuple[Sequence[int], Sequence[bytes], Sequence[Span]]:
-    """Read spans; return places and contents of those that can be read, and these."""
-    read = [(place, content, span_of(content)) for place, content in zip(hits.places, hits.contents, strict=True)]
-    good = [(place, content, span) for place, content, span in read if span is not None]
-    return [each[0] for each in good], [each[1] for each in good], [each[2] for each in good]
+def readable(hits: Hits) -> Readable:
+    """Read spans."""
+    return without_broken(hits.places, hits.contents, map(span_of, hits.contents))
 
 
 def span_of(content: bytes) -> Span | None:
