@@ -66,7 +66,7 @@ class Steps:
         while self.tasks:
             try:
                 self._may_die()
-                assert self.accountant._bookkeeper._book(*self.tasks[0])
+                assert self.accountant._bookkeeper.book(*self.tasks[0])
                 self._may_die()
                 self.ledger.done([self.tasks.pop(0)[0]])
             except KilledError:

@@ -99,13 +99,26 @@ class Bookkeeper:
     def _run(self) -> None:
         pause = _FIRST_PAUSE_SECONDS
         while self._has_task(pause):
-            if self._book(*self._tasks[0]):
+            if self._is_over(*self._tasks[0]):
                 pause = _FIRST_PAUSE_SECONDS
                 self._end_task()
             else:
                 self._rest(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
         self._tell()
+
+    def _is_over(self, commit_id: str, noted: Noted) -> bool:
+        """Book what one commit came to; False: it is to be tried again."""
+        try:
+            is_booked = self.book(commit_id, noted)
+        except Exception:  # one commit must not keep all others from being booked
+            LOGGER.exception(
+                "commit %s failed in a way that was not foreseen; the next start tries it again", commit_id
+            )
+            return True
+        if is_booked:
+            self._booked.append(commit_id)
+        return is_booked
 
     def _has_task(self, pause: float) -> bool:
         """Wait for something to do; False: this is the end."""
@@ -122,7 +135,7 @@ class Bookkeeper:
 
     def _end_task(self) -> None:
         with self._changed:
-            self._booked.append(self._tasks.popleft()[0])
+            self._tasks.popleft()
             self._changed.notify_all()
         if len(self._booked) >= _DONE_AT_ONCE or not self._tasks:
             self._tell()
@@ -158,8 +171,8 @@ class Bookkeeper:
             self._changed.notify_all()
         return bool(tasks) or not asked
 
-    def _book(self, commit_id: str, noted: Noted) -> bool:
-        """Book what one commit came to; False: the store does not do it now."""
+    def book(self, commit_id: str, noted: Noted) -> bool:
+        """Book what one commit came to, in whatever thread; False: the store does not do it now."""
         try:
             if noted.bookings:
                 self._store.book(commit_id, noted.bookings)

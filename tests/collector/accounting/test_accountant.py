@@ -652,3 +652,48 @@ def test_a_loop_that_is_over_is_told_nothing(opened: Opening) -> None:
     assert accountant.do(lambda: None).result(WITHIN) is None
     accountant.close()
     assert calls(ledger) == 1
+
+
+def test_a_poorer_twin_of_long_ago_changes_nothing(opened: Opening, ledger: Ledger) -> None:
+    richer = told(response_id=response_id())
+    first = opened(ledger)
+    post(first, [richer])
+    first.close()
+    accountant = opened(ledger, bounds=Bounds(reloaded=-timedelta(days=1)))
+
+    post(accountant, [again(richer, cost_nano=7, richness=1)])
+
+    assert (spent(ledger), calls(ledger)) == (USD, 1)
+    assert accountant.counters.counts[DUPLICATES] == {("same_call",): 1}
+
+
+def test_what_is_joined_in_a_batch_and_what_is_replaced_by_it_go_together(opened: Opening, ledger: Ledger) -> None:
+    outer, other = told(trace_id=TRACE, richness=9), told()
+    inner = told(trace_id=TRACE, parent_span_id="00f067aa0ba902b7", richness=3)
+    between = told(trace_id=TRACE, span_id="00f067aa0ba902b7", parent_span_id=outer.span_id, richness=1)
+    accountant = opened(ledger)
+
+    post(accountant, [outer, other], [inner, between, again(other, richness=9, cost_nano=5 * USD)])
+
+    assert (spent(ledger), calls(ledger)) == (6 * USD, 2)
+
+
+def test_what_was_never_begun_ends_at_once(store: Store) -> None:
+    Accountant(FakeLedger(), store, Policy([], NOW)).close()
+
+
+def test_a_commit_that_fails_in_a_way_not_foreseen_keeps_no_other_from_being_booked(
+    opened: Opening, store: Away, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = FakeLedger()
+    store.problem = ZeroDivisionError()  # type: ignore[assignment]  # no error of a store
+    first = opened(ledger, budget())
+    post(first, [told()])
+    store.problem = None
+    post(first, [told(cost_nano=2 * USD)])
+    first.close()
+
+    assert Books(store).balance().settled_nano == 2 * USD
+    assert "was not foreseen" in caplog.text
+    post(opened(ledger, budget()))
+    assert Books(store).balance().settled_nano == 3 * USD

@@ -228,3 +228,16 @@ def test_what_else_is_booked_is_a_matter_of_the_balances(node: Node) -> None:
     node.store.book("c-1", [])
 
     assert node.books.balance().settled_nano == 0
+
+
+def test_a_fault_that_nobody_foresaw_is_told_and_what_is_noted_is_booked_later(node: Node) -> None:
+    posting = node.books.posting(node.books.reserve(2), 3)
+    node.inner.problem = ZeroDivisionError()
+
+    with pytest.raises(ZeroDivisionError):
+        node.store.settle([posting])
+    node.inner.problem = None
+    node.begin()
+
+    assert node.accountant.wait_until_booked(WITHIN)
+    assert node.stands == (3 * USD, 1, 0, 0)

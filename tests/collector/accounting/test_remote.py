@@ -251,3 +251,10 @@ def test_an_error_that_is_not_known_by_name_is_a_store_error() -> None:
 
     assert type(wire.error_of(answer)) is StoreError
     assert type(wire.error_of(wire.Answer(7, "NewerError", "said"))) is StoreError
+
+
+def test_a_server_that_listens_nowhere_ends_at_once() -> None:
+    async def end() -> None:
+        await AccountsServer(Kept(), Seen()).end()
+
+    asyncio.run(end())

@@ -146,6 +146,7 @@ def test_two_calls_below_one_span_are_two_calls_and_it_is_one_of_them() -> None:
 
     assert charged([failed, second], [outer]) == {failed.charge_id, second.charge_id}
     assert charged([failed], [second], [outer]) == {failed.charge_id, second.charge_id}
+    assert charged([outer], [failed], [second]) == {failed.charge_id, second.charge_id}
 
 
 def test_two_instrumentors_below_one_span_tell_of_one_call_though_they_count_otherwise() -> None:
@@ -210,6 +211,14 @@ def test_calls_that_turn_out_to_be_one_are_joined() -> None:
     assert charged([outer, inner, between]) == {inner.charge_id}
 
 
+def test_where_a_call_is_told_again_below_itself_one_instrumentor_tells_of_two() -> None:
+    outer = told(trace_id=TRACE, richness=9)
+    first = told(trace_id=TRACE, parent_span_id=outer.span_id, source="sdk")
+    second = told(trace_id=TRACE, parent_span_id=outer.span_id, source="sdk", at_us=NOW_US + 2 * SECOND)
+
+    assert charged([outer], [first], [second]) == {outer.charge_id, second.charge_id}
+
+
 def test_a_batch_that_is_not_written_is_forgotten() -> None:
     poorer, richer = same_call()
     twins = Twins()
@@ -252,7 +261,7 @@ def test_what_is_forgotten_is_new_again() -> None:
     twins = Twins()
     charged([one], twins=twins)
 
-    twins.forget([one.charge_id])
+    twins.forget([one.charge_id, "unknown"])
 
     assert twins.plan([one]).charges == [one]
 
