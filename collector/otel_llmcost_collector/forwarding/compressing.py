@@ -8,11 +8,12 @@ from importlib.util import find_spec
 from typing import Any
 
 from otel_llmcost_collector.forwarding.base import Compression
+from otel_llmcost_collector.registers import clearing
 
 _fast: Any = import_module("isal.isal_zlib" if find_spec("isal") else "zlib")  # isal is not made for all machines
-_compress: Callable[[bytes, int, int], bytes] = _fast.compress
-_decompress: Callable[[bytes, int, int], bytes] = _fast.decompress
-_crc32: Callable[[bytes, int], int] = _fast.crc32
+_compress: Callable[[bytes, int, int], bytes] = clearing(_fast.compress)
+_decompress: Callable[[bytes, int, int], bytes] = clearing(_fast.decompress)
+_crc32: Callable[[bytes, int], int] = clearing(_fast.crc32)
 _LEVEL = 1
 """Of isal on a batch of spans: a sixth smaller than level 0, a seventh dearer."""
 _GZIP, _BARE = 31, -15

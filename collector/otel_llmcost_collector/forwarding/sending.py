@@ -79,8 +79,8 @@ class Sender:
                 return outcome
             self._counters.add(self_metrics.FORWARD_RETRIED, (self._backend.name, first.signal))
             self._note_away(outcome)
-            if outcome.after_seconds is None:
-                await self._pause(failures)
+            if (outcome.after_seconds or 0.0) < self._backend.retry.first_seconds:
+                await self._pause(failures)  # even if it asks for none: it would be asked without end
             failures += 1
 
     async def _send(self, item: Item, content: bytes) -> Outcome:

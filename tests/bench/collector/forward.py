@@ -118,6 +118,14 @@ async def _aiohttp(url: str, batches: list[bytes]) -> float:
         return await _measure(send, batches)
 
 
+async def ratio() -> float:
+    """Return how many times as much one batch takes as with aiohttp's client alone."""
+    batches = payloads("base")
+    with sink("http") as port, tempfile.TemporaryDirectory() as folder:
+        http = Backend(name="http", endpoint=f"http://127.0.0.1:{port}", disk=Path(folder), merge_bytes=0)
+        return await _ours(http, batches) / await _aiohttp(http.endpoint, batches)
+
+
 async def measured(batches: list[bytes]) -> Mapping[str, float]:
     """Return the CPU time of one batch in µs by way of handing it on."""
     with sink("http") as port, sink("grpc") as grpc_port, tempfile.TemporaryDirectory() as folder:
