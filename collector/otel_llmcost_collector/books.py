@@ -83,7 +83,7 @@ class Books:
 
     def figures(self) -> list[Figures]:
         """Return what is counted, each by a thread of its own."""
-        return [counters.figures() for counters in self.accountant.figures()]
+        return [counters.figures() for counters in (*self.accountant.figures(), self._governor.counters)]
 
     def close(self) -> None:
         """Deliver what is due, write what waits, and let go of all."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Final
 
 from otel_llmcost.telemetry import semconv
@@ -12,7 +11,6 @@ from otel_llmcost.telemetry.meters import TOKEN_CLASSES
 from otel_llmcost_collector.exposition_names import INSTANCE, OVERFLOW, SOURCE, prometheus_label, prometheus_name
 from otel_llmcost_collector.exposition_text import Family, decimal, labelled
 from otel_llmcost_collector.ledger.base import SERIES_AMOUNTS, SERIES_LABELS
-from otel_llmcost_collector.observed import Observed
 from otel_llmcost_collector.self_metrics import Labels
 
 Series = Mapping[Labels, Sequence[int]]
@@ -80,27 +78,8 @@ LEDGER_METRICS: Final = (
         values={f"reversed_{name}": name for name in TOKEN_CLASSES},
     ),
 )
-LEDGER_LABELS: Final = tuple(_WHO.values())
 SERIES_OVERFLOW: Final = prometheus_name(semconv.METRICS_OVERFLOW)
 """Calls in series that found no line of their own."""
-
-_OF_CALL: Mapping[str, Callable[[Observed], str | None]] = {
-    "provider": attrgetter("provider"),
-    "requested_model": attrgetter("requested_model"),
-    "operation": attrgetter("operation"),
-    "status": attrgetter("status"),
-    "source": attrgetter("source"),
-    "agent": lambda call: call.tags.get("agent"),
-    "team": lambda call: call.tags.get("team"),
-    "feature": lambda call: call.tags.get("feature"),
-    "environment": lambda call: call.tags.get("environment"),
-}
-
-
-def labels_of(call: Observed) -> Labels:
-    """Return the labels under which the ledger adds a call up."""
-    return tuple(_OF_CALL[name](call) or "" for name in SERIES_LABELS)
-
 
 _Place = tuple[LedgerMetric, str | None]
 _METRIC_AT: Sequence[_Place | None] = tuple(

@@ -22,6 +22,7 @@ from otel_llmcost.instrumentation.source import Source
 from otel_llmcost.instrumentation.watching import watch
 from otel_llmcost.pricebook.book import load as load_prices
 from otel_llmcost.storage.base import Store
+from otel_llmcost_collector.self_metrics import Counters
 
 ALERT_SECONDS = 1.0
 """How often the outbox is looked at: bookings, agents and other nodes put alerts into it."""
@@ -107,6 +108,8 @@ class Governor:
             applied: is told of settings that have changed beside their budgets.
             forget: drops charges that are too old.
         """
+        self.counters = Counters()
+        """Counted in the governor's thread."""
         self._settings, self._applied = settings, applied
         self.reins = Reins(Policy(settings.budgets, datetime.now(UTC)), use)
         self._store = store
@@ -151,5 +154,5 @@ class Governor:
         self._store.expire(self.reins.now())
 
     def _watch(self, policy: Policy, now: datetime) -> None:
-        watch(self._store, policy, self._settings.anomalies, now)
+        self.counters.alerted(watch(self._store, policy, self._settings.anomalies, now))
         self.dispatcher.poke()

@@ -8,10 +8,13 @@ integers (times in µs), so that sums over processes are exact.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import msgspec
+
+from otel_llmcost.core.alert import Alert
 
 Labels = tuple[str, ...]
 Kind = Literal["counter", "gauge", "histogram"]
@@ -99,7 +102,9 @@ DUPLICATES: Final = _counter(
 REPLACED: Final = _counter("replaced", (), "Entries that gave way to a richer telling of the same call.")
 LEDGER_COMMITS: Final = _counter("ledger_commits", (), "Transactions of the ledger.")
 LEDGER_ENTRIES: Final = _counter("ledger_entries", (), "New entries, corrections among them.")
-LEDGER_LAG: Final = _seconds("ledger_lag", (), "From when calls are with the accountant until they are on disk in the ledger.")
+LEDGER_LAG: Final = _seconds(
+    "ledger_lag", (), "From when calls are with the accountant until they are on disk in the ledger."
+)
 LEDGER_AGE: Final = _gauge(
     "ledger_age_seconds", (), "How long the oldest calls wait for the ledger by now.", digits=MICROS, is_highest=True
 )
@@ -181,6 +186,11 @@ class Counters:
             cell = cells[labels] = [0] * (len(TIME_BOUNDS_US) + 2)
         cell[bisect_left(TIME_BOUNDS_US, micros)] += 1
         cell[-1] += micros
+
+    def alerted(self, alerts: Iterable[Alert]) -> None:
+        """Count alerts that were fired."""
+        for alert in alerts:
+            self.add(ALERTS, (alert.key.budget, alert.level))
 
     def figures(self) -> Figures:
         """Copy the numbers; another thread may do so, since each copy here is made at once."""

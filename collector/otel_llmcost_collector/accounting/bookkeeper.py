@@ -175,9 +175,9 @@ class Bookkeeper:
         """Book what one commit came to, in whatever thread; False: the store does not do it now."""
         try:
             if noted.bookings:
-                self._store.book(commit_id, noted.bookings)
+                self.counters.alerted(self._store.book(commit_id, noted.bookings))
             if noted.postings:
-                self._store.settle(noted.postings)
+                self.counters.alerted(self._store.settle(noted.postings))
         except UnstorableError:
             LOGGER.exception("commit %s comes to more than a balance holds, and stays in the ledger alone", commit_id)
         except StoreError as error:

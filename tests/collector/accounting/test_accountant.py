@@ -26,6 +26,7 @@ from otel_llmcost_collector.ledger.base import SERIES_AMOUNTS, Ledger
 from otel_llmcost_collector.ledger.sqlite import SqliteLedger
 from otel_llmcost_collector.observed import Observed
 from otel_llmcost_collector.self_metrics import (
+    ALERTS,
     DUPLICATES,
     LEDGER_AGE,
     LEDGER_COMMITS,
@@ -291,6 +292,16 @@ def test_a_store_that_is_away_keeps_nobody_from_posting(
     assert (spent(ledger), Books(store).balance().settled_nano) == (2 * USD, 2 * USD)
     assert accountant.figures()[1].counts[STORE_ERRORS][("balances",)] >= 1
     assert "balances cannot be booked now" in caplog.text
+
+
+def test_alerts_that_bookings_fire_are_counted(opened: Opening, ledger: Ledger) -> None:
+    """As in agents, for the same boards."""
+    accountant = opened(ledger, budget(limit="1"))
+
+    post(accountant, [told(cost_nano=USD)])
+
+    fired = accountant.figures()[1].counts[ALERTS]
+    assert fired == {("all", level): 1 for level in ("warning", "critical", "exceeded")}
 
 
 def test_how_long_the_oldest_calls_wait_for_the_ledger_is_told(opened: Opening, ledger: Ledger) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from otel_llmcost_collector.exposition_series import labels_of
+from otel_llmcost_collector.accounting.series import labels_of
 from otel_llmcost_collector.ledger.base import SERIES_AMOUNTS
 from otel_llmcost_collector.observed import Observed
 from otel_llmcost_collector.self_metrics import Figures, Labels

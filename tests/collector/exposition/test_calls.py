@@ -6,8 +6,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.samples import Sample
 
 from otel_llmcost.core.ledger import REVERSED
+from otel_llmcost_collector.accounting.series import labels_of
 from otel_llmcost_collector.exposition_calls import CallFigures
-from otel_llmcost_collector.exposition_series import labels_of
 from otel_llmcost_collector.exposition_text import document
 from tests.collector.exposition.charges import CALL, call
 
