@@ -22,6 +22,8 @@ class CallWindow:
     """Calls by the minute in which they began."""
 
     def __init__(self) -> None:
+        self.is_repeating = False
+        """Whether what was written last was in part told before, as is likely of what comes next."""
         self._minutes: OrderedDict[int, _Calls] = OrderedDict()
 
     def near(self, minutes: Iterable[int], load: Load) -> dict[int, tuple[_Calls, _Calls, _Calls]]:

@@ -43,12 +43,16 @@ class Writing:
     def write(self, lines: Sequence[Line], node: str) -> Sifted:
         """Append what is new, by its id and by its call, and note what it adds to sums.
 
-        Mostly all ids are new: that they are is found by writing them, and only if it is not so they are looked up.
+        Mostly all ids are new: that they are is found by writing them. Where it is not so, they are looked up, and so
+        are the next.
         """
         keys = [key_of(line.observed.charge_id) for line in lines]
-        sifted = self._sift(lines, keys, set())
+        there = self._there(keys) if self._calls.is_repeating else set[bytes]()
+        self._calls.is_repeating = bool(there)
+        sifted = self._sift(lines, keys, there)
         rows = self._rows(sifted)
         if not self._insert(rows):
+            self._calls.is_repeating = True
             sifted = self._sift(lines, keys, self._there(keys))
             rows = self._rows(sifted)
             self._insert(rows)
