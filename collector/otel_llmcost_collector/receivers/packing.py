@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 from otel_llmcost_collector.receivers import zstd
 from otel_llmcost_collector.receivers.outcome import MALFORMED, TOO_LARGE, UNSUPPORTED, TurnedAwayError
+from otel_llmcost_collector.registers import clear_upper_halves
 
 inflating: Any = zlib  # Any: the two are alike, but their types do not say so
 try:
@@ -56,6 +57,8 @@ def unpack(packed: bytes, coding: str, most_bytes: int) -> bytes:
         content = unpacking(packed, most_bytes)
     except (ValueError, inflating.error):
         raise TurnedAwayError(MALFORMED, f"the body is not packed with {coding}, or not whole") from None
+    finally:
+        clear_upper_halves()
     if len(content) > most_bytes:
         raise TurnedAwayError(TOO_LARGE, f"a body has {most_bytes} bytes at most when it is unpacked")
     return content
