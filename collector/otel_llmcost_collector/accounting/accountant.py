@@ -171,10 +171,13 @@ class Accountant:
         """
         commits: list[Task] = []
         plain = {line.observed.charge_id: line for line in lines if line.corrects is None}
-        new = self._entered(
-            [line.observed for line in plain.values()],
-            entries.Form(noted, commits.append, plain, [line for line in lines if line.corrects is not None]),
-        )
+        form = entries.Form(noted, commits.append, plain, [line for line in lines if line.corrects is not None])
+        try:
+            new = self._entered([line.observed for line in plain.values()], form)
+        except BaseException:
+            for commit in commits:  # the caller does not hear of them
+                self._leave(commit)
+            raise
         self._outstanding |= {commit_id for commit_id, _ in commits}
         return frozenset(line.observed.charge_id for line in new), commits
 

@@ -21,6 +21,7 @@ from otel_llmcost.storage.base import Booking, GroupBy, Hold, Posting, Store, To
 from otel_llmcost.storage.wire import sendable
 from otel_llmcost_collector.accounting.accountant import Accountant
 from otel_llmcost_collector.accounting.bookings import Noted
+from otel_llmcost_collector.accounting.bookkeeper import Task
 from otel_llmcost_collector.ledger.base import Ledger, Line
 from otel_llmcost_collector.observed import Observed
 
@@ -71,8 +72,7 @@ class FleetStore:
         if ended:
             new, commits = self._ask(lambda: self._accountant.enter(*self._lines(ended)))
             released += [_release(posting) for charge_id, posting in ended.items() if charge_id not in new]
-            for commit_id, noted in commits:
-                alerts += self._booked(commit_id, noted)
+            alerts += self._booked(commits)
         released = [posting for posting in released if posting.claims]
         return alerts + (self._inner.settle(released) if released else [])
 
@@ -234,22 +234,26 @@ class FleetStore:
 
         return lines, noted
 
-    def _booked(self, commit_id: str, noted: Noted) -> list[Alert]:
+    def _booked(self, commits: Sequence[Task]) -> list[Alert]:
         """Book what is noted; what cannot be booked now is left to the bookkeeper."""
         alerts: list[Alert] = []
+        left = list(commits)
         try:
-            if noted.bookings:
-                alerts += self._inner.book(commit_id, noted.bookings)
-            if noted.postings:
-                alerts += self._inner.settle(noted.postings)
-        except BaseException as error:
-            self._accountant.left(commit_id, noted)
-            if not isinstance(error, StoreError):
-                raise
+            while left:
+                commit_id, noted = left[0]
+                alerts += self._book(commit_id, noted)
+                self._accountant.settled(commit_id)
+                del left[0]
+        except StoreError as error:
             LOGGER.warning("what calls came to stands in the ledger, and is booked on balances later: %s", error)
-        else:
-            self._accountant.settled(commit_id)
+        finally:
+            for commit_id, noted in left:
+                self._accountant.left(commit_id, noted)
         return alerts
+
+    def _book(self, commit_id: str, noted: Noted) -> list[Alert]:
+        alerts = self._inner.book(commit_id, noted.bookings) if noted.bookings else []
+        return alerts + (self._inner.settle(noted.postings) if noted.postings else [])
 
 
 def _line(charge: Charge) -> Line:

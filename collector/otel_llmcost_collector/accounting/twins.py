@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from otel_llmcost_collector.accounting.tellings import (
     GENERATION,
@@ -30,7 +31,7 @@ from otel_llmcost_collector.observed import Observed
 
 _NEAR_US = 5_000_000
 _MOST_ALIKE = 64
-"""So many tellings of one trace are compared at most, the latest ones."""
+"""So many tellings of one trace are compared at least, the latest ones, and twice as many at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,8 +229,8 @@ class Twins:
             key = hash((trace, parent, 0))
             siblings = now.get(key) or young.get(key) or old.get(key)
             now[key] = told
-            if siblings is not None and siblings.below < _MOST_ALIKE:
-                told.next_below, told.below = siblings, siblings.below + 1
+            if siblings is not None:
+                told.next_below, told.below = siblings, _bounded(siblings, siblings.below, "next_below")
         if span:
             key = hash((trace, span, 0))
             children = now.get(key) or young.get(key) or old.get(key)
@@ -243,8 +244,8 @@ class Twins:
             return
         if not roots:
             self._by_likeness(told, alike, siblings, roots)
-        if alike is not None and alike.alike < _MOST_ALIKE:
-            told.next_alike, told.alike = alike, alike.alike + 1
+        if alike is not None:
+            told.next_alike, told.alike = alike, _bounded(alike, alike.alike, "next_alike")
 
     def _by_parent(self, told: Told, parent: Told, roots: list[Told]) -> None:
         """Find the call right above, unless that one's is told there by the same already."""
@@ -342,3 +343,14 @@ class Twins:
                     (told.kept, told.rank, told.batch, told.place, told.sources, told.under, told.root),
                 )
             )
+
+
+def _bounded(latest: Told, length: int, following: Literal["next_alike", "next_below"]) -> int:
+    """Return the length of a chain with one more before the latest; the older half of a long one is let go of."""
+    if length < 2 * _MOST_ALIKE:
+        return length + 1
+    last = latest
+    for _ in range(_MOST_ALIKE - 2):
+        last = getattr(last, following)
+    setattr(last, following, None)
+    return _MOST_ALIKE

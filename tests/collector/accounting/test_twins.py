@@ -293,7 +293,9 @@ def test_a_long_trace_of_equal_calls_is_compared_with_the_latest_only() -> None:
     equal = told(trace_id=TRACE, counts={"input_tokens": 7, "output_tokens": 7}, duration_us=10)
     calls = [again(equal, source="official", at_us=NOW_US + 100 * number) for number in range(200)]
 
-    assert len(charged(calls, [again(each) for each in calls[-1:]])) == 200
+    twins = [again(each, source="other") for each in calls[-60:]]
+    assert len(charged(calls, twins)) == 200
+    assert len(charged(calls, [again(calls[0], source="other")])) == 201
 
 
 @pytest.mark.parametrize(
