@@ -74,7 +74,7 @@ def _row(api: str, path: str) -> Endpoint:
 
 
 _MODIFIERS = ("service_tier", "speed", "inference_geo")
-_ONLY_HERE = ("billed_units", "cache_creation", "server_tool_use", "iterations")
+_ONLY_HERE = ("billed_units", "cache_creation_input_tokens", "iterations")
 
 _CHAT = _row("openai", "/chat/completions")
 _RESPONSES = _row("openai", "/responses")
@@ -115,14 +115,15 @@ def _of_answer(answer: _Answer, text: str, *, is_known: bool) -> Told:
         answer = _wrapped.decode(text).data
     is_needed = not is_known or _tells_more(answer)
     counts, operation = _counted(answer) if is_needed else (None, None)
-    words = [answer.service_tier, *map(_object(answer.usage).get, _MODIFIERS)]
+    usage = _object(answer.usage)
+    words = (answer.service_tier, *map(usage.get, _MODIFIERS))
     return Told(
         counts=counts,
         response_id=_text(answer.id) or _text(answer.response_id) or _text(answer.responseId),
         model=_text(answer.model),
-        tier=tier_of(word for word in words if type(word) is str),
+        tier=tier_of([word for word in words if type(word) is str]),
         operation=operation,
-        cost_usd=_number(_object(answer.usage).get("cost")),
+        cost_usd=_number(usage.get("cost")),
     )
 
 
@@ -131,6 +132,7 @@ def _tells_more(answer: _Answer) -> bool:
     usage = _object(answer.usage)
     return (
         any(usage.get(name) for name in _ONLY_HERE)
+        or any(_object(usage.get("server_tool_use")).values())
         or "billed_units" in _object(answer.meta)
         or b"_search_call" in bytes(answer.output)
     )

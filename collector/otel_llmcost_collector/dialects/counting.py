@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from otel_llmcost.core.money import NANO_PER_USD
 from otel_llmcost.core.usage import PARENTS, Unit, canonical
 
@@ -64,14 +62,15 @@ def with_rest(counts: Counts, total: int) -> None:
 
 def with_reasoning(counts: Counts) -> None:
     """Add reasoning to an output that was told without it."""
-    counts["output_tokens"] = counts.get("output_tokens", 0) + counts.get("reasoning_tokens", 0)
+    if "reasoning_tokens" in counts:
+        counts["output_tokens"] = counts.get("output_tokens", 0) + counts.get("reasoning_tokens", 0)
 
 
-def settled(counts: Counts) -> Mapping[Unit, int]:
+def settle(counts: Counts) -> None:
     """Make sure that no part is above its total."""
     for unit, count in counts.items():
         if unit in PARENTS:
             for total in PARENTS[unit]:
                 if counts.get(total, 0) < count:
-                    return canonical(counts).counts
-    return counts
+                    counts.update(canonical(counts).counts)
+                    return

@@ -41,7 +41,8 @@ class OurReader:
         told = self._theirs.read(name, values, around)
         if told is None or type(charge_id) is not str or not charge_id:
             return told
-        status, method = text_of(values, self._status), text_of(values, self._method)
+        status = text_of(values, self._status) if self._status >= 0 else "confirmed"
+        method = text_of(values, self._method) if self._method >= 0 else ""
         cost = values[self._cost] if self._cost >= 0 else None
         if cost is None and self._estimate >= 0:
             cost = values[self._estimate]
@@ -55,7 +56,7 @@ class OurReader:
                 counts,
                 status if status in _STATUSES else "confirmed",
                 method or "reported",
-                text_of(values, self._tier) or STANDARD,
+                (text_of(values, self._tier) or STANDARD) if self._tier >= 0 else STANDARD,
                 told.response_id,
                 told.error_type,
                 nano_of_usd(cost),

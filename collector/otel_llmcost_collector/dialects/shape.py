@@ -14,7 +14,7 @@ from otel_llmcost_collector.dialects.counting import (
     MOST,
     Counts,
     nano_of_usd,
-    settled,
+    settle,
     whole,
     with_cached,
     with_reasoning,
@@ -37,9 +37,8 @@ from otel_llmcost_collector.dialects.tagging import tag_places, tags_of, tags_of
 
 _MOST_FACTS = 500
 _MOST_REMEMBERED = 2000
-_TELLS_MUCH = 9
-_PLAIN = 2
-"""Kinds of counts that input and output alone are."""
+_CERTAIN, _GUESSED = 20_000, 10_000
+"""How rich certain figures and guesses are, before it counts who tells and how much."""
 _KEPT = frozenset({"cache_write_30m_tokens", "cache_write_1h_tokens", "cache_write_12h_tokens"})
 _CACHED = frozenset({"cache_read_tokens", "cache_write_tokens"})
 _LEAST_CACHED = 1024
@@ -74,6 +73,9 @@ class ShapeReader:
         told = {unit for unit, _ in self._counts}
         self._is_kept_told = not _KEPT.isdisjoint(told)
         self._may_be_cached = at.has(row.tells_no_cached) and _CACHED.isdisjoint(told)
+        is_unusual = self._total >= 0 or self._beside or row.counts_start or self._may_be_cached
+        self._is_plain = told <= {"input_tokens", "output_tokens"} and not is_unusual
+        self._certain, self._guessed = _CERTAIN + row.richness * 100, _GUESSED + row.richness * 100
         self._is_told = not row.needs or at.has(row.needs)
         self.wanted: Sequence[str] = tuple(at.names)
 
@@ -97,31 +99,61 @@ class ShapeReader:
         counts: Counts = {}
         for unit, place in self._counts:
             told = values[place]
-            count = told if type(told) is int and 0 <= told <= MOST else whole(told)
-            if count:
+            if type(told) is int and 0 < told <= MOST:
+                counts[unit] = told
+            elif told and (count := whole(told)):
                 counts[unit] = count
-        text = self._text(values, facts, is_known=bool(counts)) if self._texts else _NO_TEXT
-        used, semantics, doubt = self._settled(counts, text, facts, values)
+        if self._texts:
+            return self._in_text(facts, counts, values, around)
+        semantics, doubt = ("inclusive", facts.doubt) if self._is_plain else self._settle(counts, facts, values)
+        return self._telling(facts, (counts, semantics, doubt), _NO_TEXT, values, around)
+
+    def _in_text(self, facts: Facts, counts: Counts, values: Sequence[Value | None], around: Around) -> Telling:
+        """Read what is told in JSON too."""
+        text = self._text(values, facts, is_known=bool(counts))
+        if text.operation or text.tier or (text.model and not facts.served):
+            facts = facts._replace(
+                operation=text.operation or facts.operation,
+                requested=facts.requested or text.model or "",
+                served=facts.served or text.model or "",
+                tier=text.tier or facts.tier,
+            )
+        if text.counts is not None and not self._adds:
+            return self._telling(facts, (text.counts, "inclusive", SURE), text, values, around)
+        counts.update(text.counts or {})
+        return self._telling(facts, (counts, *self._settle(counts, facts, values)), text, values, around)
+
+    def _telling(
+        self,
+        facts: Facts,
+        used: tuple[Mapping[Unit, int], str, Doubt],
+        text: Told,
+        values: Sequence[Value | None],
+        around: Around,
+    ) -> Telling:
+        operation, provider, may_be_brokered, requested, served, tier, _, _, _, _ = facts
+        counts, semantics, doubt = used
+        status, method = doubt if counts else SURE
         response_id = text_of(values, self._id) or text.response_id
-        is_brokered = facts.may_be_brokered and response_id is not None and response_id.startswith(OPENROUTER_ID)
-        provider = OPENROUTER if is_brokered else facts.provider
-        certain = 0 if not used else 10_000 if doubt[0] == "estimated" else 20_000
-        detail = min(len(used), _TELLS_MUCH) * 10 + (1 if response_id else 0)
+        if may_be_brokered and response_id and response_id.startswith(OPENROUTER_ID):
+            provider = OPENROUTER
+        certain = 0 if not counts else self._guessed if status == "estimated" else self._certain
         return make_telling(
             Telling,
             (
                 self._row.name,
-                certain + self._row.richness * 100 + detail,
+                certain + len(counts) * 10 if response_id is None else certain + len(counts) * 10 + 1,
                 provider,
-                text.operation or facts.operation,
-                facts.requested or text.model or "",
-                facts.served or text.model or None,
+                operation,
+                requested,
+                served or None,
                 self._said if around is self._around and not self._tags else self._tags_of(values, around),
-                used,
-                *doubt,
-                text.tier or facts.tier,
-                response_id or None,
-                text_of(values, self._error) or None,
+                counts,
+                status,
+                method,
+                tier,
+                response_id,
+                text_of(values, self._error) or None if self._error >= 0 else None,
                 # The other's word of what it charged; whoever else states a cost made it up of prices of its own.
                 nano_of_usd(text.cost_usd) if provider == OPENROUTER else None,
                 None,
@@ -153,29 +185,22 @@ class ShapeReader:
             told = told._replace(counts={**(told.counts or {}), **more} if more else told.counts)
         return told
 
-    def _settled(
-        self, counts: Counts, text: Told, facts: Facts, values: Sequence[Value | None]
-    ) -> tuple[Mapping[Unit, int], str, Doubt]:
+    def _settle(self, counts: Counts, facts: Facts, values: Sequence[Value | None]) -> tuple[str, Doubt]:
         """Make counts canonical; say how cached input was told, and what is in doubt."""
-        if text.counts is not None:
-            if not self._adds:
-                return text.counts, "inclusive", SURE
-            counts.update(text.counts)
-        if not counts:
-            return counts, "inclusive", SURE
         total = whole(values[self._total]) if self._total >= 0 else 0
         if facts.doubt is STREAM_START and counts.get("output_tokens", 0) > 1:
             counts["output_tokens"] -= 1
             total = 0
         for unit, place in self._beside:
-            counts[unit] = counts.get(unit, 0) + whole(values[place])
-        if len(counts) <= _PLAIN and total <= counts.get("input_tokens", 0) + counts.get("output_tokens", 0):
-            return settled(counts), "inclusive", self._doubt(counts, facts)
+            if more := whole(values[place]):
+                counts[unit] = counts.get(unit, 0) + more
         if facts.reasons_beside or counts.get("reasoning_tokens", 0) > counts.get("output_tokens", 0):
             with_reasoning(counts)
         semantics = with_cached(counts, is_exclusive=facts.is_exclusive, total=total)
-        with_rest(counts, total)
-        return settled(counts), semantics, self._doubt(counts, facts)
+        if total:
+            with_rest(counts, total)
+        settle(counts)
+        return semantics, self._doubt(counts, facts)
 
     def _doubt(self, counts: Counts, facts: Facts) -> Doubt:
         if "cache_write_tokens" in counts and not self._is_kept_told and "cache_write_1h_tokens" not in counts:
