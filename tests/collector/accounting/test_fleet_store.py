@@ -241,3 +241,26 @@ def test_a_fault_that_nobody_foresaw_is_told_and_what_is_noted_is_booked_later(n
 
     assert node.accountant.wait_until_booked(WITHIN)
     assert node.stands == (3 * USD, 1, 0, 0)
+
+
+def test_what_was_written_of_a_settlement_that_failed_half_way_is_booked(node: Node) -> None:
+    """One of two calls stands in the ledger as another node was told of it, and the ledger fails at that."""
+    answer = response_id()
+    node.post(told(response_id=answer, cost_nano=5 * USD))
+    node.accountant._twins.forget(list(node.disk.lines))
+    postings = [node.books.posting(node.books.reserve(1), 1, response_id=each) for each in (answer, None)]
+    write = node.ledger.write
+
+    def fail_after_that(*arguments: Any) -> Any:
+        written = write(*arguments)
+        node.ledger.problem = StoreError("the disk is full")
+        return written
+
+    node.ledger.write = fail_after_that  # type: ignore[method-assign]
+    with pytest.raises(StoreError, match="full"):
+        node.store.settle(postings)
+    node.ledger.problem, node.ledger.write = None, write  # type: ignore[method-assign]
+    node.store.settle(postings)
+
+    assert node.accountant.wait_until_booked(WITHIN)
+    assert node.stands == (2 * USD, 2, 0, 0)
