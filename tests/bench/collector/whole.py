@@ -1,8 +1,8 @@
 """What the whole collector costs the processor: `python -m tests.bench.collector.whole`.
 
 The program as people start it, with a ledger on disk and a back end that everything is handed on to. Only its CPU time
-counts, that of its workers among it. Where Rotel is at hand (`make .venv-rotel/installed`) such batches go through that,
-too, which hands them on and does nothing else.
+counts, that of its workers among it. Where Rotel is at hand (`make .venv-rotel/installed`) such batches go
+through that, too, which hands them on and does nothing else.
 """
 
 from __future__ import annotations
