@@ -16,8 +16,8 @@ EXPECTED = (
     "or postgresql://user@host/database"
 )
 BY_COMMAND = ""
-"""Stands for a node where no collector writes, but a command does: its metrics are shown by whichever collector adds
-up next."""
+"""Stands for a node where no collector writes, but a command does: its series are those of whichever collector adds up
+next, at the latest when it is opened."""
 _SQLITE = "otel_llmcost_collector.ledger.sqlite"
 _POSTGRES = "otel_llmcost_collector.ledger.postgres"
 

@@ -53,17 +53,23 @@ class Moves:
         """By (day since 1970, person, standing), see `Kind.standing`; without the last two amounts."""
         self._add(rows, {number: kind.standing for number, kind in kinds.items()})
 
-    def _add(self, rows: Iterable[Row], standings: Mapping[int, int]) -> None:
+    def _add(self, rows: Iterable[Row], standings: Mapping[int, int]) -> None:  # noqa: C901, PLR0915
         # Nothing is done more often: functions for its steps would take longer than the steps.
         cells, persons = self.cells, self.persons
-        for at_us, kind, person, *counts, cost in rows:
+        for at_us, kind, person, input_, output, cached, written, reasoning, cost in rows:
             hour, unpriced = at_us // HOUR_US, 0
-            if cost != cost:  # noqa: PLR0124 -- not-a-number is not equal to itself
-                cost, unpriced = 0, 1  # noqa: PLW2901
-            input_, output, cached, written, reasoning = [
-                count if count == count else 0  # noqa: PLR0124
-                for count in counts
-            ]
+            if cost != cost:
+                cost, unpriced = 0, 1
+            if input_ != input_:
+                input_ = 0
+            if output != output:
+                output = 0
+            if cached != cached:
+                cached = 0
+            if written != written:
+                written = 0
+            if reasoning != reasoning:
+                reasoning = 0
             cell = cells.get((kind, hour))
             if cell is None:
                 cells[kind, hour] = [1, cost, unpriced, input_, output, cached, written, reasoning]
@@ -76,7 +82,7 @@ class Moves:
                 cell[5] += cached
                 cell[6] += written
                 cell[7] += reasoning
-            of_person = hour // 24, person if person == person else NOBODY, standings[kind]  # noqa: PLR0124
+            of_person = hour // 24, person if person == person else NOBODY, standings[kind]
             cell = persons.get(of_person)
             if cell is None:
                 persons[of_person] = [1, cost, unpriced, input_, output, cached]

@@ -55,7 +55,7 @@ class PostgresLedger(LedgerReader):
         self._numbers = Numbers()
         self._days: set[int] = set()
         """Those that have a partition, or cannot have one."""
-        self._unfolded = most_noted  # what was left is folded soon
+        self._unfolded = 0
         self._is_closed = False
         self._connection: _Connection | None = None
         try:
@@ -64,6 +64,8 @@ class PostgresLedger(LedgerReader):
             raise ConfigError("it cannot be read", key="ledger", expected="postgresql://user@host/database") from error
         with self._transaction():
             pass
+        if node:
+            self._fold()
 
     def write(self, lines: Sequence[Line], note: Note) -> Written:
         """See `Ledger.write`."""

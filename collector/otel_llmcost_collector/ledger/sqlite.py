@@ -46,6 +46,8 @@ class SqliteLedger(LedgerReader):
         self._version = 0
         """Tells that another process wrote."""
         self._unfolded = self._file.read(sqlite_folding.count)
+        if self._unfolded and node:
+            self._fold()
 
     def write(self, lines: Sequence[Line], note: Note) -> Written:
         """See `Ledger.write`."""
