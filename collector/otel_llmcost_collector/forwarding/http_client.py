@@ -127,7 +127,7 @@ class _Connection(asyncio.Protocol):
         self._size += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._break(f"the answer is no HTTP: {error}")
         if self._size > _MOST_BYTES:
             self._break("the answer is too long")

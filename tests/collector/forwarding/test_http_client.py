@@ -76,6 +76,7 @@ async def test_headers_are_found_in_lower_case() -> None:
         pytest.param(CUT_IN_ANSWER, id="half a one"),
         pytest.param(b"HTTP/1.1 200 OK\r\nconte", id="not even its head"),
         pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n", id="of another protocol"),
+        pytest.param(b"HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: x\r\n\r\nx", id="of one to come"),
         pytest.param(answer(200, b"x" * 3_000_000), id="without an end"),
     ],
 )
