@@ -76,9 +76,12 @@ class Layout:
         return crc32(charge_id.removesuffix(f"-{REVERSED}").encode()) % len(self.shards)
 
     def of_balance(self, key: BalanceKey) -> tuple[str, ...]:
-        """Name the keys of a balance: cells, buckets, holds, and in a cluster charge ids booked and alerts due."""
+        """Name the keys of a balance.
+
+        Cells, buckets and holds; in a cluster charge ids booked, alerts due and commits booked too.
+        """
         named = sha1(f"{key.budget}\0{key.subject}".encode(), usedforsecurity=False).hexdigest()[:20]
-        names = ("cells", "buckets", "holds", "booked", "due") if self.is_split else ("cells", "buckets", "holds")
+        names = ("cells", "buckets", "holds", *(("booked", "due", "commits") if self.is_split else ()))
         return tuple(f"{{{self.prefix}:b:{named}}}:{name}" for name in names)
 
     def of_shard(self, shard: int, *names: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ local HELD = {'settled', 'suspected', 'reserved'}
 
 local function place(claim)
   claim.cells, claim.buckets, claim.holds = KEYS[claim.key], KEYS[claim.key + 1], KEYS[claim.key + 2]
-  claim.booked, claim.due = KEYS[claim.key + 3], KEYS[claim.key + 4]
+  claim.booked, claim.due, claim.commits = KEYS[claim.key + 3], KEYS[claim.key + 4], KEYS[claim.key + 5]
   return claim
 end
 

@@ -18,10 +18,10 @@ end
 local booked = {}
 for _, claim in ipairs(request.claims or {}) do
   place(claim)
-  if request.is_split and booked[claim.booked] == nil then
-    booked[claim.booked] = is_new(claim.booked)
+  if request.is_split and booked[claim.commits] == nil then
+    booked[claim.commits] = is_new(claim.commits)
   end
-  if not request.is_split or booked[claim.booked] then
+  if not request.is_split or booked[claim.commits] then
     begin(claim)
     for name, digits in pairs(claim.adds) do
       add(claim, claim.bucket, name, digits)

@@ -19,6 +19,6 @@ if redis.call('ZCARD', claim.buckets) > 0 then
   return 1
 end
 if claim.booked then
-  redis.call('DEL', claim.booked)
+  redis.call('DEL', claim.booked, claim.commits)
 end
 return 2
