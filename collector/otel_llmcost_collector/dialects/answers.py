@@ -176,6 +176,9 @@ def _of_usage(usage: dict[str, Any], provider: str) -> Told:
     if "image_tokens" in (usage.get("output_tokens_details") or ()):
         answer.created = True
     counts, operation = _counted(answer)
+    if "prompt_tokens" in usage and (written := whole(usage.get("cache_creation_input_tokens"))):
+        with_written: Counts = {**(counts or {}), "cache_write_tokens": written}  # as LiteLLM has it, inside the prompt
+        counts = with_written
     words = [usage.get(name) for name in _MODIFIERS] if is_claude else ()
     tier = tier_of(word for word in words if type(word) is str)
     return Told(counts=counts, tier=tier, operation=operation, cost_usd=_number(usage.get("cost")))

@@ -22,6 +22,10 @@ _ASKED_TIER = re.compile(r'"service_tier": ?"(\w{1,64})"')
 _LANGUAGES = frozenset({"", "openai", "openrouter"})
 _EXCLUSIVE_APIS = frozenset({"anthropic", "aws.bedrock"})
 
+Asked = tuple[str, str]
+"""Model and service tier; empty texts: nothing was found."""
+NOTHING_ASKED: Asked = ("", "")
+
 Doubt = tuple[ChargeStatus, str]
 """Status and method of a charge."""
 SURE: Doubt = ("confirmed", "reported")
@@ -93,9 +97,9 @@ class Naming:
 
     @property
     def places(self) -> tuple[int, ...]:
-        """All that anything here follows from."""
+        """All that anything here follows from, save what was asked for, which is long and looked into."""
         named = (self._operation, self._provider, self._speaks, self._host, self._requested, self._served)
-        more = (self._asked, self._tier, self._semantics, self._starts, self._hidden, self._guessed)
+        more = (self._tier, self._semantics, self._starts, self._hidden, self._guessed)
         return tuple(sorted({place for place in (*named, *more) if place >= 0}))
 
     @property
@@ -108,12 +112,27 @@ class Naming:
         """Whether an operation may be named."""
         return self._operation >= 0
 
-    def facts(self, name: str, values: Sequence[Value | None], *, is_used: bool) -> Facts | None:
+    @property
+    def is_asked(self) -> bool:
+        """Whether what was asked for is told."""
+        return self._asked >= 0
+
+    def asked(self, values: Sequence[Value | None]) -> Asked:
+        """Look for the model and the service tier in the parameters of the request."""
+        value = values[self._asked]
+        if type(value) is not str or len(value) > _MOST_ASKED:
+            return NOTHING_ASKED
+        tier = _ASKED_TIER.search(value) if '"service_tier"' in value else None
+        model = _ASKED_MODEL.search(value) if self._requested < 0 else None
+        return (model[1] if model else "", tier[1] if tier else "")
+
+    def facts(self, name: str, values: Sequence[Value | None], asked: Asked, *, is_used: bool) -> Facts | None:
         """Say what follows for one span.
 
         Args:
             name: of the span.
             values: of the shape.
+            asked: model and tier, as `asked` found them.
             is_used: the shape tells a usage, so that it is a call if nothing says what it is.
 
         Returns:
@@ -124,8 +143,7 @@ class Naming:
             return None
         row = self._row
         requested, served, tier = (text_of(values, place) for place in (self._requested, self._served, self._tier))
-        if self._asked >= 0:
-            requested, tier = _as_asked(values[self._asked], requested, tier)
+        requested, tier = requested or asked[0], tier or asked[1]
         told = text_of(values, self._provider)
         model = requested or served
         provider = provider_of(
@@ -185,14 +203,3 @@ def text_of(values: Sequence[Value | None], place: int) -> str:
     if type(value) is not str:
         return ""
     return value if len(value) <= MOST_CHARACTERS else value[:MOST_CHARACTERS]
-
-
-def _as_asked(value: Value | None, requested: str, tier: str) -> tuple[str, str]:
-    """Look for what is missing in the parameters of the request."""
-    if type(value) is not str or len(value) > _MOST_ASKED:
-        return requested, tier
-    if not requested and (found := _ASKED_MODEL.search(value)):
-        requested = found[1]
-    if not tier and (found := _ASKED_TIER.search(value)):
-        tier = found[1]
-    return requested, tier

@@ -22,8 +22,10 @@ from otel_llmcost_collector.dialects.counting import (
 )
 from otel_llmcost_collector.dialects.facts import (
     CACHE_NOT_TOLD,
+    NOTHING_ASKED,
     STREAM_START,
     SURE,
+    Asked,
     Doubt,
     Facts,
     Naming,
@@ -43,6 +45,8 @@ _KEPT = frozenset({"cache_write_30m_tokens", "cache_write_1h_tokens", "cache_wri
 _CACHED = frozenset({"cache_read_tokens", "cache_write_tokens"})
 _LEAST_CACHED = 1024
 """Tokens of an input below which nobody caches it."""
+_ADDING: frozenset[Form] = frozenset({"buckets", "details", "python"})
+"""Texts that leave open what attributes leave open too."""
 _NO_TEXT = Told()
 _UNKNOWN = object()
 make_telling: Callable[[type[Telling], tuple[Any, ...]], Telling] = vars(tuple)["__new__"]
@@ -57,7 +61,7 @@ class ShapeReader:
         self._row = row
         self._naming = Naming(row, scope, at)
         self._pick = _picker(self._naming.places)
-        self._is_named = bool(row.exclusive_spans)
+        self._is_long = bool(row.exclusive_spans) or self._naming.is_asked
         self._facts: dict[object, Facts | None] = {}
         self._counts = places_of(at, {**COUNTS, **row.counts})
         self._beside = places_of(at, row.beside)
@@ -65,7 +69,7 @@ class ShapeReader:
         self._texts: list[tuple[int, Form]] = [
             (at.place((name,)), form) for name, form in row.texts.items() if at.has((name,))
         ]
-        self._adds = bool(self._texts) and self._texts[0][1] == "details"
+        self._adds = bool(self._texts) and self._texts[0][1] in _ADDING
         self._id, self._error = at.place(row.response_id), at.place(row.error)
         self._tags = tag_places(row, at)
         self._around: Around | None = None
@@ -90,10 +94,12 @@ class ShapeReader:
     def read(self, name: str, values: Sequence[Value | None], around: Around) -> Telling | None:
         """Read one span, see `Reader`."""
         key: object = self._pick(values)
-        if self._is_named:
-            key = (name, key)
+        asked = NOTHING_ASKED
+        if self._is_long:
+            asked = self._naming.asked(values) if self._naming.is_asked else NOTHING_ASKED
+            key = (key, name, asked)
         found: Any = self._facts.get(key, _UNKNOWN)
-        facts: Facts | None = found if found is not _UNKNOWN else self._learn(key, name, values)
+        facts: Facts | None = found if found is not _UNKNOWN else self._learn(key, name, values, asked)
         if facts is None:
             return None
         counts: Counts = {}
@@ -167,9 +173,9 @@ class ShapeReader:
             self._around, self._said = around, tags_of_resource(around.resource)
         return tags_of(self._said, self._tags, values) if self._tags else self._said
 
-    def _learn(self, key: object, name: str, values: Sequence[Value | None]) -> Facts | None:
+    def _learn(self, key: object, name: str, values: Sequence[Value | None], asked: Asked) -> Facts | None:
         """Find out what follows from names: programs say the same few again and again."""
-        facts = self._naming.facts(name, values, is_used=bool(self._counts or self._texts))
+        facts = self._naming.facts(name, values, asked, is_used=bool(self._counts or self._texts))
         if len(self._facts) >= _MOST_FACTS:
             self._facts.clear()
         if len(str(key)) <= _MOST_REMEMBERED:

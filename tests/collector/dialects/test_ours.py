@@ -80,6 +80,7 @@ def test_a_charge_on_a_span_of_others_is_ours() -> None:
         semconv.CACHE_WRITE_TOKENS: 100,
         semconv.CHARGE_ID: "01a2-7",
         semconv.USAGE["cache_write_1h_tokens"]: 60,
+        semconv.USAGE["images"]: 0,
         semconv.USAGE_COST: 0.001,
     }
 

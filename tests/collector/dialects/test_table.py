@@ -263,9 +263,9 @@ CASES = [
             IN: 100,
             OUT: 16,
             "anthropic.usage.compaction.input_tokens": 4000,
-            "anthropic.usage.compaction.output_tokens": 300,
+            "anthropic.usage.compaction.output_tokens": 0,
         },
-        {"counts": {"input_tokens": 4100, "output_tokens": 316}},
+        {"counts": {"input_tokens": 4100, "output_tokens": 16}},
         id="anthropic-is-paid-for-compaction-beside-its-totals",
     ),
     pytest.param(
@@ -286,6 +286,36 @@ CASES = [
             "counts": {"input_tokens": 5000, "output_tokens": 16, "cache_read_tokens": 2000},
         },
         id="a-total-gives-away-that-cached-tokens-are-beside",
+    ),
+    pytest.param(
+        "my.own",
+        STD | {IN: 30, OUT: 10, "gen_ai.usage.audio.input_tokens": 50},
+        {"counts": {"input_tokens": 50, "output_tokens": 10, "input_audio_tokens": 50}},
+        id="a-part-is-more-than-its-total",
+    ),
+    pytest.param(
+        "langfuse-sdk",
+        {
+            "langfuse.observation.type": "generation",
+            "langfuse.observation.model.name": "claude-sonnet-4-5",
+            "langfuse.observation.usage_details": '{"input": 100, "cache_creation_input_tokens": 500, "output": 16}',
+        },
+        {"status": "estimated", "method": "cache-duration-not-told"},
+        id="langfuse-does-not-tell-how-long-a-cache-is-kept",
+    ),
+    pytest.param(
+        "litellm",
+        CLAUDE
+        | {
+            IN: 600,
+            OUT: 16,
+            "metadata.usage_object": "{'prompt_tokens': 600, 'cache_creation_input_tokens': 500, 'x': None}",
+        },
+        {
+            "status": "estimated",
+            "counts": {"input_tokens": 600, "output_tokens": 16, "cache_write_tokens": 500},
+        },
+        id="litellm-of-before-tells-what-was-written-to-a-cache",
     ),
     pytest.param(
         "my.own",
