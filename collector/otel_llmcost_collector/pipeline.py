@@ -97,7 +97,7 @@ class Pipeline:
             MalformedError: it is no request to export traces.
         """
         request, batch = frame.parsed(content), _Batch()
-        changed = [self._price(hits, batch) for hits in frame.hits(request)]
+        changed = [self._price(hits, batch) for hits in frame.hits(request)] if frame.may_tell(content) else []
         return _priced(request.SerializeToString() if any(changed) else content, frame.number_of_spans(request), batch)
 
     def traces_json(self, content: bytes) -> Priced:

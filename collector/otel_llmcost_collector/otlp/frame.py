@@ -40,7 +40,8 @@ def prefixes_pattern() -> bytes:
 
 # A key is preceded by its tag and its length. Text inside a prompt may look the same, so this only tells which spans
 # are worth taking apart.
-_may_tell = re.compile(rb"\n[\x04-\x7f]" + prefixes_pattern() + rb"\.").search
+may_tell = re.compile(rb"\n[\x04-\x7f]" + prefixes_pattern() + rb"\.").search
+"""Tell whether a span, or any of a whole request, may tell of a call."""
 
 
 class Hits(NamedTuple):
@@ -76,7 +77,7 @@ def hits(frame: Frame) -> Iterator[Hits]:
     for of_resource in frame.resource_spans:
         for within in of_resource.scope_spans:
             spans = list(within.spans)
-            places = list(compress(range(len(spans)), map(_may_tell, spans)))
+            places = list(compress(range(len(spans)), map(may_tell, spans)))
             if places:
                 contents = [spans[place] for place in places]
                 yield Hits(of_resource.resource, within.scope, within, places, contents)
