@@ -58,10 +58,11 @@ class Exposition:
         self._calls = CallFigures(self._run, most_series)
         series = sources.series()
         self._epoch = Epoch(series, epoch_file, now=clock())
-        self._lines = SeriesLines(self._epoch.instance, most_series)
-        self._lines.families(series, self._epoch.base, _NOBODY)
+        self._lines = self._new_lines()
+        self._lines.families(series, _NOBODY)
         if self._lines.has_overflow:  # which series had lines of their own before is not known any more
-            self._begin(series)
+            self._epoch.begin(series, now=clock())
+            self._lines = self._new_lines()
 
     def add(self, new: Sequence[Observed]) -> None:
         """Look at entries that are new in the ledger: what calls are like, and which ones can be named."""
@@ -79,16 +80,15 @@ class Exposition:
         """
         now, series, is_open = self._clock(), self._sources.series(), is_openmetrics(accept)
         if self._epoch.look(series, now=now):
-            self._lines = SeriesLines(self._epoch.instance, self._most_series)
+            self._lines = self._new_lines()
         named = self._calls.named(labels_of, now) if is_open else _NOBODY
         families = [
-            *self._lines.families(series, self._epoch.base, named),
+            *self._lines.families(series, named),
             *self._calls.families(now if is_open else None),
             *(gauges(state, self._run, self._most_series) if state is not None else ()),
             *self_families(self._sources.figures(), self._run),
         ]
         return document(families, is_openmetrics=is_open), OPENMETRICS if is_open else TEXT
 
-    def _begin(self, series: Series) -> None:
-        self._epoch.begin(series, now=self._clock())
-        self._lines = SeriesLines(self._epoch.instance, self._most_series)
+    def _new_lines(self) -> SeriesLines:
+        return SeriesLines(self._epoch.instance, self._epoch.base, self._most_series)

@@ -87,6 +87,7 @@ _METRIC_AT: Sequence[_Place | None] = tuple(
     for amount in SERIES_AMOUNTS
 )
 """For each amount of the ledger the metric that shows it, and the value of that metric's label."""
+_NOTHING = (0,) * len(SERIES_AMOUNTS)
 _CALLS_NAME = prometheus_name(semconv.CALLS)
 
 
@@ -104,60 +105,91 @@ class _Lines:
         """All of them."""
 
 
+class _Slots:
+    """On which lines the amounts under some labels of the ledger stand."""
+
+    __slots__ = ("amounts", "cost", "known", "pairs")
+
+    def __init__(self) -> None:
+        self.pairs: list[tuple[int, int]] = []
+        """Which amount, which line."""
+        self.known: set[int] = set()
+        """The amounts among them."""
+        self.cost: int | None = None
+        """The line of the cost; None: there is none so far."""
+        self.amounts: list[int] | None = None
+        """As they were when lines were last looked for."""
+
+    def fits(self, amounts: Sequence[int]) -> bool:
+        """Tell at a glance that no amount needs another line."""
+        return len(self.pairs) + amounts.count(0) == len(amounts) or amounts == self.amounts
+
+
 class SeriesLines:
     """Remembers for one epoch on which lines the ledger's sums stand, and what stands there before each number."""
 
-    def __init__(self, instance: str, most_series: int) -> None:
+    def __init__(self, instance: str, base: Series, most_series: int) -> None:
         """Begin with no lines.
 
         Args:
             instance: id of the epoch.
+            base: the sums it began with, which are not shown.
             most_series: of each metric; what comes later is added up in one.
         """
         self._instance = instance
+        self._base = base
         self._most = most_series
         self._lines = {metric.name: _Lines() for metric in LEDGER_METRICS}
         self._starts = [""]
         """What stands before the number on each line; on the first one lies what no metric shows."""
-        self._slots: dict[Labels, list[int | None]] = {}
-        """Labels of the ledger → for each amount its line; None: it has been 0 so far."""
+        self._offsets = [0]
+        """What is to be added on each line, since it was there when the epoch began."""
+        self._slots: dict[Labels, _Slots] = {}
 
     @property
     def has_overflow(self) -> bool:
         """Whether some series found no line of their own."""
         return any(lines.overflow is not None for lines in self._lines.values())
 
-    def families(self, series: Series, base: Series, exemplars: Mapping[Labels, str]) -> list[Family]:
+    def families(self, series: Series, exemplars: Mapping[Labels, str]) -> list[Family]:
         """Write the sums down.
 
         Args:
             series: all sums of the ledger.
-            base: those that the epoch began with.
             exemplars: what stands behind the cost of some labels of the ledger.
         """
-        sums = self._sums(series, base)
+        for labels, amounts in series.items():
+            slots = self._slots.get(labels)
+            if slots is None or not slots.fits(amounts):
+                self._place(labels, amounts, slots or self._slots.setdefault(labels, _Slots()))
+        sums = self._sums(series)
         behind = self._behind(exemplars)
         made = [self._family(metric, sums, behind) for metric in LEDGER_METRICS]
         return [*made, self._overflow_family(sums)]
 
-    def _sums(self, series: Series, base: Series) -> list[int]:
-        sums, all_slots = [0] * len(self._starts), self._slots
+    def _sums(self, series: Series) -> list[int]:
+        sums, slots = self._offsets[:], self._slots
         for labels, amounts in series.items():
-            slots = all_slots.get(labels)
-            if slots is None:
-                slots = all_slots[labels] = [None] * len(SERIES_AMOUNTS)
-            gained = amounts if labels not in base else [a - b for a, b in zip(amounts, base[labels], strict=True)]
-            for index, amount in enumerate(gained):
-                if amount:
-                    slot = slots[index]
-                    if slot is None:
-                        slot = slots[index] = self._slot(labels, index, sums)
-                    sums[slot] += amount
-            if slots[_COST] is None and gained[_CALLS] > gained[_UNPRICED]:  # known to cost nothing
-                slots[_COST] = self._slot(labels, _COST, sums)
+            for index, line in slots[labels].pairs:
+                sums[line] += amounts[index]
         return sums
 
-    def _slot(self, labels: Labels, index: int, sums: list[int]) -> int:
+    def _place(self, labels: Labels, amounts: Sequence[int], slots: _Slots) -> None:
+        """Find lines for the amounts that have moved since the epoch began."""
+        before = self._base.get(labels, _NOTHING)
+        gained = [now - was for now, was in zip(amounts, before, strict=True)]
+        for index, gain in enumerate(gained):
+            is_free = index == _COST and gained[_CALLS] > gained[_UNPRICED]  # known to cost nothing, if it is 0
+            if (gain or is_free) and index not in slots.known:
+                line = self._slot(labels, index)
+                slots.known.add(index)
+                slots.pairs.append((index, line))
+                self._offsets[line] -= before[index]
+                if index == _COST:
+                    slots.cost = line
+        slots.amounts = list(amounts)
+
+    def _slot(self, labels: Labels, index: int) -> int:
         """Find the line for an amount, or make one."""
         place = _METRIC_AT[index]
         if place is None:
@@ -168,22 +200,22 @@ class SeriesLines:
         text = labelled({**shown, metric.label: labels[_STATUS] if value is None else value})
         found = lines.known.get(text)
         if found is None:
-            found = self._line(metric, lines, text, sums)
+            found = self._line(metric, lines, text)
         return found
 
-    def _line(self, metric: LedgerMetric, lines: _Lines, text: str, sums: list[int]) -> int:
+    def _line(self, metric: LedgerMetric, lines: _Lines, text: str) -> int:
         if len(lines.known) < self._most:
-            made = lines.known[text] = self._new(self._start(metric.name, text), sums)
+            made = lines.known[text] = self._new(self._start(metric.name, text))
             lines.places.append(made)
             return made
         if lines.overflow is None:
-            lines.overflow = self._new(self._start(metric.name, labelled({OVERFLOW: "true"})), sums)
+            lines.overflow = self._new(self._start(metric.name, labelled({OVERFLOW: "true"})))
             lines.places.append(lines.overflow)
         return lines.overflow
 
-    def _new(self, start: str, sums: list[int]) -> int:
+    def _new(self, start: str) -> int:
         self._starts.append(start)
-        sums.append(0)
+        self._offsets.append(0)
         return len(self._starts) - 1
 
     def _start(self, name: str, text: str) -> str:
@@ -191,13 +223,16 @@ class SeriesLines:
 
     def _behind(self, exemplars: Mapping[Labels, str]) -> dict[int, str]:
         """Find the lines of cost that there are exemplars for."""
-        found = ((self._slots[labels][_COST], text) for labels, text in exemplars.items() if labels in self._slots)
+        found = ((self._slots[labels].cost, text) for labels, text in exemplars.items() if labels in self._slots)
         return {slot: text for slot, text in found if slot is not None}
 
     def _family(self, metric: LedgerMetric, sums: Sequence[int], behind: Mapping[int, str]) -> Family:
         starts, digits = self._starts, metric.digits
         places = self._lines[metric.name].places
-        lines = [starts[place] + decimal(sums[place], digits) for place in places]
+        if digits:
+            lines = [starts[place] + decimal(sums[place], digits) for place in places]
+        else:
+            lines = [starts[place] + str(sums[place]) for place in places]
         if behind and "cost_nano" in metric.values:
             lines = [line + behind.get(place, "") for place, line in zip(places, lines, strict=True)]
         return Family(metric.name, "counter", metric.description, lines)

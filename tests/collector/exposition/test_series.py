@@ -28,7 +28,7 @@ def total(families: list[Family], name: str) -> Decimal:
 
 def test_a_call_is_shown_as_an_agent_would() -> None:
     """With the dialect it came in as well; what is not known is left out."""
-    lines = shown(SeriesLines("i", 100).families(series_of([CALL]), {}, {}))
+    lines = shown(SeriesLines("i", {}, 100).families(series_of([CALL]), {}))
 
     assert lines == [
         f'llmcost_cost_USD_total{{{WHO},llmcost_cost_status="confirmed",service_instance_id="i"}} 0.003500001',
@@ -43,7 +43,7 @@ def test_operations_are_added_up() -> None:
     """As in agents, where they are only in the distributions."""
     series = series_of([CALL, call(operation="text_completion")])
 
-    families = SeriesLines("i", 100).families(series, {}, {})
+    families = SeriesLines("i", {}, 100).families(series, {})
 
     assert len(series) == 2
     assert [line for line in families[0].lines if line.endswith(" 0.007000002")] == families[0].lines
@@ -53,7 +53,7 @@ def test_an_unknown_cost_is_not_nothing() -> None:
     """No line of cost, rather than one that says 0."""
     unknown, free = call(cost_nano=None, status="unpriced"), call(cost_nano=0, tags={})
 
-    families = SeriesLines("i", 100).families(series_of([unknown, free]), {}, {})
+    families = SeriesLines("i", {}, 100).families(series_of([unknown, free]), {})
 
     assert [line.rpartition(" ")[2] for line in families[0].lines] == ["0.000000000"]
     assert 'llmcost_call_outcome="unpriced"' in families[2].lines[0]
@@ -62,7 +62,7 @@ def test_an_unknown_cost_is_not_nothing() -> None:
 def test_what_was_taken_back_is_told_apart() -> None:
     series = {labels_of(CALL): amounts(cost_nano=9, calls=2, input=5, reversed_nano=4, reversed_input=3)}
 
-    families = SeriesLines("i", 100).families(series, {}, {})
+    families = SeriesLines("i", {}, 100).families(series, {})
 
     assert total(families, "llmcost_cost_reversed_USD_total") == Decimal("0.000000004")
     assert total(families, "llmcost_tokens_reversed_total") == 3
@@ -72,9 +72,9 @@ def test_what_was_taken_back_is_told_apart() -> None:
 def test_series_without_end_are_bounded_and_no_sum_is_lost() -> None:
     """A name made anew for each call costs one series more, not the Prometheus."""
     calls = [call(tags={"agent": f"agent-{number}"}, cost_nano=number + 1) for number in range(50)]
-    lines = SeriesLines("i", 10)
+    lines = SeriesLines("i", {}, 10)
 
-    families = lines.families(series_of(calls), {}, {})
+    families = lines.families(series_of(calls), {})
 
     assert [len(family.lines) for family in families[:3]] == [11, 0, 11]
     assert families[0].lines[-1].startswith('llmcost_cost_USD_total{otel_metric_overflow="true",')
@@ -87,10 +87,10 @@ def test_series_without_end_are_bounded_and_no_sum_is_lost() -> None:
 def test_a_series_keeps_its_line_when_others_come_first() -> None:
     """Prometheus must not see one and the same calls now here and now in the overflow."""
     early, late = call(tags={"agent": "early"}), call(tags={"agent": "late"})
-    lines = SeriesLines("i", 1)
-    lines.families(series_of([early]), {}, {})
+    lines = SeriesLines("i", {}, 1)
+    lines.families(series_of([early]), {})
 
-    families = lines.families(series_of([late, early]), {}, {})
+    families = lines.families(series_of([late, early]), {})
 
     assert 'gen_ai_agent_name="early"' in families[0].lines[0]
     assert "otel_metric_overflow" in families[0].lines[1]
@@ -99,10 +99,10 @@ def test_a_series_keeps_its_line_when_others_come_first() -> None:
 def test_what_was_there_before_the_epoch_is_not_shown() -> None:
     before, after = series_of([CALL]), series_of([CALL, CALL, call(tags={})])
 
-    families = SeriesLines("i", 100).families(after, before, {})
+    families = SeriesLines("i", before, 100).families(after, {})
 
     assert total(families, "llmcost_calls_total") == 2
-    assert shown(SeriesLines("i", 100).families(before, before, {})) == [
+    assert shown(SeriesLines("i", before, 100).families(before, {})) == [
         'llmcost_metrics_overflow_total{service_instance_id="i"} 0'
     ]
 
@@ -110,7 +110,7 @@ def test_what_was_there_before_the_epoch_is_not_shown() -> None:
 def test_a_call_that_moved_the_cost_is_named_behind_it() -> None:
     named = {labels_of(CALL): ' # {trace_id="a"} 1', labels_of(call(provider="nobody-knows")): " # {} 1"}
 
-    families = SeriesLines("i", 100).families(series_of([CALL]), {}, named)
+    families = SeriesLines("i", {}, 100).families(series_of([CALL]), named)
 
     assert families[0].lines[0].endswith(' 0.003500001 # {trace_id="a"} 1')
 
@@ -119,7 +119,7 @@ def test_names_that_look_alike_once_written_share_a_line() -> None:
     """Prometheus refuses two samples of one series."""
     series = series_of([call(requested_model="a\x00"), call(requested_model="a\x01")])
 
-    families = SeriesLines("i", 100).families(series, {}, {})
+    families = SeriesLines("i", {}, 100).families(series, {})
 
     assert [line.rpartition(" ")[2] for line in families[2].lines] == ["2"]
 
