@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from otel_llmcost.core.ledger import Charge
 from otel_llmcost.core.policy import Policy
+from otel_llmcost.storage.base import Posting
 from otel_llmcost.storage.memory import MemoryStore
 from otel_llmcost_collector.accounting.accountant import Accountant
 from otel_llmcost_collector.accounting.bookings import Noted
 from otel_llmcost_collector.accounting.bookkeeper import Task
+from otel_llmcost_collector.accounting.fleet_store import FleetStore
 from otel_llmcost_collector.accounting.series import Series
 from otel_llmcost_collector.ledger.base import Ledger
 from otel_llmcost_collector.ledger.sqlite import SqliteLedger
@@ -24,6 +30,8 @@ from otel_llmcost_collector.observed import Observed
 from tests.collector.accounting.traffic import Traffic
 from tests.collector.fakes import Disk, FakeLedger, KilledError
 from tests.storage.books import NOW, Books, budget
+
+T = TypeVar("T")
 
 BUDGETS = (budget("all", "1000"), budget("users", "1000", per=("user",)), budget("calls", "10", measure="requests"))
 DAY = timedelta(days=1)
@@ -49,6 +57,8 @@ class Steps:
         self.accountant._remember()
         self.tasks: list[Task] = list(self.accountant._noted())
         self.accountant._bookkeeper.add = self._add  # type: ignore[method-assign]
+        self.accountant.do = self._do  # type: ignore[method-assign]
+        self.store = FleetStore(self.accountant, self.ledger, self.balances)
 
     def send(self, batch: list[Observed]) -> None:
         """Send until it is taken, as senders do."""
@@ -57,6 +67,18 @@ class Steps:
                 self._may_die()
                 self.accountant._charge(batch)
                 self._may_die()
+                return
+            self.ledger.close()
+            self.begin()
+
+    def settle(self, charge: Charge) -> None:
+        """Settle over the API until there is an answer, as plugins do."""
+        claims = Policy(BUDGETS, NOW).claims(charge.tags, charge.at, None, lambda _budget, _subject: None)
+        posting = Posting(reservation_id=charge.charge_id, claims=claims, charge=charge, assumed={})
+        while True:
+            with suppress(KilledError):
+                self._may_die()
+                self.store.settle([posting])
                 return
             self.ledger.close()
             self.begin()
@@ -77,6 +99,14 @@ class Steps:
         self._may_die()
         self.tasks.append((commit_id, noted))
 
+    def _do(self, work: Callable[[], T]) -> Future[T]:
+        """Do it here and now; a process may die before it, and behind it."""
+        self._may_die()
+        done: Future[T] = Future()
+        done.set_result(work())
+        self._may_die()
+        return done
+
     def _may_die(self) -> None:
         if self._dice.random() < self._kills:
             raise KilledError
@@ -84,8 +114,11 @@ class Steps:
 
 def soak(steps: Steps, traffic: Traffic, dice: random.Random) -> None:
     """Send all of it, booking now and then, and compare with what it must come to."""
-    for batch in traffic.batches():
-        steps.send(batch)
+    todo: list[Callable[[], None]] = [partial(steps.send, batch) for batch in traffic.batches()]
+    todo += [partial(steps.settle, each.charge()) for each in traffic.settled]
+    dice.shuffle(todo)
+    for step in todo:
+        step()
         if dice.random() < 0.3:
             steps.book()
     steps.book()

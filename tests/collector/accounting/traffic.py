@@ -26,6 +26,8 @@ class Traffic:
 
     random: random.Random
     tellings: list[Observed] = field(default_factory=list[Observed])
+    settled: list[Observed] = field(default_factory=list[Observed])
+    """Of those that our plugin tells, those that it settles over the API too."""
     cost_nano: int = 0
     calls: int = 0
     by_user: dict[str, int] = field(default_factory=dict[str, int])
@@ -73,6 +75,7 @@ class Traffic:
         if kind == "ours":
             ours = msgspec.structs.replace(call, charge_id=uuid7(call.at_us // 1000, self.random.getrandbits(74)))
             ours = msgspec.structs.replace(ours, span_id=self._hex(16), richness=9, source="otel-llmcost")
+            self.settled += self.random.choice([[], [ours], [ours, ours]])
             return [self._remade(call, cost_nano=7), ours]
         found = [self._remade(call, cost_nano=7)]
         for place, source in enumerate(SOURCES[1 : self.random.randrange(2, 4)], 2):
