@@ -112,8 +112,7 @@ def bind(listen: Listen, *, is_shared: bool = False, names: Names | None = None)
     except OSError as error:
         if place is not None:
             place.close()
-        key = (names or Names()).listen
-        raise ConfigError(f"{listen.address}: {error}", key=key, expected="a free address of this machine") from error
+        raise not_free(listen, error, names) from error
     return place
 
 
@@ -122,6 +121,12 @@ def listened(listen: Listen, *, is_shared: bool = False, names: Names | None = N
     place = bind(listen, is_shared=is_shared, names=names)
     place.listen(_BACKLOG)
     return place
+
+
+def not_free(listen: Listen, error: Exception, names: Names | None = None) -> ConfigError:
+    """Say that an address is taken, or not of this machine."""
+    key = (names or Names()).listen
+    return ConfigError(f"{listen.address}: {error}", key=key, expected="a free address of this machine")
 
 
 def is_loopback(host: str) -> bool:

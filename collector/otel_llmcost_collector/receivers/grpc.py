@@ -99,4 +99,4 @@ def _refusing(outcome: Outcome) -> Export:
 
 async def _abort(context: Any, outcome: Outcome) -> NoReturn:
     await context.abort(_CODES[outcome.verdict.code], outcome.detail, trailers(outcome))
-    raise AssertionError  # abort() never returns
+    raise AssertionError  # pragma: no cover -- abort() never returns

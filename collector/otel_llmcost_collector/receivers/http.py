@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from otel_llmcost_collector.access import DeniedError, admitted, check_host
-from otel_llmcost_collector.asgi import Answer, GoneError, Headers, Receive, Scope, Send, give, headers_of, live
+from otel_llmcost_collector.asgi import Answer, GoneError, Headers, Receive, Scope, Send, give, headers_of
 from otel_llmcost_collector.forwarding.base import Signal
 from otel_llmcost_collector.receivers.admission import Admission, Slot
 from otel_llmcost_collector.receivers.answers import over_http
@@ -60,16 +60,13 @@ class HttpReceiver:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "lifespan":
-            await live(receive, send)
-        elif scope["type"] == "http":
-            try:
-                answer = await self._answer(scope, receive)
-            except GoneError:
-                return
-            except asyncio.CancelledError:  # the server ends, and what is under way took too long
-                answer = over_http(_ENDING, is_json=False)
-            await give(send, answer)
+        try:
+            answer = await self._answer(scope, receive)
+        except GoneError:
+            return
+        except asyncio.CancelledError:  # the server ends, and what is under way took too long
+            answer = over_http(_ENDING, is_json=False)
+        await give(send, answer)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         method, path, headers = scope["method"], scope["path"], headers_of(scope)

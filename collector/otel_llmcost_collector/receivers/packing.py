@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Mapping
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Final, Protocol
 
 from otel_llmcost_collector.receivers import zstd
 from otel_llmcost_collector.receivers.outcome import MALFORMED, TOO_LARGE, UNSUPPORTED, TurnedAwayError
 from otel_llmcost_collector.registers import clear_upper_halves
 
-inflating: Any = zlib  # Any: the two are alike, but their types do not say so
-try:
-    from isal import isal_zlib  # twice as fast; not there for every processor
-except ImportError:
-    pass
-else:
-    inflating = isal_zlib
+# isal is twice as fast, but not made for every processor. Any: the two are alike, but their types do not say so.
+inflating: Any = import_module("isal.isal_zlib" if find_spec("isal") else "zlib")
 
 IDENTITY: Final = "identity"
 _GZIP_BITS = 31

@@ -13,9 +13,8 @@ from typing import Any, Final, Protocol
 import grpc
 import uvicorn
 
-from otel_llmcost.errors import ConfigError
 from otel_llmcost_collector.asgi import Receive, Scope, Send
-from otel_llmcost_collector.listening import Listen, Names
+from otel_llmcost_collector.listening import Listen, Names, not_free
 from otel_llmcost_collector.receivers.connection import Connection
 from otel_llmcost_collector.receivers.grpc import GrpcReceiver
 from otel_llmcost_collector.receivers.http import MOST_BODY_BYTES
@@ -55,13 +54,19 @@ class Application(Protocol):
         ...
 
 
-async def serve_http(application: Application, places: Sequence[socket.socket], listen: Listen) -> Serving:
+async def serve_http(
+    application: Application, places: Sequence[socket.socket], listen: Listen, names: Names | None = None
+) -> Serving:
     """Serve over HTTP.
 
     Args:
         application: what answers.
         places: addresses that are taken, but not listened on yet; closed in the end.
         listen: certificates, if TLS is to be spoken; the address in it is not looked at.
+        names: of the settings.
+
+    Raises:
+        ConfigError: somebody else began to listen there in the meantime.
     """
     config = uvicorn.Config(
         application,
@@ -85,7 +90,7 @@ async def serve_http(application: Application, places: Sequence[socket.socket], 
     await asyncio.wait([running, is_up], return_when=asyncio.FIRST_COMPLETED)
     if not server.is_up.is_set():
         is_up.cancel()
-        await running  # says why
+        await _began(running, listen, names)
     return _HttpServing(server, running, port)
 
 
@@ -118,10 +123,16 @@ async def serve_grpc(
         else:
             port = server.add_secure_port(listen.address, _credentials(listen))
     except RuntimeError as error:
-        key = (names or Names()).listen
-        raise ConfigError(f"{listen.address}: {error}", key=key, expected="a free address of this machine") from error
+        raise not_free(listen, error, names) from error
     await server.start()
     return _GrpcServing(server, port)
+
+
+async def _began(running: asyncio.Task[None], listen: Listen, names: Names | None) -> None:
+    try:
+        await running
+    except OSError as error:
+        raise not_free(listen, error, names) from error
 
 
 class _Server(uvicorn.Server):

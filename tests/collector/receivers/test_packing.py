@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from otel_llmcost_collector.receivers import packing
 from otel_llmcost_collector.receivers.outcome import MALFORMED, TOO_LARGE, UNSUPPORTED, TurnedAwayError
 from otel_llmcost_collector.receivers.packing import coding_of, unpack
+from otel_llmcost_collector.registers import clearing
 from tests.collector.receivers.parts import request
 
 CONTENT = request(*(f"span {number}" for number in range(500)))
@@ -40,6 +41,10 @@ PACKINGS = {
     "zstd-streamed": ("zstd", streamed_zstd),
 }
 EACH = pytest.mark.parametrize(("coding", "pack"), PACKINGS.values(), ids=PACKINGS)
+
+
+def test_a_function_of_isal_is_the_same_when_it_leaves_nothing_behind() -> None:
+    assert clearing(zlib.crc32)(b"content", 1) == zlib.crc32(b"content", 1)
 
 
 @pytest.fixture(params=["as installed", "without isal"])

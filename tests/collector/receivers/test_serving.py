@@ -196,6 +196,19 @@ async def test_an_address_that_is_taken_is_named(parts: Parts, serve: str) -> No
             await (serve_grpc(parts.grpc, listen) if serve == "grpc" else _over_http(parts, listen))
 
 
+async def test_an_address_that_was_taken_in_the_meantime_is_named(parts: Parts) -> None:
+    first = bind(HERE)
+    listen = Listen(host="127.0.0.1", port=first.getsockname()[1])
+    second = bind(listen)
+    serving = await serve_http(parts.http, [first], HERE)
+
+    with pytest.raises(ConfigError, match=f"{listen.address}: .*expected a free address"):
+        await serve_http(parts.http, [second], listen)
+
+    second.close()
+    await serving.drain(0)
+
+
 async def _over_http(parts: Parts, listen: Listen) -> Serving:
     return await serve_http(parts.http, [bind(listen)], listen)
 
