@@ -28,8 +28,6 @@ REASONS = (NO_USAGE, UNKNOWN_MODEL, NO_PRICE_FOR_UNIT)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ATTO_PER_NANO = 10**9
-_WHOLE = 10**6
-"""Share that is paid if there is no discount."""
 _MOST_PERIODS = 4096
 _MOST_BASES = 256
 
@@ -206,7 +204,7 @@ def _amounts(rate: Rate, units: Sequence[Unit], classes: Sequence[CostClass]) ->
         "+".join(f"{name}*{usd[one]!r}" for name, usd in _moves(names, units, rate) if one in usd) for one in classes
     ]
     weights = [rate.weights[unit] for unit in units]
-    if rate.share == _WHOLE and not any(weight % _ATTO_PER_NANO for weight in weights):
+    if not rate.discount and not any(weight % _ATTO_PER_NANO for weight in weights):
         total = _sum(names, [weight // _ATTO_PER_NANO for weight in weights])
         return cast(
             "Amounts", _function(names, f"(nano := {total}), nano, [nano / {NANO_PER_USD}, {', '.join(parts)}]")
