@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from otel_llmcost.core.policy import micros
 from otel_llmcost.errors import ConfigError, StoreError, UnstorableError
@@ -59,7 +60,7 @@ class PostgresLedger(LedgerReader):
         self._is_closed = False
         self._connection: _Connection | None = None
         try:
-            psycopg.conninfo.conninfo_to_dict(url)
+            conninfo_to_dict(url)
         except psycopg.ProgrammingError as error:
             raise ConfigError("it cannot be read", key="ledger", expected="postgresql://user@host/database") from error
         with self._transaction():

@@ -203,9 +203,10 @@ class _Adding:
         numbers = {row[1] for row in rows} | {person for _, person, _ in moved}
         names = self._tables.persons(numbers - {NOBODY})
         for at, person, status, *amounts in rows:
-            self._add(at * 24, {"user": names.get(person), "status": STATUSES[status]}, *map(_int, amounts))
+            said: dict[GroupBy, str | None] = {"user": names.get(person), "status": STATUSES[status]}
+            self._add(at * 24, said, *map(_int, amounts))
         for (at, person, standing), each in moved.items():
-            values: Values = {"user": names.get(person), "status": status_of(standing)}
+            values: dict[GroupBy, str | None] = {"user": names.get(person), "status": status_of(standing)}
             self._add(at * 24, values, *amounts_of(standing, each))
 
     def _add(self, hour: int, values: Values, *amounts: int) -> None:
