@@ -262,6 +262,8 @@ _BUCKETS: Mapping[str, tuple[Unit, ...]] = {
     "output_audio_tokens": ("output_tokens", "output_audio_tokens"),
 }
 _DETAILS: Mapping[str, Unit] = {
+    "input_tokens": "input_tokens",
+    "output_tokens": "output_tokens",
     "cache_read": "cache_read_tokens",
     "cache_creation": "cache_write_tokens",
     "ephemeral_1h_input_tokens": "cache_write_1h_tokens",
@@ -280,9 +282,12 @@ def _of_buckets(told: dict[str, Any]) -> Mapping[Unit, int] | None:
 
 
 def _of_details(told: dict[str, Any]) -> Mapping[Unit, int] | None:
-    counts: Counts = {
-        _DETAILS[name]: count for name, value in told.items() if name in _DETAILS and (count := whole(value))
-    }
+    """Read parts of the input or the output, or a usage that has both, as LangChain writes them."""
+    inside = {**_object(told.get("output_token_details")), **_object(told.get("input_token_details"))}
+    counts: Counts = {}
+    for name, value in {**told, **inside}.items():
+        if name in _DETAILS and (count := whole(value)):
+            counts[_DETAILS[name]] = count
     return counts or None
 
 

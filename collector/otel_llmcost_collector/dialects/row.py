@@ -102,3 +102,5 @@ class Dialect:
     """Before the usual names."""
     labels: Names = ()
     """Beginnings of attributes behind which a dimension's own name stands."""
+    label_texts: Names = ()
+    """Attributes that hold JSON with dimensions by their own names."""

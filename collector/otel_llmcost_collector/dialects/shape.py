@@ -71,7 +71,7 @@ class ShapeReader:
         ]
         self._adds = bool(self._texts) and self._texts[0][1] in _ADDING
         self._id, self._error = at.place(row.response_id), at.place(row.error)
-        self._tags = tag_places(row, at)
+        self._tags, self._labels = tag_places(row, at), at.place(row.label_texts)
         self._around: Around | None = None
         self._said: Mapping[Dimension, str] = {}
         told = {unit for unit, _ in self._counts}
@@ -153,7 +153,7 @@ class ShapeReader:
                 operation,
                 requested,
                 served or None,
-                self._said if around is self._around and not self._tags else self._tags_of(values, around),
+                self._tags_of(values, around),
                 counts,
                 status,
                 method,
@@ -171,7 +171,9 @@ class ShapeReader:
     def _tags_of(self, values: Sequence[Value | None], around: Around) -> Mapping[Dimension, str]:
         if around is not self._around:
             self._around, self._said = around, tags_of_resource(around.resource)
-        return tags_of(self._said, self._tags, values) if self._tags else self._said
+        if not self._tags and self._labels < 0:
+            return self._said
+        return tags_of(self._said, self._tags, values, values[self._labels] if self._labels >= 0 else None)
 
     def _learn(self, key: object, name: str, values: Sequence[Value | None], asked: Asked) -> Facts | None:
         """Find out what follows from names: programs say the same few again and again."""

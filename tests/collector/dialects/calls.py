@@ -287,6 +287,19 @@ def _pydantic_ai(case: str, maker: str, model: str) -> Call:
     return call
 
 
+def _langchain(case: str, *, is_stream: bool = False) -> Call:
+    def call(url: str) -> str | None:
+        openai: Any = import_module("langchain_openai")
+        chat = openai.ChatOpenAI(
+            base_url=url + "/v1", api_key="k", model="gpt-5-mini", max_retries=0, stream_usage=True
+        )
+        if is_stream:
+            return [chunk.id for chunk in chat.stream(_say(case))][0]
+        return chat.invoke(_say(case)).response_metadata["id"]
+
+    return call
+
+
 def _adk(case: str) -> Call:
     async def main() -> None:
         agents: Any = import_module("google.adk.agents")
@@ -400,6 +413,11 @@ _BY_SDK: dict[str, dict[str, Call]] = {
         "pydantic-ai-cached": _pydantic_ai("chat-cached", "OpenAI", "gpt-5-mini"),
         "pydantic-ai-claude": _pydantic_ai("claude-cached", "Anthropic", "claude-sonnet-4-5"),
         "pydantic-ai-claude-5m": _pydantic_ai("claude-5m", "Anthropic", "claude-sonnet-4-5"),
+    },
+    "langchain_openai": {
+        "langchain": _langchain("chat"),
+        "langchain-cached": _langchain("chat-cached"),
+        "langchain-stream-cached": _langchain("chat-cached", is_stream=True),
     },
     "google.adk": {
         "adk": _adk("gemini"),

@@ -53,6 +53,11 @@ def _litellm_otel(_exporter: Any) -> None:
     litellm.callbacks = [otel.OpenTelemetry(otel.OpenTelemetryConfig(exporter="none"))]
 
 
+def _langsmith(_exporter: Any) -> None:
+    os.environ.update(LANGSMITH_TRACING="true", LANGSMITH_OTEL_ENABLED="true", LANGSMITH_OTEL_ONLY="true")
+    os.environ.update(LANGSMITH_API_KEY="k", LANGSMITH_PROJECT="recorded", LANGSMITH_ENDPOINT="http://127.0.0.1:9")
+
+
 def _pydantic_ai(_exporter: Any) -> None:
     import_module("pydantic_ai").Agent.instrument_all()
 
@@ -61,6 +66,7 @@ START: Mapping[str, Callable[[Any], None]] = {
     **{name: _instrumented(name) for name in ("official", "traceloop", "openinference", "openlit", "litellm")},
     "logfire": _logfire,
     "botocore": _botocore,
+    "langsmith": _langsmith,
     "litellm-otel": _litellm_otel,
     "native": lambda _: None,
     "mistral-native": lambda _: os.environ.update(MISTRAL_SDK_TELEMETRY="global"),
@@ -70,7 +76,7 @@ START: Mapping[str, Callable[[Any], None]] = {
     "ours-on-traceloop": _ours_on_theirs,
 }
 
-LATE: Mapping[str, float] = {"litellm-otel": 1.0}
+LATE: Mapping[str, float] = {"langsmith": 2.0, "litellm-otel": 1.0}
 """Who makes spans in a thread of its own → seconds it is given for them."""
 
 VERCEL = (
@@ -81,6 +87,7 @@ VERCEL = (
 
 ONLY: Mapping[str, tuple[str, ...]] = {
     "google-adk": ("adk",),
+    "langsmith": ("langchain",),
     "litellm-otel": ("litellm",),
     "native": ("claude",),
     "mistral-native": ("mistral",),

@@ -433,6 +433,24 @@ def test_a_span_goes_before_its_resource() -> None:
     assert found.tags == {"team": "b" * 256, "user": "7", "environment": "prod"}
 
 
+@pytest.mark.parametrize(
+    ("text", "tags"),
+    [
+        ('{"team": "support", "user_id": "u-7", "feature": 3, "other": "x"}', {"team": "support", "user": "u-7"}),
+        ('{"llmcost.team": "billing"}', {"team": "billing"}),
+        ('{"team"', {}),
+        ("[1]", {}),
+        ('{"team": "support"}' + " " * 5000, {}),
+    ],
+    ids=["own", "ours", "broken", "no-object", "long"],
+)
+def test_dimensions_may_stand_in_metadata(text: str, tags: dict[str, str]) -> None:
+    """As OpenInference and LangSmith attach it to a call; an attribute of its own goes before."""
+    attributes = {"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o", "metadata": text, "session.id": "s-1"}
+
+    assert told("openinference.instrumentation.openai", attributes).tags == {**tags, "session": "s-1"}
+
+
 def test_one_reader_serves_spans_of_several_programs() -> None:
     """Resources change from request to request, shapes do not."""
     attributes: dict[str, Value] = {**STD, IN: 1, "user.id": "u-7"}
