@@ -179,7 +179,8 @@ async def test_a_request_whose_sender_gave_up_is_done_to_its_end() -> None:
         asked.cancel()
         await asyncio.wait([asked])
         may_go_on.set()
-        await is_done.wait()
+        async with asyncio.timeout(10):
+            await is_done.wait()
 
     assert parts.sink.taken[0][1] == CONTENT + PRICED
     assert (parts.admission.requests, parts.admission.content_bytes) == (0, 0)
