@@ -51,6 +51,13 @@ class _Batch:
     rejected: int = 0
     unpriced: dict[str, int] = field(default_factory=dict[str, int])
 
+    def add(self, part: _Batch) -> None:
+        """Add what was found in some spans."""
+        self.observed += part.observed
+        self.inference += part.inference
+        for reason, count in part.unpriced.items():
+            self.unpriced[reason] = self.unpriced.get(reason, 0) + count
+
 
 _Context = tuple[Around, ShapesOfScope]
 
@@ -65,6 +72,11 @@ class _Spans(NamedTuple):
     """How each is read, and what is read of it."""
     around: Around
     values: Values
+
+    def only(self, place: int) -> _Spans:
+        """Return one of them alone."""
+        one = slice(place, place + 1)
+        return _Spans(self.spans[one], self.contents[one], self.picked[one], self.around, self.values)
 
 
 class Pipeline:
@@ -116,7 +128,7 @@ class Pipeline:
         places, contents, spans = frame.readable(hits)
         batch.rejected += len(hits.places) - len(places)
         found = _Spans(spans, contents, _picked(spans, contents, shapes), around, self._wire)
-        written = self._note(found, batch)
+        written = self._noted(found, batch)
         within = hits.within.spans
         for place, each in written.items():
             layout, numbers, charge_id = each
@@ -130,11 +142,34 @@ class Pipeline:
         batch.rejected += len(hits.places) - len(places)
         picked = [(shape := shapes[tuple(span.attributes)], shape.pick(span.attributes)) for span in spans]
         changed = False
-        for place, each in self._note(_Spans(spans, contents, picked, around, self._json), batch).items():
+        for place, each in self._noted(_Spans(spans, contents, picked, around, self._json), batch).items():
             layout, numbers, charge_id = each
             with_cost = json.with_attributes(contents[place], layout.json(numbers, charge_id))
             changed |= hits.write(places[place], with_cost)
         return changed
+
+    def _noted(self, found: _Spans, batch: _Batch) -> dict[int, Written]:
+        """Note the calls among some spans; one that we fail on is handed on as it came, like one that is damaged."""
+        try:
+            part = _Batch()
+            written = self._note(found, part)
+        except Exception:  # noqa: BLE001 -- whatever one span does to us, the others are priced
+            return self._noted_singly(found, batch)
+        batch.add(part)
+        return written
+
+    def _noted_singly(self, found: _Spans, batch: _Batch) -> dict[int, Written]:
+        written: dict[int, Written] = {}
+        for place in range(len(found.spans)):
+            part = _Batch()
+            try:
+                one = self._note(found.only(place), part)
+            except Exception:  # noqa: BLE001 -- see above
+                batch.rejected += 1
+                continue
+            batch.add(part)
+            written |= {place: each for each in one.values()}
+        return written
 
     def _note(self, found: _Spans, batch: _Batch) -> dict[int, Written]:
         """Note the calls among some spans; return what is to be written on them, by their place.

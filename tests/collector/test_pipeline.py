@@ -26,6 +26,7 @@ from tests.collector.spans import (
     START_NS,
     as_json,
     attributes_in,
+    book,
     of_json,
     pairs,
     pipeline,
@@ -654,3 +655,27 @@ def levels(told):
     (of_resource,) = told["resourceSpans"]
     (of_scope,) = of_resource["scopeSpans"]
     return told, of_resource, of_scope, of_scope["spans"][0], of_resource["resource"], of_scope["scope"]
+
+
+class _Moody:
+    """A reader that fails on one span."""
+
+    def __init__(self, reader):
+        self.wanted = reader.wanted
+        self._reader = reader
+
+    def read(self, name, values, around):
+        if name == "bad":
+            raise ZeroDivisionError
+        return self._reader.read(name, values, around)
+
+
+def test_a_span_that_we_fail_on_is_handed_on_and_keeps_no_other_from_being_priced():
+    """A fault of ours is no reason to lose a batch, nor to have its sender send it again for ever."""
+    content = wire(span(span_id=b"1" * 8), span(name="bad"), span(span_id=b"2" * 8))
+    moody = Pipeline(book(), readers=lambda scope, keys: (found := reader_for(scope, keys)) and _Moody(found))
+
+    priced = moody.traces(content)
+
+    assert [each.cost_nano for each in priced.observed] == [COST_NANO] * 2
+    assert (priced.inference, priced.rejected, priced.spans) == (2, 1, 3)
