@@ -168,7 +168,8 @@ class Pipeline:
                 batch.rejected += 1
                 continue
             batch.add(part)
-            written |= {place: each for each in one.values()}
+            if one:
+                written[place] = one[0]
         return written
 
     def _note(self, found: _Spans, batch: _Batch) -> dict[int, Written]:
