@@ -29,7 +29,9 @@ def test_promtool_takes_the_configuration_and_the_rules_in_it(tmp_path: Path) ->
 
 def test_rules_record_and_alert_as_their_tests_say() -> None:
     """`rules_test.yml` says what the rules make of given series."""
-    assert "SUCCESS" in run("promtool", "test", "rules", "rules_test.yml", cwd=COLLECTOR / "prometheus")
+    told = run("promtool", "test", "rules", "rules_test.yml", cwd=COLLECTOR / "prometheus", timeout=600)
+
+    assert "SUCCESS" in told  # weeks of minutes take most of a minute of a processor
 
 
 def test_amtool_takes_the_routes() -> None:
