@@ -33,7 +33,8 @@ _SOURCE = "otel-llmcost"
 _RICHNESS = 40_000
 """As of a span of our plugin that nobody else told of."""
 _PAGE = 500
-_ADOPTING_SECONDS = 5.0
+_ADOPTING_SECONDS = 0.5
+"""So long new calls wait at most until all that is in the ledger is booked."""
 
 
 class FleetStore:

@@ -59,6 +59,8 @@ class Plan:
 
 
 _Index = dict[str | int, Told]
+_Stand = tuple[str, int, int, int, int, int, Told | None]
+"""How a telling stood: `kept`, `rank`, `batch`, `place`, `sources`, `under`, `root`."""
 
 
 class Twins:
@@ -79,7 +81,7 @@ class Twins:
         self._old: _Index = {}
         self._since = 0.0
         self._count = self._told_now = 0
-        self._undo: list[tuple[Told, tuple[object, ...]]] = []
+        self._undo: list[tuple[Told, _Stand]] = []
 
     @property
     def count(self) -> int:
@@ -118,9 +120,8 @@ class Twins:
 
     def drop(self) -> None:
         """Forget the batch: it is not in the ledger."""
-        for told, (kept, rank, batch, place, sources, under, root) in reversed(self._undo):
-            told.kept, told.rank, told.batch, told.place = kept, rank, batch, place  # type: ignore[assignment]
-            told.sources, told.under, told.root = sources, under, root  # type: ignore[assignment]
+        for told, stood in reversed(self._undo):
+            told.kept, told.rank, told.batch, told.place, told.sources, told.under, told.root = stood
         self._end()
 
     def stands(self, charge_id: str, entry: Observed | None) -> None:
@@ -337,12 +338,8 @@ class Twins:
     def _note(self, told: Told) -> None:
         """Remember how a telling stood, for when the ledger does not take the batch."""
         if self._now and told.charge_id not in self._now:
-            self._undo.append(
-                (
-                    told,
-                    (told.kept, told.rank, told.batch, told.place, told.sources, told.under, told.root),
-                )
-            )
+            stood = told.kept, told.rank, told.batch, told.place, told.sources, told.under, told.root
+            self._undo.append((told, stood))
 
 
 def _bounded(latest: Told, length: int, following: Literal["next_alike", "next_below"]) -> int:
