@@ -67,7 +67,7 @@ class Processes:
 def measure(counters: Counters, process: str) -> None:
     """Note memory and processor time of this process; `process` is `accountant` or `worker-0`."""
     counters.put(CPU, (process,), time.process_time_ns() // 1000)
-    if _STATM.exists():  # elsewhere than on Linux nobody says it as cheaply
+    if _STATM.exists():  # pragma: no branch -- elsewhere than on Linux nobody says it as cheaply
         counters.put(RESIDENT_BYTES, (process,), int(_STATM.read_text(encoding="ascii").split()[1]) * _PAGE_BYTES)
 
 

@@ -98,6 +98,21 @@ def test_a_store_that_hangs_is_asked_once_by_all() -> None:
     assert [b"llmcost_budget_limit_USD" in answer for answer in answers] == [False, False, False, True]
 
 
+def test_what_is_no_request_is_not_answered() -> None:
+    """Such as a WebSocket, which the server then refuses by itself."""
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(app()({"type": "websocket"}, receive, send))
+
+    assert sent == []
+
+
 def test_a_service_of_its_own_starts_and_stops() -> None:
     """On its own address it is an application like any other."""
     coming = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
