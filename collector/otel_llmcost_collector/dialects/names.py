@@ -51,8 +51,9 @@ OPERATIONS: Mapping[str, str] = {
             *("image_generation", "speech", "transcription", "ocr", "video_generation", "moderation"),
         )
     },
-    **dict.fromkeys(("message", "messages", "response", "responses", "chat.completions"), "chat"),
-    **dict.fromkeys(("completion", "completions"), "text_completion"),
+    **dict.fromkeys(("message", "messages", "response", "responses"), "chat"),
+    **dict.fromkeys(("chat.completions", "chat.streaming_completions"), "chat"),  # Semantic Kernel
+    **dict.fromkeys(("completion", "completions", "text.completions", "text.streaming_completions"), "text_completion"),
     **dict.fromkeys(("embedding", "embed"), "embeddings"),
     **dict.fromkeys(("image", "images", "image_edit", "image_variation"), "image_generation"),
     **dict.fromkeys(("audio", "text_to_speech"), "speech"),

@@ -126,13 +126,16 @@ DIALECTS: tuple[Dialect, ...] = (
         told="OpenLLMetry around other SDKs and frameworks, from the first versions on",
         cached=_INCLUSIVE,
         unknown="service tier of streams; Gemini's tool tokens are taken for reasoning, which only a total tells",
-        scopes=tuple(
-            _TRACELOOP + each
-            for each in (
-                *("openai", "google_generativeai", "vertexai", "groq", "mistralai", "cohere", "ollama", "together"),
-                *("replicate", "watsonx", "writer", "sagemaker", "alephalpha", "transformers", "voyageai"),
-                *("langchain", "llamaindex", "haystack", "crewai", "agno"),
-            )
+        scopes=(
+            "@traceloop/",
+            *(
+                _TRACELOOP + each
+                for each in (
+                    *("openai", "google_generativeai", "vertexai", "groq", "mistralai", "cohere", "ollama", "together"),
+                    *("replicate", "watsonx", "writer", "sagemaker", "alephalpha", "transformers", "voyageai"),
+                    *("langchain", "llamaindex", "haystack", "crewai", "agno"),
+                )
+            ),
         ),
         marks=("traceloop.*", "llm.request.type"),
         tells_no_cached=(_USAGE + "prompt_tokens",),

@@ -294,7 +294,7 @@ def _langchain(case: str, *, is_stream: bool = False) -> Call:
             base_url=url + "/v1", api_key="k", model="gpt-5-mini", max_retries=0, stream_usage=True
         )
         if is_stream:
-            return [chunk.id for chunk in chat.stream(_say(case))][0]
+            return list(chat.stream(_say(case)))[-1].id
         return chat.invoke(_say(case)).response_metadata["id"]
 
     return call

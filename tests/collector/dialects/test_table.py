@@ -84,6 +84,18 @@ CASES = [
         id="traceloop-cuts-off-what-bedrock-has-before-a-model",
     ),
     pytest.param(
+        "@traceloop/instrumentation-openai",
+        STD | {"gen_ai.usage.prompt_tokens": 9, "gen_ai.usage.completion_tokens": 2, "llm.usage.total_tokens": 11},
+        {"source": "traceloop", "counts": {"input_tokens": 9, "output_tokens": 2}},
+        id="traceloop-for-node",
+    ),
+    pytest.param(
+        "semantic_kernel.utils.telemetry.model_diagnostics.decorators",
+        STD | {"gen_ai.operation.name": "chat.streaming_completions", IN: 9, OUT: 2},
+        {"source": "standard", "operation": "chat", "counts": {"input_tokens": 9, "output_tokens": 2}},
+        id="semantic-kernel-names-operations-its-own-way",
+    ),
+    pytest.param(
         "lmnr.tracer",
         {
             "lmnr.span.type": "LLM",
