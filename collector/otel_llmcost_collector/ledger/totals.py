@@ -172,10 +172,23 @@ class _Adding:
             period = unit if self._time else "0"
             sql = f"SELECT {period}, kind_group, {_SUMS} FROM {table} WHERE {unit} >= ? AND {unit} < ? GROUP BY 1, 2"
             rows = self._tables.select(sql, (start, end))
-            groups = self._tables.groups({row[1] for row in rows})
-            for at, number, *amounts in rows:
-                self._add(_hour(unit, at), groups[number], *map(_int, amounts))
+            self._add_groups(unit, rows)
         self._add_noted(first, last)
+
+    def _add_groups(self, unit: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Add sums by group; those that differ in nothing that is asked for are added up first."""
+        groups = self._tables.groups({row[1] for row in rows})
+        asked: list[GroupBy] = [*(name for name in self._by if name not in _TIMES), "status"]
+        alike: dict[tuple[str | None, ...], Values] = {}
+        same = {number: tuple(values.get(name) for name in asked) for number, values in groups.items()}
+        sums: dict[tuple[int, tuple[str | None, ...]], list[int]] = {}
+        for at, number, *amounts in rows:
+            key = at, same[number]
+            there = sums.get(key)
+            sums[key] = amounts if there is None else [a + b for a, b in zip(there, amounts, strict=True)]
+            alike[same[number]] = groups[number]
+        for (at, like), amounts in sums.items():
+            self._add(_hour(unit, at), alike[like], *map(_int, amounts))
 
     def _add_noted(self, first: int, last: int) -> None:
         moves = self._moves(first, last)
