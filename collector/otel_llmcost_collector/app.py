@@ -79,9 +79,10 @@ async def _serve(plan: Plan, arguments: Mapping[str, str]) -> None:
             await _employ(plan, arguments, books, showing, ends, ending)
         else:
             await _receive(plan, books, showing, ending)
+        front.state = "ready"
         LOGGER.info("ready")
         await ends.wait()
-        front.is_draining = True
+        front.state = "ending"
         LOGGER.info("ending: what is under way is answered first")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Literal
 
 from otel_llmcost_collector.asgi import Receive, Scope, Send, give, problem
 from otel_llmcost_collector.receivers.serving import Application
@@ -20,8 +21,8 @@ class Front:
             api: answers all that is not named here.
             metrics: None: they have an address of their own.
         """
-        self.is_draining = False
-        """The collector ends: it is not ready any more, and whoever balances load goes elsewhere."""
+        self.state: Literal["starting", "ready", "ending"] = "starting"
+        """As long as not all receivers listen, and when the collector ends, whoever balances load goes elsewhere."""
         self._api = api
         self._metrics = metrics
 
@@ -30,7 +31,7 @@ class Front:
         path = scope.get("path")
         if path == "/metrics" and self._metrics is not None:
             await self._metrics(scope, receive, send)
-        elif path == "/readyz" and self.is_draining:
-            await give(send, problem(HTTPStatus.SERVICE_UNAVAILABLE, "the collector ends", _LATER))
+        elif path == "/readyz" and self.state != "ready":
+            await give(send, problem(HTTPStatus.SERVICE_UNAVAILABLE, f"the collector is {self.state}", _LATER))
         else:
             await self._api(scope, receive, send)

@@ -46,9 +46,10 @@ def _wait(on: Stage, seconds: float) -> tuple[Bill, Around]:
     book, until = load_prices(), time.monotonic() + seconds
     while any(agent.process.poll() is None for agent in on.agents) and time.monotonic() < until:
         time.sleep(_POLL_SECONDS)
+    has_failed = any(agent.process.poll() for agent in on.agents)
     while True:
         bill, around = read(on, book), look(on)
-        if is_over(on, bill, around) or time.monotonic() > until:
+        if has_failed or is_over(on, bill, around) or time.monotonic() > until:
             return bill, around
         time.sleep(_POLL_SECONDS)
 

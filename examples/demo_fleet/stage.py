@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import secrets
 import shutil
 import signal
@@ -11,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -45,14 +44,20 @@ _NOT_THEIRS = ("OTEL_", "LLMCOST_", "OPENAI_", "ANTHROPIC_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Agent:
-    """One of the fleet, in a process of its own."""
+class Role:
+    """What an agent is, and how it is started."""
 
     name: str
     language: str
     instrumentor: str
     command: tuple[str, ...]
     environ: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent(Role):
+    """One of the fleet, in a process of its own."""
+
     process: subprocess.Popen[bytes]
     log: Path
 
@@ -107,7 +112,7 @@ def stage(folder: Path, environ: Mapping[str, str]) -> Iterator[Stage]:
         enter(programs.collector(folder, ports, kept, {**plain, **told}))
         alerts_to = enter(programs.alertmanager(folder, receiver.url.replace("/llmcost", "/alertmanager")))
         prometheus = enter(programs.prometheus(folder, f"127.0.0.1:{ports.api}", alerts_to))
-        agents = tuple(_started(agent, folder, plain, parts) for agent in _agents(ports))
+        agents = tuple(_started(role, folder, plain, parts) for role in _roles(ports))
         yield Stage(
             folder=folder,
             provider=provider,
@@ -121,24 +126,16 @@ def stage(folder: Path, environ: Mapping[str, str]) -> Iterator[Stage]:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Role:
-    name: str
-    language: str
-    instrumentor: str
-    command: tuple[str, ...]
-    environ: Mapping[str, str]
-
-
-def _agents(ports: Ports) -> Iterator[_Role]:
+def _roles(ports: Ports) -> Iterator[Role]:
     http = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{ports.http}"}
+    grpc = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{ports.grpc}"}
     launcher = str(Path(sys.executable).with_name("opentelemetry-instrument"))
-    yield _Role(
-        "planner",
-        "Python",
-        "otel-llmcost",
-        (launcher, sys.executable, str(AGENTS / "planner.py")),
-        {
+    yield Role(
+        name="planner",
+        language="Python",
+        instrumentor="otel-llmcost",
+        command=(launcher, sys.executable, str(AGENTS / "planner.py")),
+        environ={
             **http,
             "OTEL_LLMCOST_STORE": ports.store,
             "OTEL_LLMCOST_AGENT": "planner",
@@ -149,41 +146,46 @@ def _agents(ports: Ports) -> Iterator[_Role]:
             "OTEL_LOGS_EXPORTER": "none",
         },
     )
-    grpc = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{ports.grpc}"}
-    said = {"OTEL_RESOURCE_ATTRIBUTES": "gen_ai.agent.name=researcher,service.name=researcher"}
-    yield _Role(
-        "researcher", "Python", "OpenInference", (sys.executable, str(AGENTS / "researcher.py")), {**grpc, **said}
+    yield Role(
+        name="researcher",
+        language="Python",
+        instrumentor="OpenInference",
+        command=(sys.executable, str(AGENTS / "researcher.py")),
+        environ={**grpc, **_said("researcher")},
     )
-    said = {"OTEL_RESOURCE_ATTRIBUTES": "gen_ai.agent.name=writer,service.name=writer"}
     node = shutil.which("node")
-    if node is not None and (AGENTS / "node_modules").exists():
-        command = (node, str(AGENTS / "writer.cjs"))
-        yield _Role("writer", "Node.js", "@opentelemetry/instrumentation-openai", command, {**http, **said})
-    else:
-        command = (sys.executable, str(AGENTS / "writer_without_node.py"))
-        yield _Role("writer", "JSON", "none: spans by hand", command, {**http, **said})
+    has_node = node is not None and (AGENTS / "node_modules").exists()
+    yield Role(
+        name="writer",
+        language="Node.js" if has_node else "JSON",
+        instrumentor="@opentelemetry/instrumentation-openai" if has_node else "none: spans by hand",
+        command=_writer(node if has_node else None),
+        environ={**http, **_said("writer")},
+    )
 
 
-def _started(role: _Role, folder: Path, plain: Mapping[str, str], parts: ExitStack) -> Agent:
+def _writer(node: str | None) -> tuple[str, ...]:
+    if node is None:
+        return sys.executable, str(AGENTS / "writer_without_node.py")
+    return node, str(AGENTS / "writer.cjs")
+
+
+def _said(agent: str) -> dict[str, str]:
+    """Say who it is, as any program of any language can."""
+    return {"OTEL_RESOURCE_ATTRIBUTES": f"gen_ai.agent.name={agent},service.name={agent}"}
+
+
+def _started(role: Role, folder: Path, plain: Mapping[str, str], parts: ExitStack) -> Agent:
     log = folder / f"{role.name}.log"
     # Its key tells the provider who asks, so that both bills can be compared agent by agent.
-    environ = {**plain, **role.environ, "OPENAI_API_KEY": role.name}
-    process = programs.start(role.command, log, environ)
+    process = programs.start(role.command, log, {**plain, **role.environ, "OPENAI_API_KEY": role.name})
     parts.callback(end, process, signal.SIGINT)
-    return Agent(
-        name=role.name,
-        language=role.language,
-        instrumentor=role.instrumentor,
-        command=role.command,
-        environ=role.environ,
-        process=process,
-        log=log,
-    )
+    return Agent(**{each.name: getattr(role, each.name) for each in fields(role)}, process=process, log=log)
 
 
 def _plain(environ: Mapping[str, str], folder: Path, provider: ProviderServer) -> dict[str, str]:
     """Take over what the user's shell says, but not what would lead the fleet elsewhere."""
     kept = {name: value for name, value in environ.items() if not name.startswith(_NOT_THEIRS)}
-    here = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1"]))
+    here = ",".join(filter(None, [environ.get("NO_PROXY"), "127.0.0.1"]))
     state = {"XDG_STATE_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     return {**kept, **provider.environment, **state, "NO_PROXY": here, "no_proxy": here}

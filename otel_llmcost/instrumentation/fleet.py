@@ -82,7 +82,7 @@ class Fleet:
         return new is not None and self._is_taken(_Told(*new))
 
     def over(self, own: Settings) -> Settings:
-        """Put the fleet's budgets over a process's own."""
+        """Put the fleet's budgets over a process's own, which is remembered."""
         self._own = own
         if self._told is not None:
             return with_fleet(own, self._told.sections, self._store.name)
