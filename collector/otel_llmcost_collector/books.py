@@ -22,6 +22,8 @@ from otel_llmcost_collector.observed import Observed
 from otel_llmcost_collector.plan import Plan
 from otel_llmcost_collector.self_metrics import Figures
 
+_FORGOTTEN_AT_ONCE = 20_000
+
 Saw = Callable[[Sequence[Observed]], object]
 
 
@@ -99,4 +101,6 @@ class Books:
         return self._pricing.cost_at(model, observed.charge())
 
     def _forget(self) -> None:
-        self.accountant.do(partial(self._ledger.forget, datetime.now(UTC) - self._keep)).result()
+        some = partial(self._ledger.forget, datetime.now(UTC) - self._keep, most=_FORGOTTEN_AT_ONCE)
+        while self.accountant.do(some).result():  # who writes comes in between
+            pass

@@ -99,8 +99,18 @@ class Ledger(Protocol):
         """See `Store.unconfirmed`."""
         ...
 
-    def forget(self, before: datetime) -> int:
-        """Delete entries of before a time, rollups kept; return of how many."""
+    def forget(self, before: datetime, *, most: int | None = None) -> int:
+        """Delete entries of before a time, to the hour, rollups kept.
+
+        What is that old and comes from now on is not new, as nobody could tell it from what was forgotten.
+
+        Args:
+            before: the time.
+            most: delete about so many at most, so that whoever writes need not wait for long; None: all.
+
+        Returns:
+            How many were; 0: there is nothing left to forget.
+        """
         ...
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from otel_llmcost.storage.shared import utc
 from otel_llmcost_collector.ledger.base import SERIES_AMOUNTS
 from otel_llmcost_collector.ledger.kinds import STATUSES, Kind
 
-MOST_NOTED = 20_000
+MOST_NOTED = 10_000
 """So many entries may wait for their amounts to be added to the sums that are kept."""
 NOBODY = 0
 """Stands for the user of calls that name none."""

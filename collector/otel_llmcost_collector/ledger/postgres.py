@@ -96,8 +96,8 @@ class PostgresLedger(LedgerReader):
             with self._transaction() as connection:
                 connection.execute("DELETE FROM notes WHERE commit_id = ANY(%s)", (list(commit_ids),))
 
-    def forget(self, before: datetime) -> int:
-        """See `Ledger.forget`; to the hour."""
+    def forget(self, before: datetime, *, most: int | None = None) -> int:  # noqa: ARG002 -- see below
+        """See `Ledger.forget`; all at once, as days are dropped whole."""
         horizon_us = micros(before) // HOUR_US * HOUR_US
         with self._transaction() as connection:
             writing.move_horizon(self._tables(connection), horizon_us)

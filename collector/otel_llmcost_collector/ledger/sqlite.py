@@ -71,15 +71,15 @@ class SqliteLedger(LedgerReader):
             ids = [(commit_id,) for commit_id in commit_ids]
             self._file.write(lambda cursor: cursor.executemany("DELETE FROM notes WHERE commit_id = ?", ids))
 
-    def forget(self, before: datetime) -> int:
-        """See `Ledger.forget`; to the hour."""
+    def forget(self, before: datetime, *, most: int | None = None) -> int:
+        """See `Ledger.forget`."""
         horizon_us = micros(before) // HOUR_US * HOUR_US
         self._file.write(lambda cursor: sqlite_writing.move_horizon(cursor, horizon_us))
         self._calls.clear()
-        count = 0
-        while forgotten := self._file.write(
-            lambda cursor: sqlite_writing.forget(cursor, horizon_us, _FORGOTTEN_AT_ONCE)
-        ):
+        size = _FORGOTTEN_AT_ONCE if most is None else most
+        count = forgotten = self._file.write(lambda cursor: sqlite_writing.forget(cursor, horizon_us, size))
+        while most is None and forgotten:
+            forgotten = self._file.write(lambda cursor: sqlite_writing.forget(cursor, horizon_us, size))
             count += forgotten
         self._file.shrink()
         return count

@@ -44,14 +44,14 @@ class Writing:
         """Append what is new, by its id and by its call, and note what it adds to sums.
 
         Mostly all ids are new: that they are is found by writing them. Where it is not so, they are looked up, and so
-        are the next.
+        are the next. What seems to be of a known call may be known by its id, which is another thing to say of it.
         """
         keys = [key_of(line.observed.charge_id) for line in lines]
         there = self._there(keys) if self._calls.is_repeating else set[bytes]()
         self._calls.is_repeating = bool(there)
         sifted = self._sift(lines, keys, there)
         rows = self._rows(sifted)
-        if not self._insert(rows):
+        if self._there([keys[place] for place in sifted.known_calls]) or not self._insert(rows):
             self._calls.is_repeating = True
             sifted = self._sift(lines, keys, self._there(keys))
             rows = self._rows(sifted)
@@ -77,6 +77,8 @@ class Writing:
         for place, (line, key) in enumerate(zip(lines, keys, strict=True)):
             at_us, frozen = line.observed.at_us, bytes(key)
             is_known = frozen in there
+            if at_us < horizon:
+                continue
             if line.call_key is not None and line.corrects is None:
                 number = call_number(line.call_key)
                 own, before, behind = near[at_us // MINUTE_US]
@@ -86,7 +88,7 @@ class Writing:
                 elif not is_known and holder != frozen:
                     sifted.known_calls[place] = id_of(holder)
                     continue
-            if not is_known and at_us >= horizon:
+            if not is_known:
                 there.add(frozen)
                 sifted.is_new[place] = True
                 sifted.new.append((line, key))

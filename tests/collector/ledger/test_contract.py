@@ -23,6 +23,7 @@ from tests.collector.ledger.lines import FOREVER, NOW, USD, charge, line, lines,
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 SPAN_ID, TRACE_ID = "00f067aa0ba902b7", "4bf92f3577b34da6a3ce929d0e0e4736"
+OF_SPAN_ID = id_of_span(int(NOW.timestamp() * 1e6), SPAN_ID, TRACE_ID)
 WHOLE = charge(
     tags={**{dimension: f"{dimension} value" for dimension in DIMENSIONS}, "trace": TRACE_ID},
     usage=Usage({unit: number + 1 for number, unit in enumerate(UNITS)}),
@@ -38,7 +39,7 @@ WHOLE = charge(
     error_type="TimeoutError",
     actions=("max_tokens 100",),
 )
-OF_SPAN = replace(WHOLE, charge_id=id_of_span(int(NOW.timestamp() * 1e6), SPAN_ID, TRACE_ID))
+OF_SPAN = replace(WHOLE, charge_id=OF_SPAN_ID)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,9 @@ OF_SPAN = replace(WHOLE, charge_id=id_of_span(int(NOW.timestamp() * 1e6), SPAN_I
         pytest.param(replace(WHOLE, charge_id=f"{WHOLE.charge_id}-lost-1"), id="something-behind-the-id"),
         pytest.param(replace(WHOLE, charge_id="openai:batch_1"), id="id-of-another-form"),
         pytest.param(replace(WHOLE, charge_id=WHOLE.charge_id.upper()), id="id-in-capitals"),
+        pytest.param(replace(WHOLE, charge_id="x" * 32), id="id-that-is-no-number"),
+        pytest.param(replace(WHOLE, charge_id=f"{'0' * 8}-{'0' * 27}"), id="id-with-a-dash"),
+        pytest.param(replace(WHOLE, charge_id=f"{OF_SPAN_ID}+more"), id="id-with-something-else-behind-it"),
         pytest.param(
             charge(
                 served_model=None, tags={}, usage=Usage(), status="unpriced", cost_nano=None, list_cost_nano=None,
@@ -225,16 +229,16 @@ def test_the_latest_entries_are_read_oldest_first(ledger: Ledger) -> None:
 def test_charges_are_read_in_order_of_time_and_no_more_than_asked_for(ledger: Ledger) -> None:
     """More than a page of them, with ids that tell another time, or none."""
     chance = random.Random(1)
-    made = [charge(NOW + timedelta(milliseconds=chance.randrange(60_000))) for _ in range(1300)]
-    odd = [replace(each, charge_id=f"odd-{number}") for number, each in enumerate(made[:600])]
-    late = [replace(each, at=each.at + timedelta(seconds=0.9)) for each in made[600:700]]
-    for part in (made[1000:], odd, late, made[700:1000]):
+    made = [charge(NOW + timedelta(milliseconds=chance.randrange(60_000))) for _ in range(2000)]
+    odd = [replace(each, charge_id=f"odd-{number}") for number, each in enumerate(made[:1000])]
+    late = [replace(each, at=each.at + timedelta(seconds=0.9)) for each in made[1000:1100]]
+    for part in (made[1500:], odd, late, made[1100:1500]):
         ledger.write(lines(*part), nothing)
     since, until = NOW + timedelta(seconds=10), NOW + timedelta(seconds=50)
 
     found = list(ledger.charges(since, until))
 
-    wanted = [each for each in (*made[700:], *odd, *late) if since <= each.at < until]
+    wanted = [each for each in (*made[1100:], *odd, *late) if since <= each.at < until]
     assert found == sorted(wanted, key=lambda each: (each.at, each.charge_id))
 
 
@@ -278,6 +282,28 @@ def test_what_is_forgotten_stays_in_the_sums_and_is_not_charged_again(ledger: Le
     for by in (("agent",), ("user",), ("month", "agent")):
         assert sum(each.calls for each in ledger.totals(by, *FOREVER)) == 3
     assert {each.group: each.calls for each in ledger.totals(("task",), *FOREVER)} == {(None,): 3}
+
+
+def test_entries_can_be_forgotten_some_at_a_time(ledger: Ledger) -> None:
+    """Whoever writes meanwhile need not wait for all of them."""
+    ledger.write(lines(*[charge(NOW - 40 * DAY) for _ in range(25)], charge()), nothing)
+
+    forgotten = 0
+    while some := ledger.forget(NOW - DAY, most=10):
+        forgotten += some
+
+    assert forgotten == 25
+    assert len(list(ledger.charges(*FOREVER))) == 1
+
+
+def test_what_is_known_by_its_id_is_no_telling_of_another_call(ledger: Ledger) -> None:
+    """It came without the answer's id first, and another telling of the call was charged meanwhile."""
+    first, second = charge(), charge()
+    ledger.write([line(first), line(second, "chatcmpl-1")], nothing)
+
+    written = ledger.write([line(charge(), "chatcmpl-2"), line(first, "chatcmpl-1")], nothing)
+
+    assert (list(written.is_new), dict(written.known_calls)) == ([True, False], {})
 
 
 def some_charges() -> Iterator[Charge]:
