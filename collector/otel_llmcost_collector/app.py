@@ -19,7 +19,7 @@ from otel_llmcost.core.prices import PriceBook
 from otel_llmcost.errors import ConfigError, StoreError
 from otel_llmcost_collector.accounting.remote import AccountsServer
 from otel_llmcost_collector.books import Books
-from otel_llmcost_collector.exposition_processes import Processes
+from otel_llmcost_collector.exposition.processes import Processes
 from otel_llmcost_collector.front import Front
 from otel_llmcost_collector.governing import prices_of
 from otel_llmcost_collector.listening import bind

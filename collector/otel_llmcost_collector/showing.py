@@ -9,9 +9,9 @@ from contextlib import suppress
 from otel_llmcost_collector.access import DeniedError, admitted, check_host
 from otel_llmcost_collector.asgi import Headers, ProblemError
 from otel_llmcost_collector.books import Books
-from otel_llmcost_collector.exposition import Exposition, Sources
-from otel_llmcost_collector.exposition_asgi import MetricsApp
-from otel_llmcost_collector.exposition_processes import Processes, measure
+from otel_llmcost_collector.exposition.asgi import MetricsApp
+from otel_llmcost_collector.exposition.processes import Processes, measure
+from otel_llmcost_collector.exposition.rendering import Exposition, Sources
 from otel_llmcost_collector.observed import Observed
 from otel_llmcost_collector.plan import Plan
 from otel_llmcost_collector.processes import Workers

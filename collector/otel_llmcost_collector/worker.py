@@ -14,7 +14,7 @@ from pathlib import Path
 
 from otel_llmcost.errors import ConfigError, LLMCostError, StoreError
 from otel_llmcost_collector.accounting.remote import RemoteAccounts
-from otel_llmcost_collector.exposition_processes import measure
+from otel_llmcost_collector.exposition.processes import measure
 from otel_llmcost_collector.governing import checked, prices_of
 from otel_llmcost_collector.plan import Plan
 from otel_llmcost_collector.reception import DRAIN_SECONDS, Reception

@@ -28,10 +28,10 @@ from otel_llmcost.core.window import Calendar
 from otel_llmcost.instrumentation.store_state import store_state
 from otel_llmcost.storage.memory import MemoryStore
 from otel_llmcost_collector.accounting.accountant import Accountant
-from otel_llmcost_collector.exposition import Exposition, Sources
-from otel_llmcost_collector.exposition_asgi import MetricsApp
-from otel_llmcost_collector.exposition_processes import Processes
-from otel_llmcost_collector.exposition_text import OPENMETRICS
+from otel_llmcost_collector.exposition.asgi import MetricsApp
+from otel_llmcost_collector.exposition.processes import Processes
+from otel_llmcost_collector.exposition.rendering import Exposition, Sources
+from otel_llmcost_collector.exposition.text import OPENMETRICS
 from otel_llmcost_collector.ledger.sqlite import SqliteLedger
 from otel_llmcost_collector.listening import Listen, bind
 from otel_llmcost_collector.observed import Observed, id_of_span

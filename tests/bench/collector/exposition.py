@@ -14,7 +14,7 @@ from time import process_time_ns
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 
-from otel_llmcost_collector.exposition import Exposition, Sources
+from otel_llmcost_collector.exposition.rendering import Exposition, Sources
 from otel_llmcost_collector.ledger.base import SERIES_AMOUNTS
 from otel_llmcost_collector.observed import Observed
 from otel_llmcost_collector.self_metrics import Figures, Labels

@@ -14,9 +14,9 @@ import pytest
 from otel_llmcost.errors import StoreError
 from otel_llmcost.telemetry.metrics import StoreState
 from otel_llmcost_collector.asgi import Headers, ProblemError
-from otel_llmcost_collector.exposition import Exposition, Sources
-from otel_llmcost_collector.exposition_asgi import MetricsApp
-from otel_llmcost_collector.exposition_text import OPENMETRICS, TEXT
+from otel_llmcost_collector.exposition.asgi import MetricsApp
+from otel_llmcost_collector.exposition.rendering import Exposition, Sources
+from otel_llmcost_collector.exposition.text import OPENMETRICS, TEXT
 from tests.collector.asking import aask, get, post
 from tests.collector.exposition.charges import CALL, NOTHING, Ledger, series_of
 from tests.collector.exposition.test_exposition import STATE

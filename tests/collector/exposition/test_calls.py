@@ -7,8 +7,8 @@ from prometheus_client.samples import Sample
 
 from otel_llmcost.core.ledger import REVERSED
 from otel_llmcost_collector.accounting.series import labels_of
-from otel_llmcost_collector.exposition_calls import CallFigures
-from otel_llmcost_collector.exposition_text import document
+from otel_llmcost_collector.exposition.calls import CallFigures
+from otel_llmcost_collector.exposition.text import document
 from tests.collector.exposition.charges import CALL, call
 
 NOW = 1_700_000_100.0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_llmcost_collector.exposition_epoch import LONGEST_GAP_SECONDS, Epoch
+from otel_llmcost_collector.exposition.epoch import LONGEST_GAP_SECONDS, Epoch
 from tests.collector.exposition.charges import CALL, call, series_of
 
 NOW = 1_800_000_000.0

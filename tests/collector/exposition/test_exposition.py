@@ -16,10 +16,10 @@ from otel_llmcost.core.budget import Balance
 from otel_llmcost.core.fixed import FixedCost
 from otel_llmcost.telemetry.metrics import StoreState
 from otel_llmcost_collector.accounting.series import labels_of
-from otel_llmcost_collector.exposition import Exposition, Sources
-from otel_llmcost_collector.exposition_epoch import LONGEST_GAP_SECONDS
-from otel_llmcost_collector.exposition_names import SOURCE
-from otel_llmcost_collector.exposition_text import OPENMETRICS, TEXT
+from otel_llmcost_collector.exposition.epoch import LONGEST_GAP_SECONDS
+from otel_llmcost_collector.exposition.names import SOURCE
+from otel_llmcost_collector.exposition.rendering import Exposition, Sources
+from otel_llmcost_collector.exposition.text import OPENMETRICS, TEXT
 from otel_llmcost_collector.ledger.base import SERIES_AMOUNTS
 from otel_llmcost_collector.observed import Observed
 from otel_llmcost_collector.self_metrics import ALERTS, LEDGER_LAG, SELF_METRICS, STORE_ERRORS, Counters, Figures

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from otel_llmcost_collector.exposition_processes import Processes, measure
+from otel_llmcost_collector.exposition.processes import Processes, measure
 from otel_llmcost_collector.self_metrics import (
     ANSWER,
     CPU,

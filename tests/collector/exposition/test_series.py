@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from otel_llmcost_collector.accounting.series import labels_of
-from otel_llmcost_collector.exposition_series import SeriesLines
-from otel_llmcost_collector.exposition_text import Family
+from otel_llmcost_collector.exposition.series import SeriesLines
+from otel_llmcost_collector.exposition.text import Family
 from otel_llmcost_collector.ledger.base import SERIES_LABELS
 from tests.collector.exposition.charges import CALL, amounts, call, series_of
 

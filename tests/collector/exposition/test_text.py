@@ -11,7 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 from prometheus_client.utils import floatToGoString
 
-from otel_llmcost_collector.exposition_text import (
+from otel_llmcost_collector.exposition.text import (
     Family,
     HistogramLines,
     decimal,

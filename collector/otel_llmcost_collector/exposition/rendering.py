@@ -10,12 +10,12 @@ from pathlib import Path
 
 from otel_llmcost.telemetry.metrics import StoreState
 from otel_llmcost_collector.accounting.series import labels_of
-from otel_llmcost_collector.exposition_calls import CallFigures
-from otel_llmcost_collector.exposition_epoch import Epoch
-from otel_llmcost_collector.exposition_gauges import gauges
-from otel_llmcost_collector.exposition_self import self_families
-from otel_llmcost_collector.exposition_series import Series, SeriesLines
-from otel_llmcost_collector.exposition_text import OPENMETRICS, TEXT, document, is_openmetrics
+from otel_llmcost_collector.exposition.calls import CallFigures
+from otel_llmcost_collector.exposition.epoch import Epoch
+from otel_llmcost_collector.exposition.gauges import gauges
+from otel_llmcost_collector.exposition.of_itself import self_families
+from otel_llmcost_collector.exposition.series import Series, SeriesLines
+from otel_llmcost_collector.exposition.text import OPENMETRICS, TEXT, document, is_openmetrics
 from otel_llmcost_collector.observed import Observed
 from otel_llmcost_collector.self_metrics import Figures, Labels
 

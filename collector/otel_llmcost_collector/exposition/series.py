@@ -8,8 +8,8 @@ from typing import Final
 
 from otel_llmcost.telemetry import semconv
 from otel_llmcost.telemetry.meters import TOKEN_CLASSES
-from otel_llmcost_collector.exposition_names import INSTANCE, OVERFLOW, SOURCE, prometheus_label, prometheus_name
-from otel_llmcost_collector.exposition_text import Family, decimal, labelled
+from otel_llmcost_collector.exposition.names import INSTANCE, OVERFLOW, SOURCE, prometheus_label, prometheus_name
+from otel_llmcost_collector.exposition.text import Family, decimal, labelled
 from otel_llmcost_collector.ledger.base import SERIES_AMOUNTS, SERIES_LABELS
 from otel_llmcost_collector.self_metrics import Labels
 

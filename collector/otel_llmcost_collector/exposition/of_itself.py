@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from otel_llmcost.telemetry import semconv
-from otel_llmcost_collector.exposition_names import INSTANCE, prometheus_name
-from otel_llmcost_collector.exposition_text import Family, HistogramLines, decimal, labelled
+from otel_llmcost_collector.exposition.names import INSTANCE, prometheus_name
+from otel_llmcost_collector.exposition.text import Family, HistogramLines, decimal, labelled
 from otel_llmcost_collector.self_metrics import (
     MICROS,
     SELF_METRICS,

@@ -8,8 +8,8 @@ from dataclasses import replace
 from otel_llmcost.core.budget import Balance
 from otel_llmcost.telemetry.meters import Histogram, Meters
 from otel_llmcost.telemetry.metrics import Reading, StoreState, read
-from otel_llmcost_collector.exposition_names import INSTANCE, prometheus_label, prometheus_name
-from otel_llmcost_collector.exposition_text import Family, go_float, labelled
+from otel_llmcost_collector.exposition.names import INSTANCE, prometheus_label, prometheus_name
+from otel_llmcost_collector.exposition.text import Family, go_float, labelled
 
 
 def gauges(state: StoreState, instance: str, most_series: int) -> list[Family]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from otel_llmcost_collector.exposition_series import Series
+from otel_llmcost_collector.exposition.series import Series
 from otel_llmcost_collector.ledger.base import SERIES_AMOUNTS, SERIES_LABELS
 from otel_llmcost_collector.self_metrics import Labels
 

@@ -11,8 +11,8 @@ from http import HTTPStatus
 from otel_llmcost.errors import StoreError
 from otel_llmcost.telemetry.metrics import StoreState
 from otel_llmcost_collector.asgi import Answer, Headers, ProblemError, Receive, Scope, Send, give, headers_of, live
-from otel_llmcost_collector.exposition import Exposition
-from otel_llmcost_collector.exposition_text import takes_gzip
+from otel_llmcost_collector.exposition.rendering import Exposition
+from otel_llmcost_collector.exposition.text import takes_gzip
 
 STATE_SECONDS = 2.0
 _FASTEST = 1

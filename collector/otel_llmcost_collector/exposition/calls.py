@@ -13,8 +13,8 @@ from typing import Final
 from otel_llmcost.core.ledger import REVERSED
 from otel_llmcost.telemetry import semconv
 from otel_llmcost.telemetry.meters import COST_BOUNDS, DURATION_BOUNDS, TOKEN_BOUNDS
-from otel_llmcost_collector.exposition_names import INSTANCE, OVERFLOW, prometheus_label, prometheus_name
-from otel_llmcost_collector.exposition_text import (
+from otel_llmcost_collector.exposition.names import INSTANCE, OVERFLOW, prometheus_label, prometheus_name
+from otel_llmcost_collector.exposition.text import (
     Family,
     HistogramLines,
     decimal,

@@ -1,0 +1,1 @@
+"""What Prometheus asks a collector for: its ledger in sums, budgets, calls, and what the collector itself does."""
