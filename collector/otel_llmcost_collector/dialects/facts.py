@@ -17,6 +17,11 @@ from otel_llmcost_collector.dialects.row import Dialect, Names
 MOST_CHARACTERS = 256
 """Of a name; longer ones are cut."""
 _MOST_ASKED = 20_000
+_TOOL_WORDS = ("_search", "oogleS", "web_fetch", "_context", "rlContext", "code_", "odeExec")
+_PROVIDER_TOOLS = re.compile(
+    r'"type": ?"(?:web_search|web_fetch|file_search|code_(?:interpreter|execution))'
+    r'|"(?:google_?[sS]earch(?:_retrieval)?|url_?[cC]ontext|code_?[eE]xecution)": ?[{]'
+)
 _ASKED_MODEL = re.compile(r'"model(?:Id)?": ?"([^"\\]{1,256})"')
 _ASKED_TIER = re.compile(r'"service_tier": ?"(\w{1,64})"')
 _LANGUAGES = frozenset({"", "openai", "openrouter"})
@@ -34,6 +39,7 @@ STREAM_START: Doubt = ("estimated", "stream-start-counted")
 CACHE_NOT_TOLD: Doubt = ("estimated", "cached-tokens-not-told")
 KEPT_NOT_TOLD: Doubt = ("estimated", "cache-duration-not-told")
 NOT_BILLED: Doubt = ("estimated", "billed-tokens-not-told")
+TOOLS_NOT_TOLD: Doubt = ("estimated", "provider-tools-not-told")
 REGION_NOT_TOLD: Doubt = ("estimated", "region-not-told")
 
 
@@ -195,6 +201,13 @@ class Naming:
         if row.strips_prefix and provider == "aws.bedrock" and REGIONAL.match(model):
             return REGION_NOT_TOLD
         return SURE
+
+
+def offers_tools_of_provider(value: Value | None) -> bool:
+    """Tell whether among the tools offered there is one that the provider runs itself, such as a search."""
+    if type(value) is not str or not any(word in value for word in _TOOL_WORDS):
+        return False
+    return _PROVIDER_TOOLS.search(value) is not None
 
 
 def text_of(values: Sequence[Value | None], place: int) -> str:

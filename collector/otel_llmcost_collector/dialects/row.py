@@ -91,6 +91,8 @@ class Dialect:
     """(attribute that is true, attributes): where it is and none of those stands, tokens are its own guesses."""
     counts_start: tuple[str, ...] = ()
     """Attributes; where one is true, the few tokens that a stream's start tells are counted on top of its end's."""
+    tools: Names = ("gen_ai.tool.definitions",)
+    """Holds the tools that were offered: those that the provider runs itself are paid, or put tokens in, untold."""
     tells_no_cached: Names = ()
     """Spans with one of these, and none that tells of a cache, may leave out that some of a long input was cached."""
     unbilled_of: frozenset[str] = frozenset()

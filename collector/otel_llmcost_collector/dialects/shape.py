@@ -25,11 +25,13 @@ from otel_llmcost_collector.dialects.facts import (
     NOTHING_ASKED,
     STREAM_START,
     SURE,
+    TOOLS_NOT_TOLD,
     Asked,
     Doubt,
     Facts,
     Naming,
     Wanted,
+    offers_tools_of_provider,
     text_of,
 )
 from otel_llmcost_collector.dialects.names import COUNTS, TOTALS
@@ -78,7 +80,8 @@ class ShapeReader:
         self._is_kept_told = not _KEPT.isdisjoint(told)
         self._may_be_cached = at.has(row.tells_no_cached) and _CACHED.isdisjoint(told)
         is_unusual = self._total >= 0 or self._beside or row.counts_start or self._may_be_cached
-        self._is_plain = told <= {"input_tokens", "output_tokens"} and not is_unusual
+        self._tools = at.place(row.tools)
+        self._is_plain = self._tools < 0 and told <= {"input_tokens", "output_tokens"} and not is_unusual
         self._certain, self._guessed = _CERTAIN + row.richness * 100, _GUESSED + row.richness * 100
         self._is_told = not row.needs or at.has(row.needs)
         self.wanted: Sequence[str] = tuple(at.names)
@@ -208,7 +211,10 @@ class ShapeReader:
         if total:
             with_rest(counts, total)
         settle(counts)
-        return semantics, self._doubt(counts, facts)
+        doubt = self._doubt(counts, facts)
+        if doubt is SURE and counts and self._tools >= 0 and offers_tools_of_provider(values[self._tools]):
+            return semantics, TOOLS_NOT_TOLD
+        return semantics, doubt
 
     def _doubt(self, counts: Counts, facts: Facts) -> Doubt:
         if "cache_write_tokens" in counts and not self._is_kept_told and "cache_write_1h_tokens" not in counts:

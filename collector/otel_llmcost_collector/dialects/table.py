@@ -194,6 +194,7 @@ DIALECTS: tuple[Dialect, ...] = (
         total=("llm.token_count.total",),
         exclusive_spans={"bedrock.invoke_model_with_response_stream": "nova"},
         texts={"output.value": "answer"},
+        tools=(),
         unbilled_of=frozenset({"cohere"}),
         label_texts=("metadata",),
         labels=("metadata.",),
@@ -229,6 +230,7 @@ DIALECTS: tuple[Dialect, ...] = (
         marks=("logfire.msg",),
         hosts=(),
         texts={_USAGE + "raw": "usage"},
+        tools=(),
         # Of a stream it makes two spans: one that knows nothing, and a line of its log when it is over.
         needs=(
             *(semconv.RESPONSE_ID, semconv.INPUT_TOKENS, semconv.OUTPUT_TOKENS, _USAGE + "raw"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from otel_llmcost_collector.dialects import facts
 from otel_llmcost_collector.dialects.base import Around, Value
 from otel_llmcost_collector.dialects.directory import dialect_of, reader_for
 from otel_llmcost_collector.dialects.names import COUNTS
@@ -44,6 +47,16 @@ VALUES: st.SearchStrategy[Value] = st.one_of(
 def test_other_spans_have_no_reader(keys: set[str]) -> None:
     """Two of three spans are of HTTP, databases and tools: they are passed on unread."""
     assert reader_for("opentelemetry.instrumentation.httpx", frozenset(keys)) is None
+
+
+def test_the_page_tells_every_estimate_and_every_dialect() -> None:
+    """Who reads `estimated` on a bill looks there."""
+    text = (Path(__file__).parents[3] / "docs" / "dialects.md").read_text(encoding="utf-8")
+
+    cached = (facts.CACHE_NOT_TOLD, facts.KEPT_NOT_TOLD, facts.STREAM_START)
+    others = (facts.GUESSED, facts.NOT_BILLED, facts.TOOLS_NOT_TOLD, facts.REGION_NOT_TOLD)
+    names = [*(method for _, method in (*cached, *others)), *(row.name for row in DIALECTS)]
+    assert [name for name in names if f"`{name}`" not in text] == []
 
 
 def test_a_scope_decides_before_marks() -> None:

@@ -409,6 +409,25 @@ def test_a_model_may_stand_in_the_parameters(asked: str, model: str) -> None:
     assert told("openinference.instrumentation.groq", attributes).requested_model == model
 
 
+@pytest.mark.parametrize(
+    ("tools", "status"),
+    [
+        ('[{"type": "web_search_20250305", "name": "web_search"}]', "estimated"),
+        ('[{"google_search": {}}]', "estimated"),
+        ('[{"codeExecution": {}}]', "estimated"),
+        ('[{"type": "function", "name": "web_search", "parameters": {}}]', "confirmed"),
+        ('[{"name": "weather", "input_schema": {}}]', "confirmed"),
+        (7, "confirmed"),
+    ],
+)
+def test_tools_that_a_provider_runs_are_paid_untold(tools: Value, status: str) -> None:
+    """Searches are paid by the search, and what tools find is put into the input; a program's own are not."""
+    found = told("my.own", CLAUDE | {IN: 100, OUT: 16, "gen_ai.tool.definitions": tools})
+
+    assert found.status == status
+    assert told("my.own", CLAUDE | {"gen_ai.tool.definitions": tools}).status == "confirmed"
+
+
 def test_a_span_without_usage_is_a_call_of_which_nothing_is_known() -> None:
     """A stream that was not asked for its usage, or an error: its error is kept."""
     found = told("my.own", STD | {"error.type": "RateLimitError"})
