@@ -10,7 +10,7 @@ from otel_llmcost.adapters.endpoint import tier_of
 from otel_llmcost.core.ledger import ChargeStatus
 from otel_llmcost.core.listing import STANDARD
 from otel_llmcost_collector.dialects.base import Value
-from otel_llmcost_collector.dialects.names import COUNTS, OPERATIONS
+from otel_llmcost_collector.dialects.names import CLAUDE, COUNTS, OPERATIONS
 from otel_llmcost_collector.dialects.providers import REGIONAL, provider_in, provider_of, whole_model
 from otel_llmcost_collector.dialects.row import Dialect, Names
 
@@ -25,7 +25,6 @@ _PROVIDER_TOOLS = re.compile(
 _ASKED_MODEL = re.compile(r'"model(?:Id)?": ?"([^"\\]{1,256})"')
 _ASKED_TIER = re.compile(r'"service_tier": ?"(\w{1,64})"')
 _LANGUAGES = frozenset({"", "openai", "openrouter"})
-_EXCLUSIVE_APIS = frozenset({"anthropic", "aws.bedrock"})
 
 Asked = tuple[str, str]
 """Model and service tier; empty texts: nothing was found."""
@@ -181,7 +180,7 @@ class Naming:
     def _is_exclusive(self, name: str, provider: str, model: str, values: Sequence[Value | None]) -> bool:
         row = self._row
         if row.semantics:
-            return provider in _EXCLUSIVE_APIS and text_of(values, self._semantics) != "inclusive"
+            return provider in CLAUDE and text_of(values, self._semantics) != "inclusive"
         if name in row.exclusive_spans and row.exclusive_spans[name] in model:
             return True
         return provider in row.exclusive_of and not self._is_inclusive

@@ -9,39 +9,40 @@ from otel_llmcost.core.usage import UNITS, Unit
 from otel_llmcost.telemetry import semconv
 from otel_llmcost_collector.dialects.row import Names
 
-_USAGE = "gen_ai.usage."
+USAGE = "gen_ai.usage."
+"""What names of counts begin with."""
 
 _OTHERS: Mapping[Unit, Names] = {
-    "input_tokens": (_USAGE + "prompt_tokens",),
-    "output_tokens": (_USAGE + "completion_tokens",),
+    "input_tokens": (USAGE + "prompt_tokens",),
+    "output_tokens": (USAGE + "completion_tokens",),
     "cache_read_tokens": (
-        _USAGE + "cache_read_input_tokens",
-        _USAGE + "details.cache_read_tokens",
-        _USAGE + "input_tokens.cached",
-        _USAGE + "cached_tokens",
+        USAGE + "cache_read_input_tokens",
+        USAGE + "details.cache_read_tokens",
+        USAGE + "input_tokens.cached",
+        USAGE + "cached_tokens",
     ),
     "cache_write_tokens": (
-        _USAGE + "cache_creation.input_tokens",
-        _USAGE + "cache_write_input_tokens",
-        _USAGE + "cache_creation_input_tokens",
-        _USAGE + "details.cache_write_tokens",
-        _USAGE + "input_tokens.cache_write",
+        USAGE + "cache_creation.input_tokens",
+        USAGE + "cache_write_input_tokens",
+        USAGE + "cache_creation_input_tokens",
+        USAGE + "details.cache_write_tokens",
+        USAGE + "input_tokens.cache_write",
     ),
     "reasoning_tokens": (
-        _USAGE + "reasoning_tokens",
-        _USAGE + "reasoning_output_tokens",
-        _USAGE + "details.reasoning_tokens",
-        _USAGE + "output_tokens.reasoning",
+        USAGE + "reasoning_tokens",
+        USAGE + "reasoning_output_tokens",
+        USAGE + "details.reasoning_tokens",
+        USAGE + "output_tokens.reasoning",
         "llm.usage.reasoning_tokens",
     ),
-    "input_audio_tokens": (_USAGE + "details.input_audio_tokens",),
-    "output_audio_tokens": (_USAGE + "details.output_audio_tokens",),
-    "web_searches": (_USAGE + "details.web_search_requests",),
+    "input_audio_tokens": (USAGE + "details.input_audio_tokens",),
+    "output_audio_tokens": (USAGE + "details.output_audio_tokens",),
+    "web_searches": (USAGE + "details.web_search_requests",),
 }
 COUNTS: Mapping[Unit, Names] = {unit: (semconv.USAGE[unit], *_OTHERS.get(unit, ())) for unit in UNITS}
 """Unit → its names, the standard's of today first."""
 
-TOTALS: Names = (_USAGE + "total_tokens", "llm.usage.total_tokens")
+TOTALS: Names = (USAGE + "total_tokens", "llm.usage.total_tokens")
 
 OPERATIONS: Mapping[str, str] = {
     **{
@@ -73,3 +74,10 @@ TAGS: Mapping[Dimension, Names] = {
     dimension: (semconv.TAGS[dimension], f"llmcost.{dimension}", *_WHO.get(dimension, ())) for dimension in SAID
 }
 """Dimension → its names on spans and resources; whoever runs the program, its service's name, is none of them."""
+
+LEGACY_OPERATION: Names = (semconv.OPERATION, "llm.request.type")
+CLAUDE = frozenset({"anthropic", "aws.bedrock"})
+"""Providers that tell cached tokens beside the input."""
+INCLUSIVE = "inside the input"
+NO_DURATION = "for how long Claude's cache is written: such costs are estimates"
+"""For people."""
