@@ -59,9 +59,9 @@ def partition(day: int) -> str:
 
 def rows(tables: LedgerTables, lines: Sequence[Line]) -> list[Row]:
     """Make the rows of lines; what is not known is not-a-number."""
-    kind, person = tables.kind_number, tables.person_number
+    kind, persons = tables.kind_number, tables.person_numbers(lines)
     return [
-        row_of(line, key_of(line.observed.charge_id), kind(line), person(line.observed.tags.get("user")), _UNKNOWN)
+        row_of(line, key_of(line.observed.charge_id), kind(line), persons[line.observed.tags.get("user")], _UNKNOWN)
         for line in lines
     ]
 

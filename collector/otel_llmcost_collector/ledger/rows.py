@@ -50,6 +50,8 @@ COUNTED: Mapping[str, Unit] = {
 }
 """Column → what is counted in it; whatever else was counted stands in `more`."""
 _COUNTED = frozenset(COUNTED.values())
+_TEXTS = [COLUMNS.index(name) for name in ("task", "session", "response_id")]
+"""Those that anybody may have written; all other text was looked at before."""
 UNCERTAIN = 1
 UNPRICED = 2
 _UNSURE = {"estimated": UNCERTAIN, "suspected": UNCERTAIN, "unpriced": UNPRICED}
@@ -147,7 +149,8 @@ def row_of(line: Line, key: bytearray, kind: int, person: int | None, null: floa
 
 def cleaned(row: Sequence[object]) -> tuple[object, ...]:
     """Spell out in a row what is no character."""
-    return tuple(clean(value) if isinstance(value, str) else value for value in row)
+    texts = {place: clean(value) for place in _TEXTS if isinstance(value := row[place], str)}
+    return tuple([texts.get(place, value) for place, value in enumerate(row)])
 
 
 def line_of(row: Sequence[Any], kind: Kind, person: str | None) -> Line:

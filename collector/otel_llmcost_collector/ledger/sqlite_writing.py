@@ -95,9 +95,9 @@ class Writing:
         return sifted
 
     def _rows(self, sifted: Sifted) -> list[tuple[object, ...]]:
-        kind, person = self._tables.kind_number, self._tables.person_number
+        kind, persons = self._tables.kind_number, self._tables.person_numbers(line for line, _ in sifted.new)
         return [
-            row_of(line, key, kind(line), person(line.observed.tags.get("user")), _NULL) for line, key in sifted.new
+            row_of(line, key, kind(line), persons[line.observed.tags.get("user")], _NULL) for line, key in sifted.new
         ]
 
     def _insert(self, rows: Sequence[Sequence[object]]) -> bool:

@@ -28,7 +28,7 @@ class Numbers:
         self.kind_numbers: dict[KindKey, int] = {}
         self.kinds: dict[int, Kind] = {}
         self.groups: dict[int, Values] = {}
-        self.person_numbers: dict[str, int] = {}
+        self.person_numbers: dict[str | None, int | None] = {}
         self.persons: dict[int, str] = {}
 
     def forget(self) -> None:
@@ -89,15 +89,22 @@ class LedgerTables:
             number = self._numbers.kind_numbers[key] = self._number_kind(kind_of(line))
         return number
 
-    def person_number(self, name: str | None) -> int | None:
-        """Return the number of a user; None: there is none."""
-        if name is None:
-            return None
-        number = self._numbers.person_numbers.get(name)
-        if number is None:
-            number = self._number("persons", "person", "name", str(clean(name)))
-            self._numbers.person_numbers[name] = number
-        return number
+    def person_numbers(self, lines: Iterable[Line]) -> Mapping[str | None, int | None]:
+        """Return the numbers of the users of entries; new ones are numbered together, in an order that all keep to."""
+        known = self._numbers.person_numbers
+        known[None] = None
+        names = {line.observed.tags.get("user") for line in lines} - known.keys()
+        spelled = {name: str(clean(name)) for name in names}
+        wanted = sorted(set(spelled.values()))
+        numbers: dict[str, int] = {}
+        for start in range(0, len(wanted), _SOME):
+            some = wanted[start : start + _SOME]
+            new = ", ".join(["(?)"] * len(some))
+            self.select(f"INSERT INTO persons (name) VALUES {new} ON CONFLICT DO NOTHING", some)
+            sql = f"SELECT name, person FROM persons WHERE name IN ({', '.join('?' * len(some))})"
+            numbers.update(dict(self.select(sql, some)))
+        known.update((name, numbers[text]) for name, text in spelled.items())
+        return known
 
     def _number_kind(self, kind: Kind) -> int:
         body = msgspec.json.encode([kind.groups[name] for name in GROUPS]).decode()
