@@ -39,8 +39,15 @@ Duty = Callable[[Policy, datetime], object]
 class Governed(Protocol):
     """What is kept at what its owner wants: whatever accounts for calls."""
 
-    policy: Policy
     refuse_all_reason: str | None
+
+    @property
+    def policy(self) -> Policy:
+        """The budgets in force."""
+        ...
+
+    @policy.setter
+    def policy(self, policy: Policy) -> None: ...
 
     @property
     def outage(self) -> Outage:
