@@ -34,7 +34,8 @@ def _matching(pattern: re.Pattern[str], expected: str) -> Kind[str]:
 
 
 def _signals(value: object) -> frozenset[Signal]:
-    named = cast("list[object]", value) if isinstance(value, list) else []
+    found = value
+    named = cast("list[object]", found) if isinstance(found, list) else []
     if not named or any(each not in SIGNALS for each in named):
         raise WrongValueError(value)
     return frozenset(cast("list[Signal]", named))
