@@ -17,7 +17,8 @@ from otel_llmcost.telemetry.metrics import StoreState
 from otel_llmcost_collector.accounting.accountant import Accountant
 from otel_llmcost_collector.accounting.fleet_store import FleetStore
 from otel_llmcost_collector.governing import Governor, prices_of
-from otel_llmcost_collector.ledger import open_ledger
+from otel_llmcost_collector.ledger import BY_COMMAND, open_ledger
+from otel_llmcost_collector.ledger.base import Ledger
 from otel_llmcost_collector.observed import Observed
 from otel_llmcost_collector.plan import Plan
 from otel_llmcost_collector.self_metrics import Figures
@@ -56,7 +57,8 @@ class Books:
             )
             self.accountant.start()
             opened.callback(self.accountant.close)
-            self.store = FleetStore(self.accountant, self._ledger, inner)
+            reading = _opened_again(collector.ledger, opened)
+            self.store = FleetStore(self.accountant, self._ledger, inner, reading=reading)
             """What agents ask over the API, and what alerts and reports are made of."""
             self._governor = Governor(
                 self.store,
@@ -104,3 +106,12 @@ class Books:
         some = partial(self._ledger.forget, datetime.now(UTC) - self._keep, most=_FORGOTTEN_AT_ONCE)
         while self.accountant.do(some).result():  # who writes comes in between
             pass
+
+
+def _opened_again(url: str, opened: ExitStack) -> Ledger | None:
+    """Open a ledger for reports; one in memory is where it is."""
+    if url.startswith("memory:"):
+        return None
+    ledger = open_ledger(url, node=BY_COMMAND)
+    opened.callback(ledger.close)
+    return ledger

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -16,6 +16,7 @@ from otel_llmcost.storage.base import Store
 from otel_llmcost.storage.memory import MemoryStore
 from otel_llmcost_collector.accounting.accountant import Accountant
 from otel_llmcost_collector.accounting.fleet_store import FleetStore
+from otel_llmcost_collector.ledger import BY_COMMAND
 from otel_llmcost_collector.ledger.sqlite import SqliteLedger
 from otel_llmcost_collector.store_api import StoreApi
 from tests.real.redis_servers import cluster, sentinels, server, server_with_tls
@@ -103,7 +104,8 @@ def _collector(folder: Path, balances: str) -> Generator[Store]:
         accountant = Accountant(ledger, inner, Policy([], NOW), clock=lambda: NOW)
         accountant.start()
         opened.callback(accountant.close)
-        yield FleetStore(accountant, ledger, inner)
+        reading = opened.enter_context(closing(SqliteLedger(str(folder / "collector.db"), node=BY_COMMAND)))
+        yield FleetStore(accountant, ledger, inner, reading=None if balances == "memory://" else reading)
 
 
 _COLLECTORS = {"collector": "memory://", "collector-sqlite": "sqlite://{}/balances.db"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -42,16 +43,20 @@ class FleetStore:
 
     is_local = False
 
-    def __init__(self, accountant: Accountant, ledger: Ledger, inner: Store) -> None:
-        """Take over nothing: ledger and store are the caller's to close.
+    def __init__(self, accountant: Accountant, ledger: Ledger, inner: Store, *, reading: Ledger | None = None) -> None:
+        """Take over nothing: ledgers and store are the caller's to close.
 
         Args:
-            accountant: keeps the ledger, in whose thread it is asked too.
+            accountant: keeps the ledger.
             ledger: the same.
             inner: where balances, reservations, acts and alerts are.
+            reading: the same ledger opened once more, so that no report keeps charges from being written; None: it is
+                asked in the accountant's thread.
         """
         self._accountant = accountant
         self._ledger = ledger
+        self._reading = reading
+        self._reading_turn = threading.Lock()
         self._store: Store | None = inner
         self._adopted: dict[str, str] = {}
         """Budget → the terms on which it counts, as far as known here."""
@@ -71,7 +76,7 @@ class FleetStore:
                 released.append(_release(posting))
         alerts: list[Alert] = []
         if ended:
-            new, commits = self._ask(lambda: self._accountant.enter(*self._lines(ended)))
+            new, commits = self._do(lambda: self._accountant.enter(*self._lines(ended)))
             released += [_release(posting) for charge_id, posting in ended.items() if charge_id not in new]
             alerts += self._booked(commits)
         released = [posting for posting in released if posting.claims]
@@ -108,7 +113,7 @@ class FleetStore:
         said = {budget.name: terms(budget) for budget in budgets}
         if not again and said.items() <= self._adopted.items():
             return []
-        adopted = self._ask(
+        adopted = self._do(
             lambda: self._accountant.at_rest(
                 lambda: self._inner.adopt(budgets, now, again=again, totals=totals or self._ledger.totals),
                 _ADOPTING_SECONDS,
@@ -135,21 +140,21 @@ class FleetStore:
 
     def totals(self, by: Sequence[GroupBy], since: datetime, until: datetime) -> list[Total]:
         """See `Store.totals`."""
-        return self._ask(lambda: self._ledger.totals(by, since, until))
+        return self._ask(lambda ledger: ledger.totals(by, since, until))
 
     def charges(self, since: datetime, until: datetime) -> Iterator[Charge]:
         """See `Store.charges`."""
-        reading = self._ask(lambda: self._ledger.charges(since, until))
-        while page := self._ask(lambda: list(islice(reading, _PAGE))):
+        reading = self._ask(lambda ledger: ledger.charges(since, until))
+        while page := self._ask(lambda _ledger: list(islice(reading, _PAGE))):
             yield from page
 
     def uncertain(self, response_id: str) -> Charge | None:
         """See `Store.uncertain`."""
-        return self._ask(lambda: self._ledger.uncertain(response_id))
+        return self._ask(lambda ledger: ledger.uncertain(response_id))
 
     def unconfirmed(self, since: datetime, until: datetime) -> list[Unconfirmed]:
         """See `Store.unconfirmed`."""
-        return self._ask(lambda: self._ledger.unconfirmed(since, until))
+        return self._ask(lambda ledger: ledger.unconfirmed(since, until))
 
     def open_reservations(self) -> int:
         """See `Store.open_reservations`."""
@@ -220,8 +225,15 @@ class FleetStore:
             raise StoreError(msg)
         return self._store
 
-    def _ask(self, work: Callable[[], T]) -> T:
+    def _do(self, work: Callable[[], T]) -> T:
         return self._accountant.do(work).result()
+
+    def _ask(self, work: Callable[[Ledger], T]) -> T:
+        reading = self._reading
+        if reading is None:
+            return self._do(lambda: work(self._ledger))
+        with self._reading_turn:
+            return work(reading)
 
     def _lines(self, ended: Mapping[str, Posting]) -> tuple[list[Line], Callable[[Sequence[Line]], Noted]]:
         lines = [_line(posting.charge) for posting in ended.values() if posting.charge is not None]
