@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 
 from otel_llmcost.config import file
 from otel_llmcost.config.kinds import Kind, listed, unknown
-from otel_llmcost.config.reader import Notes, Table, said, shown
+from otel_llmcost.config.reader import Notes, Table, Unread, said, shown
 from otel_llmcost.config.table import OF_COLLECTOR, LogLevel, Setting
 from otel_llmcost.errors import ConfigError
 from otel_llmcost_collector import setting_rows as rows
@@ -133,13 +133,13 @@ class _Values:
 
     def of(self, row: Setting[T]) -> T:
         """Return the value of one setting."""
-        in_file = self._tables[row.section].choose(row.name, cast("Kind[T | None]", row.kind), None)
+        # A place that is "off" is None, so what is not said is something else than None.
+        in_file = self._tables[row.section].choose(row.name, cast("Kind[T | Unread]", row.kind), Unread.ABSENT)
         for name, texts in ((row.key, self._arguments), (row.variable, self._environ)):
             text = texts.get(name, "").strip()
             if text:
                 return self._read(row, name, text)
-        # A place that is "off" is None too: what stands in the file wins over the default.
-        return row.default if in_file is None and row.name not in self._tables[row.section] else cast("T", in_file)
+        return row.default if isinstance(in_file, Unread) else in_file
 
     def finish(self) -> None:
         """Note what nobody asked for in the sections."""

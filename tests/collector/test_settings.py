@@ -111,6 +111,8 @@ def test_all_faults_are_told_at_once_with_file_line_and_key(tmp_path: Path) -> N
         pytest.param('[[forward]]\nname = "t"\nendpoint = "http://t"\n' * 2, "is taken", id="twice"),
         pytest.param("ledger = 1", "a table headed [ledger]", id="no-table"),
         pytest.param("workers = -1", "a whole number", id="negative"),
+        pytest.param("receive.most_body_mib = -1", "a whole number", id="negative-size"),
+        pytest.param("queue.memory_mib = 'much'", "a whole number", id="no-size"),
         pytest.param('api = { listen = "here:99999" }', "HOST:PORT", id="port"),
         pytest.param("nonsense", "not valid TOML", id="toml"),
     ],
