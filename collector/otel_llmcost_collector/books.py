@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from otel_llmcost.config import Settings
@@ -13,6 +13,7 @@ from otel_llmcost.core.prices import PriceBook
 from otel_llmcost.core.pricing import Pricing
 from otel_llmcost.instrumentation.store_state import store_state
 from otel_llmcost.storage import open_store
+from otel_llmcost.storage.sqlite import SqliteStore
 from otel_llmcost.telemetry.metrics import StoreState
 from otel_llmcost_collector.accounting.accountant import Accountant
 from otel_llmcost_collector.accounting.fleet_store import FleetStore
@@ -24,6 +25,8 @@ from otel_llmcost_collector.plan import Plan
 from otel_llmcost_collector.self_metrics import Figures
 
 _FORGOTTEN_AT_ONCE = 20_000
+_SETTLED_AGAIN = timedelta(days=7)
+"""No agent settles a call again after so long."""
 
 Saw = Callable[[Sequence[Observed]], object]
 
@@ -49,7 +52,7 @@ class Books:
         with ExitStack() as opened:
             self._ledger = open_ledger(collector.ledger, node=collector.node)
             opened.callback(self._ledger.close)
-            inner = open_store(collector.balances)
+            self._inner = inner = open_store(collector.balances)
             opened.callback(inner.close)
             self._pricing = Pricing(prices_of(plan.settings))
             self.accountant = Accountant(
@@ -103,9 +106,13 @@ class Books:
         return self._pricing.cost_at(model, observed.charge())
 
     def _forget(self) -> None:
-        some = partial(self._ledger.forget, datetime.now(UTC) - self._keep, most=_FORGOTTEN_AT_ONCE)
+        now = datetime.now(UTC)
+        some = partial(self._ledger.forget, now - self._keep, most=_FORGOTTEN_AT_ONCE)
         while self.accountant.do(some).result():  # who writes comes in between
             pass
+        if isinstance(self._inner, SqliteStore):  # what agents settled is in the ledger; Redis forgets by itself
+            while self._inner.forget_charges(now - _SETTLED_AGAIN):
+                pass
 
 
 def _opened_again(url: str, opened: ExitStack) -> Ledger | None:

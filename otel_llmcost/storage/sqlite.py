@@ -156,6 +156,10 @@ class SqliteStore:
             yield from page
             after = (micros(page[-1].at), page[-1].charge_id)
 
+    def forget_charges(self, before: datetime, *, most: int = 10_000) -> int:
+        """Delete some charges of before a time, for whoever keeps them elsewhere; balances stay. Return how many."""
+        return self._books.write(lambda cursor: ledger.forget(cursor, micros(before), most))
+
     def uncertain(self, response_id: str) -> Charge | None:
         """See `Store.uncertain`."""
         self._reader.check_place()

@@ -88,6 +88,15 @@ def page(cursor: Cursor, after: tuple[int, str], until_us: int) -> list[Charge]:
     return [_charge(row) for row in cursor.execute(_SELECT, (*after, until_us)).fetchall()]
 
 
+def forget(cursor: Cursor, before_us: int, most: int) -> int:
+    """Delete the oldest charges of before a time; return how many."""
+    return cursor.execute(
+        """DELETE FROM charges WHERE (at_us, charge_id) IN
+        (SELECT at_us, charge_id FROM charges WHERE at_us < ? ORDER BY at_us LIMIT ?)""",
+        (before_us, most),
+    ).rowcount
+
+
 def totals(cursor: Cursor, by: Sequence[GroupBy], since_us: int, until_us: int) -> list[Total]:
     """Add up the charges of a time by dimensions."""
     groups = [_GROUPS[name] for name in by]

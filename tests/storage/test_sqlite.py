@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from otel_llmcost.core.attribution import DIMENSIONS
 from otel_llmcost.storage import sqlite_balances
 from otel_llmcost.storage.base import Posting, Store
 from otel_llmcost.storage.migrations import MIGRATIONS
+from otel_llmcost.storage.sqlite import open_sqlite
 from tests.storage.books import LEASE, NOW, Books, budget, channel, unbilled
 
 Open = Callable[..., Store]
@@ -82,6 +84,21 @@ def test_much_is_forgotten_in_small_acts(open_file: Open, monkeypatch, tmp_path:
     for left in (1, 0, 0):
         books.store.expire(NOW + timedelta(days=402))
         assert rows(tmp_path / "ledger.db", "balances") == left
+
+
+def test_charges_that_are_kept_elsewhere_are_forgotten_and_balances_stay(tmp_path: Path) -> None:
+    """A collector has a ledger of its own; what agents settle must not fill the file of balances for ever."""
+    with closing(open_sqlite(f"{tmp_path}/ledger.db", 5.0)) as store:
+        books = Books(store)
+        for _ in range(3):
+            books.spend(1)
+
+        assert store.forget_charges(NOW) == 0
+        assert store.forget_charges(NOW + timedelta(seconds=1), most=2) == 2
+        assert store.forget_charges(NOW + timedelta(seconds=1)) == 1
+
+        assert list(store.charges(NOW, NOW + timedelta(days=1))) == []
+        assert books.balance().settled_nano == 3_000_000_000
 
 
 def test_the_log_does_not_grow_for_ever(tmp_path: Path, open_file: Open) -> None:
