@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -27,7 +28,7 @@ from otel_llmcost_collector.plan import Plan
 from otel_llmcost_collector.processes import Workers
 from otel_llmcost_collector.receivers.serving import Application, serve_http
 from otel_llmcost_collector.reception import DRAIN_SECONDS, Reception, listen_at, names_of
-from otel_llmcost_collector.running import run_loop, told_to_end
+from otel_llmcost_collector.running import run_loop, spare_what_stays, told_to_end
 from otel_llmcost_collector.self_metrics import Figures
 from otel_llmcost_collector.setting_rows import Place
 from otel_llmcost_collector.showing import Showing
@@ -79,6 +80,7 @@ async def _serve(plan: Plan, arguments: Mapping[str, str]) -> None:
             await _employ(plan, arguments, books, showing, ends, ending)
         else:
             await _receive(plan, books, showing, ending)
+        spare_what_stays()
         front.state = "ready"
         LOGGER.info("ready")
         await ends.wait()
@@ -143,7 +145,7 @@ async def _employ(
 
     def command(number: int) -> list[str]:
         module = "otel_llmcost_collector.worker"
-        return [sys.executable, "-m", module, str(number), str(folder / "accounts.sock"), *said]
+        return [sys.executable, "-m", module, str(number), str(folder / "accounts.sock"), str(os.getpid()), *said]
 
     workers = Workers(plan.collector.workers, command)
     ending.push_async_callback(workers.end, DRAIN_SECONDS + _LATE_SECONDS)

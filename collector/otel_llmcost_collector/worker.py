@@ -18,7 +18,7 @@ from otel_llmcost_collector.exposition.processes import measure
 from otel_llmcost_collector.governing import checked, prices_of
 from otel_llmcost_collector.plan import Plan
 from otel_llmcost_collector.reception import DRAIN_SECONDS, Reception
-from otel_llmcost_collector.running import run_loop, told_to_end
+from otel_llmcost_collector.running import run_loop, spare_what_stays, told_to_end
 
 LOGGER = logging.getLogger("otel_llmcost_collector")
 
@@ -31,13 +31,14 @@ def main(words: Sequence[str]) -> int:
     """Receive until told to stop, or until the parent is gone.
 
     Args:
-        words: the worker's number, the accountant's socket, and the parent's arguments as key=value.
+        words: the worker's number, the accountant's socket, the parent's process id (it may be gone before it can be
+            asked for) and its arguments as key=value.
     """
-    number, path, *said = words
+    number, path, parent, *said = words
     try:
         plan = Plan.of(dict(each.split("=", 1) for each in said))
         plan.log()
-        run_loop(partial(_work, plan, f"worker-{number}", Path(path), os.getppid()))
+        run_loop(partial(_work, plan, f"worker-{number}", Path(path), int(parent)))
     except ConfigError as error:
         sys.stderr.write(f"worker-{number}: {error}\n")
         return 2
@@ -48,6 +49,7 @@ async def _work(plan: Plan, name: str, path: Path, parent: int) -> None:
     ends = told_to_end()
     accounts = RemoteAccounts(path, run=f"{name}-{os.getpid()}-{time.time_ns()}")
     reception = await Reception.begin(plan.collector, prices_of(plan.settings), plan.tokens, accounts, is_shared=True)
+    spare_what_stays()
     beside = [
         asyncio.create_task(_tell(reception, accounts, name, parent, ends)),
         asyncio.create_task(_follow_prices(plan, reception)),
