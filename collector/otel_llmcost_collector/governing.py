@@ -16,6 +16,7 @@ from otel_llmcost.core.policy import Policy
 from otel_llmcost.core.prices import PriceBook
 from otel_llmcost.errors import ConfigError
 from otel_llmcost.instrumentation.chores import Chore, Chores
+from otel_llmcost.instrumentation.contain import contained
 from otel_llmcost.instrumentation.outage import Outage
 from otel_llmcost.instrumentation.oversight import Oversight
 from otel_llmcost.instrumentation.source import Source
@@ -25,10 +26,8 @@ from otel_llmcost.storage.base import Store
 from otel_llmcost_collector.self_metrics import Counters
 
 ALERT_SECONDS = 1.0
-"""How often the outbox is looked at: bookings, agents and other nodes put alerts into it."""
+"""How often the outbox is looked at: bookings, agents over the API and other collectors put alerts into it."""
 EXPIRE_SECONDS = 5.0
-DELIVER_SECONDS = 1.0
-"""Marks are reached by whoever books on the balances: here, over the API, or at another collector."""
 FORGET_SECONDS = 3600.0
 """How often the ledger is asked whether it holds charges that are too old."""
 
@@ -118,11 +117,11 @@ class Governor:
             channels_of(settings),
             clock=self.reins.now,
             top=lambda alert: top_agents(alert, self.reins.policy.budgets, store),
+            around=lambda: contained("deliver alerts"),  # balances that are away for a moment end no thread
         )
         self._oversight = Oversight(store, self.reins, source, self._apply, duties=(self._watch,))
         chores = [
             *self._oversight.chores(),
-            Chore("deliver alerts", DELIVER_SECONDS, self.dispatcher.poke),
             Chore("deliver alerts", ALERT_SECONDS, self.dispatcher.poke),
             Chore("suspect calls of dead processes", EXPIRE_SECONDS, self._expire),
             Chore("forget old charges", FORGET_SECONDS, forget),
