@@ -20,7 +20,7 @@ def _as_before() -> Iterator[None]:
 
 def test_what_stays_is_not_looked_at_again() -> None:
     """The price book has many thousand objects, and looking for garbage among them took a thirtieth of all time."""
-    stays = [[] for _ in range(1000)]
+    stays: list[list[int]] = [[] for _ in range(1000)]
 
     spare_what_stays()
 

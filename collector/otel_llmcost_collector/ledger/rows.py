@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
+from struct import Struct
 from typing import Any, cast
 
 import msgspec
@@ -56,7 +57,9 @@ UNCERTAIN = 1
 UNPRICED = 2
 _UNSURE = {"estimated": UNCERTAIN, "suspected": UNCERTAIN, "unpriced": UNPRICED}
 _TRACE_BYTES, _SPAN_BYTES = 16, 8
-_KEY_BYTES = 8
+_PLAIN_BYTES = 16
+"""Of the key of an id that is nothing but 32 digits."""
+_first_8_bytes = Struct(">q").unpack_from
 
 
 class More(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -74,6 +77,7 @@ class More(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _facts = attrgetter(
+    "charge_id",
     "at_us",
     "trace_id",
     "span_id",
@@ -90,7 +94,8 @@ _NOTHING_MORE = More()
 
 def call_number(call_key: bytes) -> int:
     """Return what tells calls of some minutes apart: 64 bits do for more than any machine makes in that time."""
-    return int.from_bytes(call_key[:_KEY_BYTES], "big", signed=True)
+    number: int = _first_8_bytes(call_key)[0]
+    return number
 
 
 def row_of(line: Line, key: bytearray, kind: int, person: int | None, null: float | None = None) -> tuple[object, ...]:
@@ -104,23 +109,27 @@ def row_of(line: Line, key: bytearray, kind: int, person: int | None, null: floa
         null: stands for what is not there: not-a-number, which drivers take faster than None.
     """
     observed, call_key = line.observed, line.call_key
-    at_us, trace, span, parent, response_id, cost, listed, error_type = _facts(observed)
+    charge_id, at_us, trace, span, parent, response_id, cost, listed, error_type = _facts(observed)
     counts = observed.counts
     count, tag = counts.get, observed.tags.get
-    trace_id, span_id, parent_id = packed(trace, _TRACE_BYTES), packed(span, _SPAN_BYTES), packed(parent, _SPAN_BYTES)
+    tagged = tag("trace")
+    trace_id, parent_id = packed(trace, _TRACE_BYTES), packed(parent, _SPAN_BYTES)
+    is_made_of_span = len(key) == _PLAIN_BYTES and charge_id[12:28] == span
+    span_id = None if is_made_of_span else packed(span, _SPAN_BYTES)
     more: str | float | None = null
     if (
         error_type is not None
         or trace_id is None
-        or span_id is None
+        or (span_id is None and not is_made_of_span)
         or (parent_id is None and parent is not None)
         or line.corrects is not None
         or line.estimate_nano is not None
         or line.actions
-        or tag("trace") != trace
+        or (tagged is not None and tagged != trace)
         or not counts.keys() <= _COUNTED
     ):
-        more = _more(line, key, trace_id, span_id, parent_id) or null
+        span_there = key[6:14] if is_made_of_span else span_id
+        more = _more(line, key, trace_id, span_there, parent_id) or null
     return (
         key,
         at_us,
