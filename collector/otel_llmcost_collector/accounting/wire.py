@@ -81,7 +81,7 @@ async def read(reader: asyncio.StreamReader, decoder: msgspec.msgpack.Decoder[T]
         return decoder.decode(await reader.readexactly(length))
     except (asyncio.IncompleteReadError, OSError):
         return None
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise WireError(str(error)) from error
 
 
