@@ -55,7 +55,7 @@ class SqliteLedger(LedgerReader):
             return Written(is_new=(), known_calls={}, commit_id=None)
         self._numbers.keep_bounded()
         try:
-            written = self._file.write(lambda cursor: self._write(cursor, lines, note))
+            written = self._written(lines, note)
         except BaseException:  # what was remembered of it was undone, be it by an interrupt
             self._numbers.forget()
             self._calls.clear()
@@ -88,12 +88,19 @@ class SqliteLedger(LedgerReader):
         """See `Ledger.close`."""
         self._file.close()
 
-    def _write(self, cursor: Cursor, lines: Sequence[Line], note: Note) -> Written:
+    def _written(self, lines: Sequence[Line], note: Note) -> Written:
+        try:
+            return self._file.write(lambda cursor: self._write(cursor, lines, note, is_careful=False))
+        except sqlite_writing.HastyError:
+            self._numbers.forget()  # some may have been undone
+            return self._file.write(lambda cursor: self._write(cursor, lines, note, is_careful=True))
+
+    def _write(self, cursor: Cursor, lines: Sequence[Line], note: Note, *, is_careful: bool) -> Written:
         (version,) = cursor.execute("PRAGMA data_version").fetchone()
         if version != self._version:
             self._version = version
             self._calls.clear()
-        writing = sqlite_writing.Writing(cursor, self._tables(cursor), self._calls)
+        writing = sqlite_writing.Writing(cursor, self._tables(cursor), self._calls, is_careful=is_careful)
         sifted = writing.write(lines, self._node)
         body = note([line.observed for line, _ in sifted.new]) if sifted.new else None
         commit_id = None
