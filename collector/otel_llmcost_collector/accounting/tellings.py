@@ -43,8 +43,8 @@ class Told(msgspec.Struct, gc=False):
     """Tokens in."""
     given: int
     """Tokens out."""
-    response: str | None
-    """A strong id, or none."""
+    response: int | None
+    """A strong id, by its hash since that is a quarter as large; or none."""
     kept: str
     """Of a root: id of the entry that stands for the call."""
     batch: int

@@ -191,7 +191,7 @@ class Twins:
             observed.served_model,
             count("input_tokens", 0),
             count("output_tokens", 0),
-            response if response is not None and is_strong(response) else None,
+            hash(response) if response is not None and is_strong(response) else None,
             charge_id,
             self._batch,
             0,
@@ -204,8 +204,9 @@ class Twins:
 
     def _by_response(self, observed: Observed, told: Told, roots: list[Told]) -> None:
         """Find the call by the id that the provider gave its answer; a weak one only says something near by."""
-        is_sure, response = told.response is not None, observed.response_id or ""
-        key = "r" + response if is_sure else f"w{response}\n{observed.requested_model}"
+        key, is_sure = told.response, True
+        if key is None:
+            key, is_sure = hash((observed.response_id, observed.requested_model, 0)), False
         known = self._now.get(key) or self._young.get(key) or self._old.get(key)
         self._now[key] = told
         if known is None:
