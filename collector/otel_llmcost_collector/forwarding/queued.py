@@ -63,7 +63,8 @@ class Queue:
             return
         if (self.is_away or self.disk.has_some or not fits) and self.disk.is_full(size):
             raise FullError(self._backend.name, "the disk is full")
-        if not fits and self.memory_bytes + size > 2 * self._backend.memory_bytes:
+        # What was read back from the disk into many hands does not count here: then there is room on it.
+        if self.disk.writing_bytes and self.disk.writing_bytes + size > self._backend.memory_bytes:
             raise FullError(self._backend.name, "the disk is too slow")
 
     async def put(self, signal: Signal, content: bytes, *, is_json: bool) -> None:

@@ -76,6 +76,20 @@ async def test_a_disk_that_does_not_keep_up_is_not_waited_for_without_a_bound(di
     await asyncio.gather(*waiting)
 
 
+async def test_what_was_read_back_from_disk_keeps_nothing_from_it(disk: Stopped) -> None:
+    """Each sender has one in hand while the back end is away: that may be more than memory has room for."""
+    disk.queue.is_away = True
+    for _ in range(12):
+        await disk.put(b"x" * 144)
+    taken = [await disk.queue.take() for _ in range(12)]
+    assert disk.queue.memory_bytes > 2 * BACKEND.memory_bytes
+
+    await disk.put(b"y")
+
+    assert sum(map(len, taken)) == 12
+    assert [item.content for item in await disk.queue.take()] == [b"y"]
+
+
 async def test_what_is_sent_while_it_is_being_written_leaves_no_file(disk: Stopped, tmp_path: Path) -> None:
     """Else it would be sent once more after the next start."""
     disk.stop()
