@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Final
 
 import msgspec
 
@@ -13,6 +15,11 @@ from otel_llmcost.core.policy import micros
 from otel_llmcost.core.usage import Unit, Usage
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Elsewhere = Mapping[str, str]
+"""Charge id of a telling that is not charged, because another one of its call is → id of the entry that stands."""
+NOTHING_ELSEWHERE: Final[Elsewhere] = MappingProxyType({})
+"""As it is nearly always."""
 
 
 def id_of_span(at_us: int, span_id: str, trace_id: str) -> str:

@@ -21,7 +21,7 @@ from otel_llmcost_collector.accounting.series import Labels, Series
 from otel_llmcost_collector.accounting.twins import Twins, WindowSize
 from otel_llmcost_collector.accounting.writing import Request, Writing
 from otel_llmcost_collector.ledger.base import Ledger, Line
-from otel_llmcost_collector.observed import Observed
+from otel_llmcost_collector.observed import NOTHING_ELSEWHERE, Elsewhere, Observed
 from otel_llmcost_collector.self_metrics import (
     DUPLICATES,
     LEDGER_AGE,
@@ -107,7 +107,7 @@ class Accountant:
         self._twins = Twins(self._bounds.window)
         self._series = Series({})
         self._last_commit_at: datetime | None = None
-        self._asked: dict[asyncio.Future[None], int] = {}
+        self._asked: dict[asyncio.Future[Elsewhere], int] = {}
         """Who waits for the ledger → since when, in ns."""
         self._outstanding: set[str] = set()
         """Commits whose caller books them."""
@@ -126,19 +126,19 @@ class Accountant:
         self._writing.start()
         self._bookkeeper.start(tasks)
 
-    async def post(self, observed: Sequence[Observed]) -> None:
+    async def post(self, observed: Sequence[Observed]) -> Elsewhere:
         """See `Accounts.post`."""
         if not observed:
-            return
+            return NOTHING_ELSEWHERE
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
+        future: asyncio.Future[Elsewhere] = loop.create_future()
         asked_at = self._asked[future] = time.monotonic_ns()
 
-        def told(error: StoreError | None) -> None:
+        def told(error: StoreError | None, elsewhere: Elsewhere) -> None:
             self._asked.pop(future, None)
             self.counters.took(LEDGER_LAG, (), (time.monotonic_ns() - asked_at) // 1000)
             try:
-                loop.call_soon_threadsafe(_resolve, future, error)
+                loop.call_soon_threadsafe(_resolve, future, error, elsewhere)
             except RuntimeError:
                 LOGGER.debug("nobody waits any more: the event loop is closed")
 
@@ -147,7 +147,7 @@ class Accountant:
         except StoreError:
             self._asked.pop(future, None)
             raise
-        await future
+        return await future
 
     def do(self, work: Callable[[], T]) -> Future[T]:
         """Do something with the ledger in its thread.
@@ -173,7 +173,7 @@ class Accountant:
         plain = {line.observed.charge_id: line for line in lines if line.corrects is None}
         form = entries.Form(noted, commits.append, plain, [line for line in lines if line.corrects is not None])
         try:
-            new = self._entered([line.observed for line in plain.values()], form)
+            new, _ = self._entered([line.observed for line in plain.values()], form)
         except BaseException:
             for commit in commits:  # the caller does not hear of them
                 self._leave(commit)
@@ -271,8 +271,9 @@ class Accountant:
 
     def _commit(self, requests: Sequence[Request]) -> None:
         """Write requests together; what one of them does to the ledger is no fault of the others."""
+        elsewhere = NOTHING_ELSEWHERE
         try:
-            self._charge([each for request in requests for each in request.observed])
+            elsewhere = self._charge([each for request in requests for each in request.observed])
             error = None
         except StoreError as problem:
             self._failed(problem)
@@ -285,13 +286,15 @@ class Accountant:
                 self._commit([request])
             return
         for request in requests:
-            request.told(error)
+            request.told(error, _among(request.observed, elsewhere))
 
-    def _charge(self, observed: Sequence[Observed]) -> None:
-        self._entered(observed, entries.Form(self._noted_of, self._leave))
+    def _charge(self, observed: Sequence[Observed]) -> Elsewhere:
+        """Charge calls; return which of them are charged elsewhere."""
+        _, in_doubt = self._entered(observed, entries.Form(self._noted_of, self._leave))
+        return self._twins.elsewhere(in_doubt) if in_doubt else NOTHING_ELSEWHERE
 
-    def _entered(self, observed: Sequence[Observed], form: entries.Form) -> list[Line]:
-        """Charge calls; return the lines that are new."""
+    def _entered(self, observed: Sequence[Observed], form: entries.Form) -> tuple[list[Line], Sequence[str]]:
+        """Charge calls; return the lines that are new, and ids of tellings that may be charged elsewhere."""
         plan = self._twins.plan(observed)
         known: dict[int, str] = {}
         try:
@@ -305,7 +308,8 @@ class Accountant:
         self._count(DUPLICATES, plan.same_calls, ("same_call",))
         if known:
             new += self._enriched(lines, known, form)
-        return new
+            plan.in_doubt += [lines[place].observed.charge_id for place in known]
+        return new, plan.in_doubt
 
     def _enriched(self, lines: Sequence[Line], known: Mapping[int, str], form: entries.Form) -> list[Line]:
         """Replace what the ledger knew less of."""
@@ -365,10 +369,16 @@ class Accountant:
             self.counters.add(metric, labels, by)
 
 
-def _resolve(future: asyncio.Future[None], error: StoreError | None) -> None:
+def _among(observed: Sequence[Observed], elsewhere: Elsewhere) -> Elsewhere:
+    if not elsewhere:
+        return elsewhere
+    return {each.charge_id: elsewhere[each.charge_id] for each in observed if each.charge_id in elsewhere}
+
+
+def _resolve(future: asyncio.Future[Elsewhere], error: StoreError | None, elsewhere: Elsewhere) -> None:
     if future.done():
         return  # whoever waited was cancelled
     if error is None:
-        future.set_result(None)
+        future.set_result(elsewhere)
     else:
         future.set_exception(error)

@@ -60,7 +60,8 @@ def lines_of(plan: Plan, twins: Twins, ledger: Ledger) -> list[Line]:
         elif replaced in standing:
             lines += replacing(charge, standing[replaced])
         else:  # somebody replaced it before, and what by is not known here: the call is charged
-            twins.stands(charge.charge_id, None)
+            own_id = charge.charge_id
+            twins.stands(own_id, own_id if _standing(ledger, [own_id]) else replaced, None)
     return lines
 
 
@@ -87,7 +88,7 @@ def richer(lines: Sequence[Line], known: Mapping[int, str], twins: Twins, ledger
         elif entry is not None and rank_of(observed) > rank_of(entry):
             found += replacing(observed, entry)
         else:
-            twins.stands(observed.charge_id, entry)
+            twins.stands(observed.charge_id, entry_id, entry)
     return found
 
 

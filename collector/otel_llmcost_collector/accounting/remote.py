@@ -11,7 +11,7 @@ from typing import Protocol
 from otel_llmcost.errors import StoreError, WireError
 from otel_llmcost_collector.accounting import wire
 from otel_llmcost_collector.accounting.base import Accounts
-from otel_llmcost_collector.observed import Observed
+from otel_llmcost_collector.observed import NOTHING_ELSEWHERE, Elsewhere, Observed
 from otel_llmcost_collector.self_metrics import Figures
 
 LOGGER = logging.getLogger("otel_llmcost_collector")
@@ -96,12 +96,13 @@ class AccountsServer:
 
     async def _post(self, post: wire.Post, writer: asyncio.StreamWriter) -> None:
         problem: StoreError | None = None
+        elsewhere = NOTHING_ELSEWHERE
         try:
-            await self._accounts.post(post.observed)
+            elsewhere = await self._accounts.post(post.observed)
         except StoreError as error:
             problem = error
         if not writer.is_closing():
-            writer.write(wire.frame(wire.answer_of(post.number, problem)))
+            writer.write(wire.frame(wire.answer_of(post.number, problem, elsewhere)))
 
 
 class _Connection:
@@ -109,13 +110,13 @@ class _Connection:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.writer = writer
-        self.waiting: dict[int, asyncio.Future[None]] = {}
+        self.waiting: dict[int, asyncio.Future[Elsewhere]] = {}
         self.reading = asyncio.ensure_future(self._read(reader))
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         try:
             while (answer := await wire.read(reader, wire.answered)) is not None:
-                self._resolve(answer.number, wire.error_of(answer))
+                self._resolve(answer.number, wire.error_of(answer), answer.elsewhere)
         except WireError as error:
             LOGGER.warning("what the accountant says cannot be read: %s", error)
         finally:
@@ -123,12 +124,12 @@ class _Connection:
             for number in list(self.waiting):
                 self._resolve(number, StoreError("the accountant went away before it answered"))
 
-    def _resolve(self, number: int, error: StoreError | None) -> None:
+    def _resolve(self, number: int, error: StoreError | None, elsewhere: Elsewhere = NOTHING_ELSEWHERE) -> None:
         future = self.waiting.get(number)
         if future is None or future.done():
             return  # whoever waited was cancelled
         if error is None:
-            future.set_result(None)
+            future.set_result(elsewhere)
         else:
             future.set_exception(error)
 
@@ -151,18 +152,19 @@ class RemoteAccounts:
         self._connection: _Connection | None = None
         self._connecting = asyncio.Lock()
 
-    async def post(self, observed: Sequence[Observed]) -> None:
+    async def post(self, observed: Sequence[Observed]) -> Elsewhere:
         """See `Accounts.post`; what is not answered may have been charged, and sending it again is right."""
         if not observed:
-            return
+            return NOTHING_ELSEWHERE
         self._number = number = self._number + 1
         content = wire.frame(wire.Post(number, list(observed)))
         connection = await self._connected()
-        future = connection.waiting[number] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Elsewhere] = asyncio.get_running_loop().create_future()
+        connection.waiting[number] = future
         try:
             connection.writer.write(content)
             async with asyncio.timeout(self._answer_seconds):
-                await future
+                return await future
         except TimeoutError as error:
             msg = f"the accountant did not answer within {self._answer_seconds:g} s"
             raise StoreError(msg) from error

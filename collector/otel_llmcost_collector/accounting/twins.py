@@ -6,7 +6,7 @@ forgotten. What a batch adds is kept apart until the ledger has it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -27,7 +27,7 @@ from otel_llmcost_collector.accounting.tellings import (
     rank_of,
     root_of,
 )
-from otel_llmcost_collector.observed import Observed
+from otel_llmcost_collector.observed import Elsewhere, Observed
 
 _NEAR_US = 5_000_000
 _MOST_ALIKE = 64
@@ -54,6 +54,8 @@ class Plan:
     """Place among them → id of the entry in the ledger that it replaces."""
     taken_back: list[str] = field(default_factory=list[str])
     """Ids of entries in the ledger whose call stands there a second time."""
+    in_doubt: list[str] = field(default_factory=list[str])
+    """Ids of all tellings that another one may stand for, and of some that it does not: see `Twins.elsewhere`."""
     same_spans: int = 0
     same_calls: int = 0
 
@@ -101,6 +103,7 @@ class Twins:
                 self._take(each)
             else:
                 plan.same_spans += 1
+                plan.in_doubt.append(key)
                 root = root_of(known)
                 if root.kept == key and root.batch == self._batch:
                     self._choose(root, each)
@@ -124,18 +127,29 @@ class Twins:
             told.kept, told.rank, told.batch, told.place, told.sources, told.under, told.root = stood
         self._end()
 
-    def stands(self, charge_id: str, entry: Observed | None) -> None:
+    def elsewhere(self, charge_ids: Iterable[str]) -> Elsewhere:
+        """Tell which entry stands for a call; of a telling that stands for it itself, nothing."""
+        found: dict[str, str] = {}
+        for charge_id in charge_ids:
+            told = self._young.get(charge_id) or self._old.get(charge_id)
+            kept = "" if told is None else root_of(told).kept
+            if kept and kept != charge_id:
+                found[charge_id] = kept
+        return found
+
+    def stands(self, charge_id: str, entry_id: str, entry: Observed | None) -> None:
         """Learn which entry stands in the ledger for the call of a telling, which somebody else wrote.
 
         Args:
             charge_id: of the telling.
-            entry: None: it is not known, so it is not to be replaced.
+            entry_id: of the entry, or of one that stood there before it.
+            entry: None: what it says is not known, so it is not to be replaced.
         """
         told = self._now.get(charge_id) or self._young.get(charge_id) or self._old.get(charge_id)
         if told is not None:
             root = root_of(told)
             self._note(root)
-            root.kept = charge_id if entry is None else entry.charge_id
+            root.kept = entry_id
             root.rank = SETTLED_RANK if entry is None else rank_of(entry)
 
     def forget(self, charge_ids: Sequence[str]) -> None:
@@ -166,6 +180,7 @@ class Twins:
             charges.append(observed)
             return
         self._plan.same_calls += 1
+        self._plan.in_doubt.append(told.charge_id)
         root = self._joined(roots)
         self._note(root)
         told.root = root
@@ -313,6 +328,7 @@ class Twins:
             entry = root.kept
             if root.batch == self._batch:
                 self._plan.charges[root.place] = None
+                self._plan.in_doubt.append(root.kept)
                 entry = self._plan.replaces.pop(root.place, "")
             if entry:
                 self._plan.taken_back.append(entry)
@@ -329,6 +345,7 @@ class Twins:
         plan = self._plan
         if root.batch == self._batch:
             plan.charges[root.place] = observed
+            plan.in_doubt.append(root.kept)
         else:
             if root.kept:
                 plan.replaces[len(plan.charges)] = root.kept

@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from otel_llmcost.errors import StoreBusyError, StoreError, UnstorableError, WireError
-from otel_llmcost_collector.observed import Observed
+from otel_llmcost_collector.observed import NOTHING_ELSEWHERE, Elsewhere, Observed
 from otel_llmcost_collector.self_metrics import Figures
 
 T = TypeVar("T")
@@ -42,6 +42,7 @@ class Answer(msgspec.Struct, array_like=True):
     error: str = ""
     """Empty: it is on disk."""
     text: str = ""
+    elsewhere: dict[str, str] = {}
 
 
 _ERRORS: dict[str, type[StoreError]] = {each.__name__: each for each in (StoreError, StoreBusyError, UnstorableError)}
@@ -85,10 +86,10 @@ async def read(reader: asyncio.StreamReader, decoder: msgspec.msgpack.Decoder[T]
         raise WireError(str(error)) from error
 
 
-def answer_of(number: int, error: StoreError | None) -> Answer:
+def answer_of(number: int, error: StoreError | None, elsewhere: Elsewhere = NOTHING_ELSEWHERE) -> Answer:
     """Say how it went."""
     if error is None:
-        return Answer(number)
+        return Answer(number, elsewhere=dict(elsewhere))
     name = type(error).__name__
     return Answer(number, name if name in _ERRORS else StoreError.__name__, str(error))
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from otel_llmcost.errors import StoreBusyError, StoreError
-from otel_llmcost_collector.observed import Observed
+from otel_llmcost_collector.observed import Elsewhere, Observed
 
 LOGGER = logging.getLogger("otel_llmcost_collector")
 
 T = TypeVar("T")
-Told = Callable[[StoreError | None], object]
-"""Is told, in the writing thread, that it is on disk, or why not."""
+Told = Callable[[StoreError | None, Elsewhere], object]
+"""Is told, in the writing thread, that it is on disk, or why not, and which of the calls were charged elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

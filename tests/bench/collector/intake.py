@@ -26,7 +26,7 @@ from otel_llmcost.pricebook import book
 from otel_llmcost_collector.dialects.directory import reader_for
 from otel_llmcost_collector.forwarding.base import Nowhere, Signal
 from otel_llmcost_collector.listening import Listen, bind
-from otel_llmcost_collector.observed import Observed
+from otel_llmcost_collector.observed import NOTHING_ELSEWHERE, Elsewhere, Observed
 from otel_llmcost_collector.pipeline import Pipeline
 from otel_llmcost_collector.receivers.admission import Admission
 from otel_llmcost_collector.receivers.answers import RETRY_SECONDS
@@ -45,7 +45,8 @@ Send = Callable[[bytes], Awaitable[int]]
 class NoBooks:
     """Forgets what is posted."""
 
-    async def post(self, observed: Sequence[Observed]) -> None: ...
+    async def post(self, observed: Sequence[Observed]) -> Elsewhere:
+        return NOTHING_ELSEWHERE
 
 
 async def serve(said: int) -> None:

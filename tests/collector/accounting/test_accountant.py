@@ -24,7 +24,7 @@ from otel_llmcost.storage.memory import MemoryStore
 from otel_llmcost_collector.accounting.accountant import Accountant, Bounds
 from otel_llmcost_collector.ledger.base import SERIES_AMOUNTS, Ledger
 from otel_llmcost_collector.ledger.sqlite import SqliteLedger
-from otel_llmcost_collector.observed import Observed
+from otel_llmcost_collector.observed import Elsewhere, Observed
 from otel_llmcost_collector.self_metrics import (
     ALERTS,
     DUPLICATES,
@@ -110,6 +110,74 @@ def test_what_is_posted_stands_in_the_ledger_and_on_the_balance(opened: Opening,
     assert (spent(ledger), calls(ledger)) == (3 * USD, 2)
     balance = Books(store).balance()
     assert (balance.settled_nano, balance.calls) == (3 * USD, 2)
+
+
+def elsewhere(accountant: Accountant, *observed: Observed) -> Elsewhere:
+    """Post, and say what is charged elsewhere."""
+    return asyncio.run(accountant.post(observed))
+
+
+def test_a_poorer_telling_is_told_where_its_call_is_charged(opened: Opening, ledger: Ledger) -> None:
+    accountant, poorer = opened(ledger), told(response_id=response_id())
+    richer = again(poorer, richness=9, source="richer")
+
+    assert elsewhere(accountant, poorer, told(), richer) == {poorer.charge_id: richer.charge_id}
+    assert elsewhere(accountant, poorer) == {poorer.charge_id: richer.charge_id}
+    late = again(poorer, source="late")
+    assert elsewhere(accountant, late) == {late.charge_id: richer.charge_id}
+    assert spent(ledger) == 2 * USD
+
+
+def test_what_is_sent_again_stays_charged_where_it_is(opened: Opening, ledger: Ledger) -> None:
+    accountant, poorer = opened(ledger), told(response_id=response_id())
+    richer = again(poorer, richness=9, source="richer")
+
+    assert elsewhere(accountant, poorer, told()) == {}
+    assert elsewhere(accountant, poorer, poorer) == {}
+    assert elsewhere(accountant, richer) == {}
+    assert elsewhere(accountant, richer) == {}
+
+
+def test_each_request_is_told_of_its_own_tellings(opened: Opening, ledger: Ledger) -> None:
+    """Though they are written in one go."""
+    accountant, poorer = opened(ledger), told(response_id=response_id())
+    richer = again(poorer, richness=9, source="richer")
+
+    held = threading.Event()
+
+    async def at_once() -> list[Elsewhere]:
+        accountant.do(held.wait)
+        posts = [asyncio.ensure_future(accountant.post(each)) for each in ([poorer], [richer], [told()])]
+        await asyncio.sleep(0)
+        held.set()
+        return await asyncio.gather(*posts)
+
+    assert asyncio.run(at_once()) == [{poorer.charge_id: richer.charge_id}, {}, {}]
+
+
+def test_a_call_that_the_ledger_alone_knows_is_charged_there(opened: Opening, ledger: Ledger) -> None:
+    """Another node charged it, or this one in a time that nobody remembers."""
+    first = told(response_id=response_id())
+    post(opened(ledger), [first])
+    other = opened(ledger, bounds=Bounds(reloaded=timedelta(0)))
+    late = again(first)
+
+    assert elsewhere(other, late) == {late.charge_id: first.charge_id}
+    assert elsewhere(other, late) == {late.charge_id: first.charge_id}
+    assert elsewhere(other, first) == {}
+    assert spent(ledger) == USD
+
+
+def test_what_took_anothers_place_keeps_it_after_a_restart(opened: Opening, ledger: Ledger) -> None:
+    """Also where what is known of the call is only who told of it first."""
+    poorer = told(response_id=response_id())
+    richer, richest = again(poorer, richness=9, source="richer"), again(poorer, richness=11, source="richest")
+    post(opened(ledger), [poorer], [richer])
+    second = opened(ledger)
+
+    assert elsewhere(second, richer) == {}
+    assert elsewhere(opened(ledger), richest) == {richest.charge_id: poorer.charge_id}
+    assert spent(ledger) == USD
 
 
 def test_nothing_to_post_is_no_commit(opened: Opening, ledger: Ledger) -> None:
@@ -421,7 +489,7 @@ def test_what_one_cannot_store_is_no_fault_of_the_others(opened: Opening, caplog
     ledger = Picky()
     first, second, third = asyncio.run(both(opened(ledger)))
 
-    assert (first, third) == (None, None)
+    assert (first, third) == ({}, {})
     assert isinstance(second, UnstorableError)
     assert spent(ledger) == 2 * USD
     assert "not foreseen" in caplog.text
@@ -435,7 +503,7 @@ def test_too_much_at_a_time_is_turned_away_at_once(opened: Opening, ledger: Ledg
 
     answers = asyncio.run(crowd())
 
-    refused = [each for each in answers if each is not None]
+    refused = [each for each in answers if each != {}]
     assert refused
     assert all(isinstance(each, StoreBusyError) for each in refused)
     assert calls(ledger) == 2 * (100 - len(refused))

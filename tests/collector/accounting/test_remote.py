@@ -12,7 +12,7 @@ import pytest
 from otel_llmcost.errors import StoreBusyError, StoreError, UnstorableError
 from otel_llmcost_collector.accounting import wire
 from otel_llmcost_collector.accounting.remote import AccountsServer, RemoteAccounts
-from otel_llmcost_collector.observed import Observed
+from otel_llmcost_collector.observed import NOTHING_ELSEWHERE, Elsewhere, Observed
 from otel_llmcost_collector.self_metrics import Figures
 from tests.collector.accounting.telling import told
 
@@ -25,16 +25,18 @@ class Kept:
     def __init__(self) -> None:
         self.posted: list[Observed] = []
         self.problem: Exception | None = None
+        self.elsewhere: Elsewhere = NOTHING_ELSEWHERE
         self.may = asyncio.Event()
         self.may.set()
         self.is_asked = asyncio.Event()
 
-    async def post(self, observed: Sequence[Observed]) -> None:
+    async def post(self, observed: Sequence[Observed]) -> Elsewhere:
         self.is_asked.set()
         await self.may.wait()
         if self.problem is not None:
             raise self.problem
         self.posted += observed
+        return self.elsewhere
 
 
 class Seen:
@@ -82,6 +84,16 @@ def test_what_is_posted_arrives_whole(path: Path) -> None:
         await remote.post(calls)
         await remote.post([])
         assert kept.posted == calls
+
+    run(path, test)
+
+
+def test_what_is_charged_elsewhere_is_told_to_the_worker(path: Path) -> None:
+    async def test(kept: Kept, _seen: Seen, _server: AccountsServer, remote: RemoteAccounts) -> None:
+        kept.elsewhere = {"poorer": "richer"}
+        assert await remote.post([told()]) == {"poorer": "richer"}
+        kept.elsewhere = {}
+        assert await remote.post([told()]) == {}
 
     run(path, test)
 

@@ -236,8 +236,8 @@ def test_what_stands_for_a_call_is_not_replaced_once_nobody_knows_it() -> None:
     twins = Twins()
     charged([poorer], twins=twins)
 
-    twins.stands(poorer.charge_id, None)
-    twins.stands("unknown", None)
+    twins.stands(poorer.charge_id, poorer.charge_id, None)
+    twins.stands("unknown", "unknown", None)
 
     assert twins.plan([richer]).charges == []
 
@@ -248,7 +248,7 @@ def test_an_entry_of_another_node_is_replaced_by_what_is_richer_than_it() -> Non
     twins = Twins()
     charged([poorer], twins=twins)
 
-    twins.stands(poorer.charge_id, other)
+    twins.stands(poorer.charge_id, other.charge_id, other)
 
     assert twins.plan([richer]).charges == []
     twins.drop()

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from otel_llmcost_collector.forwarding.base import Signal
-from otel_llmcost_collector.observed import Observed
+from otel_llmcost_collector.observed import Elsewhere, Observed
 from otel_llmcost_collector.otlp.errors import MalformedError
 from otel_llmcost_collector.receivers.admission import Admission
 from otel_llmcost_collector.receivers.door import Door
@@ -114,11 +114,13 @@ class Books:
 
     posted: list[Observed] = field(default_factory=list)
     error: Exception | None = None
+    elsewhere: Elsewhere = field(default_factory=dict)
 
-    async def post(self, observed: Sequence[Observed]) -> None:
+    async def post(self, observed: Sequence[Observed]) -> Elsewhere:
         if self.error is not None:
             raise self.error
         self.posted += observed
+        return self.elsewhere
 
     @property
     def names(self) -> list[str]:
