@@ -82,15 +82,25 @@ def _is_of_another(alert: Alert, team: str) -> bool:
 
 
 ROUTES: Mapping[tuple[str, str], Route] = {
-    ("POST", "/v1/alerts"): Route(rights=READERS, form=wire.Most, run=_alerts, is_long=True),
-    ("POST", "/v1/alerts/open"): Route(rights=BOTH, form=Now, run=_open_alerts),
-    ("POST", "/v1/alerts/fire"): Route(rights=AGENTS, form=wire.OneAlert, run=_fire, changes=True),
-    ("POST", "/v1/alerts/recover"): Route(rights=AGENTS, form=wire.Recover, run=_recover, changes=True),
-    ("POST", "/v1/alerts/acknowledge"): Route(rights=OPERATORS, form=wire.Acknowledge, run=_acknowledge, changes=True),
-    ("POST", "/v1/outbox/claim"): Route(rights=AGENTS, form=wire.ClaimDeliveries, run=_claim, changes=True),
-    ("POST", "/v1/outbox/finish"): Route(rights=AGENTS, form=wire.OneDelivery, run=_finish),
-    ("POST", "/v1/outbox/list"): Route(rights=READERS, form=wire.Most, run=_deliveries, is_long=True),
-    ("GET", "/v1/outbox/pending"): Route(rights=BOTH, form=None, run=_pending),
-    ("POST", "/v1/outbox/next"): Route(rights=AGENTS, form=wire.ChannelNames, run=_next),
-    ("POST", "/v1/outbox/resend"): Route(rights=OPERATORS, form=wire.Resend, run=_resend, changes=True),
+    ("POST", "/v1/alerts"): Route(rights=READERS, form=wire.Most, answers=wire.FiredList, run=_alerts, is_long=True),
+    ("POST", "/v1/alerts/open"): Route(rights=BOTH, form=Now, answers=wire.FiredList, run=_open_alerts),
+    ("POST", "/v1/alerts/fire"): Route(rights=AGENTS, form=wire.OneAlert, answers=wire.Done, run=_fire, changes=True),
+    ("POST", "/v1/alerts/recover"): Route(
+        rights=AGENTS, form=wire.Recover, answers=wire.Done, run=_recover, changes=True
+    ),
+    ("POST", "/v1/alerts/acknowledge"): Route(
+        rights=OPERATORS, form=wire.Acknowledge, answers=wire.Done, run=_acknowledge, changes=True
+    ),
+    ("POST", "/v1/outbox/claim"): Route(
+        rights=AGENTS, form=wire.ClaimDeliveries, answers=wire.Deliveries, run=_claim, changes=True
+    ),
+    ("POST", "/v1/outbox/finish"): Route(rights=AGENTS, form=wire.OneDelivery, answers=Nothing, run=_finish),
+    ("POST", "/v1/outbox/list"): Route(
+        rights=READERS, form=wire.Most, answers=wire.Deliveries, run=_deliveries, is_long=True
+    ),
+    ("GET", "/v1/outbox/pending"): Route(rights=BOTH, form=None, answers=Count, run=_pending),
+    ("POST", "/v1/outbox/next"): Route(rights=AGENTS, form=wire.ChannelNames, answers=wire.Next, run=_next),
+    ("POST", "/v1/outbox/resend"): Route(
+        rights=OPERATORS, form=wire.Resend, answers=wire.Done, run=_resend, changes=True
+    ),
 }

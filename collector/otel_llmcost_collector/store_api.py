@@ -10,13 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from hashlib import sha256
 from http import HTTPStatus
 
 from otel_llmcost.errors import StoreError, UnstorableError, WireError
 from otel_llmcost.storage import wire
 from otel_llmcost.storage.base import Store
-from otel_llmcost_collector import store_alerts, store_routes
+from otel_llmcost_collector import openapi, store_alerts, store_routes
 from otel_llmcost_collector.access import DeniedError, admitted, check_host
 from otel_llmcost_collector.asgi import (
     Answer,
@@ -118,6 +119,8 @@ class StoreApi:
         path, headers = scope["path"], headers_of(scope)
         if path == "/healthz":
             return Answer(content=b'{"status":"ok"}', headers=_JSON)
+        if path == "/v1/openapi.json":
+            return Answer(content=_described(), headers=_JSON)
         with self._slot():
             if path == "/readyz":
                 return await self._in_thread(self._ready)
@@ -195,6 +198,11 @@ class StoreApi:
         if known == tag:
             return Answer(status=HTTPStatus.NOT_MODIFIED, headers={"etag": tag})
         return Answer(content=content, headers={**_JSON, "etag": tag})
+
+
+@cache
+def _described() -> bytes:
+    return openapi.text(ROUTES).encode()
 
 
 def _contained(work: Callable[..., Answer], *arguments: object) -> Answer:

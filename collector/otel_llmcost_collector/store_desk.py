@@ -43,6 +43,7 @@ class Route:
     """One of them is needed."""
     form: type[Form] | None
     """Of the body; None: there is none, and it is asked with GET."""
+    answers: type[Form]
     run: Callable[[Desk, Any], Form]
     changes: bool = False
     """It is done once only, however often it is asked under one key."""

@@ -132,22 +132,30 @@ def _learn(desk: Desk, asked: forms.Learned) -> forms.Form:
 
 
 ROUTES: Mapping[tuple[str, str], Route] = {
-    ("POST", "/v1/reserve"): Route(rights=AGENTS, form=forms.Reserve, run=_reserve, changes=True),
-    ("POST", "/v1/settle"): Route(rights=AGENTS, form=forms.Settle, run=_settle, changes=True),
-    ("POST", "/v1/renew"): Route(rights=AGENTS, form=forms.Renew, run=_renew),
-    ("POST", "/v1/expire"): Route(rights=AGENTS, form=forms.Now, run=_expire, changes=True),
-    ("GET", "/v1/open-reservations"): Route(rights=BOTH, form=None, run=_open_reservations),
-    ("POST", "/v1/balances"): Route(rights=BOTH, form=forms.Windows, run=_balances),
-    ("POST", "/v1/reset"): Route(rights=OPERATORS, form=forms.Reset, run=_reset, changes=True),
-    ("POST", "/v1/adopt"): Route(rights=AGENTS, form=forms.Adopt, run=_adopt, changes=True),
-    ("POST", "/v1/act"): Route(rights=OPERATORS, form=forms.OneAct, run=_act),
-    ("POST", "/v1/acts"): Route(rights=READERS, form=forms.Between, run=_acts, is_long=True),
-    ("POST", "/v1/acts/in-force"): Route(rights=BOTH, form=forms.Now, run=_acts_in_force),
-    ("POST", "/v1/lead"): Route(rights=AGENTS, form=forms.Lead, run=_lead),
-    ("POST", "/v1/totals"): Route(rights=BOTH, form=forms.Totals, run=_totals, is_long=True),
-    ("POST", "/v1/charges"): Route(rights=READERS, form=forms.Charges, run=_charges, is_long=True),
-    ("POST", "/v1/uncertain"): Route(rights=BOTH, form=forms.ResponseId, run=_uncertain),
-    ("POST", "/v1/unconfirmed"): Route(rights=READERS, form=forms.Between, run=_unconfirmed, is_long=True),
-    ("GET", "/v1/learned"): Route(rights=BOTH, form=None, run=_learned),
-    ("POST", "/v1/learned"): Route(rights=AGENTS, form=forms.Learned, run=_learn),
+    ("POST", "/v1/reserve"): Route(
+        rights=AGENTS, form=forms.Reserve, answers=forms.Reserved, run=_reserve, changes=True
+    ),
+    ("POST", "/v1/settle"): Route(
+        rights=AGENTS, form=forms.Settle, answers=wire_alerts.Alerts, run=_settle, changes=True
+    ),
+    ("POST", "/v1/renew"): Route(rights=AGENTS, form=forms.Renew, answers=forms.Nothing, run=_renew),
+    ("POST", "/v1/expire"): Route(rights=AGENTS, form=forms.Now, answers=forms.Count, run=_expire, changes=True),
+    ("GET", "/v1/open-reservations"): Route(rights=BOTH, form=None, answers=forms.Count, run=_open_reservations),
+    ("POST", "/v1/balances"): Route(rights=BOTH, form=forms.Windows, answers=forms.Balances, run=_balances),
+    ("POST", "/v1/reset"): Route(rights=OPERATORS, form=forms.Reset, answers=forms.Count, run=_reset, changes=True),
+    ("POST", "/v1/adopt"): Route(rights=AGENTS, form=forms.Adopt, answers=forms.Adopted, run=_adopt, changes=True),
+    ("POST", "/v1/act"): Route(rights=OPERATORS, form=forms.OneAct, answers=forms.Nothing, run=_act),
+    ("POST", "/v1/acts"): Route(rights=READERS, form=forms.Between, answers=forms.Acts, run=_acts, is_long=True),
+    ("POST", "/v1/acts/in-force"): Route(rights=BOTH, form=forms.Now, answers=forms.Acts, run=_acts_in_force),
+    ("POST", "/v1/lead"): Route(rights=AGENTS, form=forms.Lead, answers=forms.Leads, run=_lead),
+    ("POST", "/v1/totals"): Route(rights=BOTH, form=forms.Totals, answers=forms.TotalList, run=_totals, is_long=True),
+    ("POST", "/v1/charges"): Route(
+        rights=READERS, form=forms.Charges, answers=forms.ChargePage, run=_charges, is_long=True
+    ),
+    ("POST", "/v1/uncertain"): Route(rights=BOTH, form=forms.ResponseId, answers=forms.OneCharge, run=_uncertain),
+    ("POST", "/v1/unconfirmed"): Route(
+        rights=READERS, form=forms.Between, answers=forms.UnconfirmedList, run=_unconfirmed, is_long=True
+    ),
+    ("GET", "/v1/learned"): Route(rights=BOTH, form=None, answers=forms.Learned, run=_learned),
+    ("POST", "/v1/learned"): Route(rights=AGENTS, form=forms.Learned, answers=forms.Nothing, run=_learn),
 }

@@ -11,7 +11,9 @@ from otel_llmcost.adapters import APIS, SDKS
 from otel_llmcost.adapters.endpoint import Endpoint
 from otel_llmcost.cli.main import cli
 from otel_llmcost.config import SETTINGS, Setting
+from otel_llmcost_collector import openapi
 from otel_llmcost_collector.setting_rows import ROWS
+from otel_llmcost_collector.store_api import ROUTES
 from tests.collector.dialects.page import dialects_page
 from tests.collector.exposition.page import metrics_page
 
@@ -155,6 +157,7 @@ PAGES = {
     "endpoints.md": endpoints_page,
     "collector-metrics.md": metrics_page,
     "dialects.md": dialects_page,
+    "openapi.json": lambda: openapi.text(ROUTES),
 }
 
 
