@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from otel_llmcost.core.alert import Alert, Delivery, Fired
 from otel_llmcost.storage import wire_alerts as wire
 from otel_llmcost.storage.wire_forms import Count, Form, Nothing, Now
-from otel_llmcost_collector.store_desk import AGENTS, BOTH, LONGEST_DUTY, OPERATORS, READERS, Desk, Route, another
+from otel_llmcost_collector.store_desk import AGENTS, BOTH, OPERATORS, READERS, Desk, Route, another, duty_of
 from otel_llmcost_collector.store_teams import names_another
 
 
@@ -38,7 +38,7 @@ def _claim(desk: Desk, asked: wire.ClaimDeliveries) -> Form:
     if desk.token.team is not None:  # an outbox is of all teams: whoever may act for all of them empties it
         return wire.Deliveries(deliveries=[])
     channels = [wire.channel_of(each) for each in asked.channels]
-    lease = min(asked.lease, LONGEST_DUTY)
+    lease = duty_of(asked.lease)
     return _given(desk.store.claim_deliveries(channels, desk.now(asked.now), lease=lease, most=asked.most))
 
 

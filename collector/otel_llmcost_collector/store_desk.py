@@ -17,7 +17,7 @@ AGENTS: frozenset[Right] = frozenset({"agent", "operator"})
 READERS: frozenset[Right] = frozenset({"reader", "operator"})
 BOTH: frozenset[Right] = AGENTS | READERS
 OPERATORS: frozenset[Right] = frozenset({"operator"})
-LONGEST_DUTY = timedelta(days=1)
+_LONGEST_DUTY = timedelta(days=1)
 """Nobody who asks once is waited for longer."""
 
 
@@ -49,6 +49,11 @@ class Route:
     """It is done once only, however often it is asked under one key."""
     is_long: bool = False
     """It may take long, and no call waits for it."""
+
+
+def duty_of(asked: timedelta) -> timedelta:
+    """Return how long somebody has a duty who asks for so long, be it for less than nothing."""
+    return max(timedelta(), min(asked, _LONGEST_DUTY))
 
 
 def another(team: str) -> ProblemError:

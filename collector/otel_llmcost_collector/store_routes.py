@@ -11,7 +11,7 @@ from otel_llmcost.core.unconfirmed import unconfirmed
 from otel_llmcost.storage import wire, wire_alerts
 from otel_llmcost.storage import wire_forms as forms
 from otel_llmcost_collector import store_teams as teams
-from otel_llmcost_collector.store_desk import AGENTS, BOTH, LONGEST_DUTY, OPERATORS, READERS, Desk, Route, another
+from otel_llmcost_collector.store_desk import AGENTS, BOTH, OPERATORS, READERS, Desk, Route, another, duty_of
 
 _MOST_CHARGES = 1000
 
@@ -72,8 +72,9 @@ def _acts_in_force(desk: Desk, asked: forms.Now) -> forms.Form:
 def _lead(desk: Desk, asked: forms.Lead) -> forms.Form:
     if desk.token.team is not None:  # a duty is done for all teams, by somebody who sees them all
         return forms.Leads(leads=False)
-    now, length = desk.now(asked.now), min(asked.until - asked.now, LONGEST_DUTY)
-    return forms.Leads(leads=desk.store.lead(asked.duty, asked.holder, now, now + length))
+    now = desk.now(asked.now)
+    until = now + duty_of(asked.until - asked.now)
+    return forms.Leads(leads=desk.store.lead(asked.duty, asked.holder, now, until))
 
 
 def _totals(desk: Desk, asked: forms.Totals) -> forms.Form:

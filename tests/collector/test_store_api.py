@@ -403,6 +403,18 @@ def test_a_duty_is_held_as_long_as_was_asked_by_the_servers_clock(kept: Kept) ->
     api.close()
 
 
+def test_a_duty_that_ends_before_it_begins_is_none(kept: Kept) -> None:
+    """Found by fuzzing: from the year 8857 back to ours is longer than any instant is away from now."""
+    api = StoreApi(kept, clock=lambda: NOW)
+    asked = {"duty": "pace", "holder": "a", "now": "8857-12-31T21:03:07Z", "until": "1999-02-01T00:01:00Z"}
+
+    assert post(api, "/v1/lead", asked).status == 200
+
+    claimed = {"channels": [], "now": SOON, "lease": "-P999999999D"}
+    assert post(api, "/v1/outbox/claim", claimed).status == 200
+    api.close()
+
+
 def test_what_is_not_http_is_passed_over(api: StoreApi) -> None:
     asyncio.run(api({"type": "websocket"}, None, None))  # a server closes it then
 
