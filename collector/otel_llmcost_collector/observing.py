@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +22,8 @@ from otel_llmcost_collector.shapes import Shape
 
 COLLECTOR: Final = "collector"
 """Source of a cost that a collector wrote."""
+DUPLICATE: Final = "duplicate"
+"""Status on a span whose call is charged by what another one tells."""
 NO_USAGE_REPORTED: Final = "no-usage-reported"
 """Method of a charge for a call that was answered without usage."""
 _EARLIEST_US = 946_684_800_000_000
@@ -149,6 +152,22 @@ def retold(telling: Telling, told: Sequence[Value | None]) -> Telling:
         price_id=price_id if isinstance(price_id, str) else None,
         status="estimated" if status == "estimated" else "confirmed",
     )
+
+
+def duplicate(own: frozenset[str], entry_id: str) -> Written:
+    """Say where a call is charged, in place of what it costs.
+
+    Args:
+        own: names that are there already.
+        entry_id: charge id of what stands for the call.
+    """
+    return _duplicate(own), (), entry_id
+
+
+@lru_cache(_MOST_LAYOUTS)
+def _duplicate(own: frozenset[str]) -> Layout:
+    texts = ((semconv.COST_SOURCE, COLLECTOR), (semconv.COST_STATUS, DUPLICATE))
+    return Layout((), [(name, text) for name, text in texts if name not in own])
 
 
 def _times(span: Span) -> tuple[int, int]:

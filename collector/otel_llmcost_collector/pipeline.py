@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from otel_llmcost.core.prices import PriceBook
+from otel_llmcost.telemetry import semconv
 from otel_llmcost_collector.bounded import Bounded
 from otel_llmcost_collector.dialects.base import Around, Reader, Telling, Value
-from otel_llmcost_collector.observed import Observed
-from otel_llmcost_collector.observing import Observing, Written, retold
+from otel_llmcost_collector.observed import NOTHING_ELSEWHERE, Elsewhere, Observed
+from otel_llmcost_collector.observing import DUPLICATE, Observing, Written, duplicate, retold
 from otel_llmcost_collector.otlp import frame, json
 from otel_llmcost_collector.otlp.schema import Span
 from otel_llmcost_collector.otlp.values import Values, from_json, from_wire
@@ -21,6 +22,7 @@ from otel_llmcost_collector.shapes import TOLD, Readers, Shape, ShapesOfScope, s
 
 MOST_TEXT = 256
 """Characters that are kept of a text."""
+_STATUS_TOLD = TOLD.index(semconv.COST_STATUS) - len(TOLD)
 _MOST_AROUND = 1024
 _LONGEST_AROUND = 16_384
 """Bytes of a resource and a scope together; longer ones are read anew."""
@@ -102,61 +104,69 @@ class Pipeline:
         """Go on with other rates."""
         self._observing.use(book)
 
-    def traces(self, content: bytes) -> Priced:
+    def traces(self, content: bytes, elsewhere: Elsewhere = NOTHING_ELSEWHERE) -> Priced:
         """Price a request in protobuf.
+
+        Args:
+            content: the request.
+            elsewhere: which calls are charged by what others tell: there that is written, and no cost.
 
         Raises:
             MalformedError: it is no request to export traces.
         """
         request, batch = frame.parsed(content), _Batch()
-        changed = [self._price(hits, batch) for hits in frame.hits(request)] if frame.may_tell(content) else []
+        changed = (
+            [self._price(hits, batch, elsewhere) for hits in frame.hits(request)] if frame.may_tell(content) else []
+        )
         return _priced(request.SerializeToString() if any(changed) else content, frame.number_of_spans(request), batch)
 
-    def traces_json(self, content: bytes) -> Priced:
-        """Price a request in JSON.
+    def traces_json(self, content: bytes, elsewhere: Elsewhere = NOTHING_ELSEWHERE) -> Priced:
+        """Price a request in JSON, see `traces`.
 
         Raises:
             MalformedError: it is no request to export traces.
         """
         request, batch = json.Request(content), _Batch()
-        changed = [self._price_json(hits, batch) for hits in request.hits()]
+        changed = [self._price_json(hits, batch, elsewhere) for hits in request.hits()]
         return _priced(request.written() if any(changed) else content, request.number_of_spans(), batch)
 
-    def _price(self, hits: frame.Hits, batch: _Batch) -> bool:
+    def _price(self, hits: frame.Hits, batch: _Batch, elsewhere: Elsewhere) -> bool:
         """Price the spans of one scope; return whether anything was written."""
         around, shapes = self._around[hits.resource, hits.scope]
         places, contents, spans = frame.readable(hits)
         batch.rejected += len(hits.places) - len(places)
         found = _Spans(spans, contents, _picked(spans, contents, shapes), around, self._wire)
-        written = self._noted(found, batch)
+        written = self._noted(found, batch, elsewhere)
         within = hits.within.spans
         for place, each in written.items():
             layout, numbers, charge_id = each
             within[places[place]] = contents[place] + layout.wire(numbers, charge_id)
         return bool(written)
 
-    def _price_json(self, hits: json.Hits, batch: _Batch) -> bool:
+    def _price_json(self, hits: json.Hits, batch: _Batch, elsewhere: Elsewhere) -> bool:
         """Price the spans of one scope; return whether anything was written."""
         around, shapes = self._json_around[hits.resource, hits.scope]
         places, contents, spans = json.readable(hits)
         batch.rejected += len(hits.places) - len(places)
         picked = [(shape := shapes[tuple(span.attributes)], shape.pick(span.attributes)) for span in spans]
         changed = False
-        for place, each in self._noted(_Spans(spans, contents, picked, around, self._json), batch).items():
+        found = _Spans(spans, contents, picked, around, self._json)
+        for place, each in self._noted(found, batch, elsewhere).items():
             layout, numbers, charge_id = each
             with_cost = json.with_attributes(contents[place], layout.json(numbers, charge_id))
             changed |= hits.write(places[place], with_cost)
         return changed
 
-    def _noted(self, found: _Spans, batch: _Batch) -> dict[int, Written]:
+    def _noted(self, found: _Spans, batch: _Batch, elsewhere: Elsewhere) -> dict[int, Written]:
         """Note the calls among some spans; one that we fail on is handed on as it came, like one that is damaged."""
         try:
             part = _Batch()
             written = self._note(found, part)
         except Exception:  # noqa: BLE001 -- whatever one span does to us, the others are priced
-            return self._noted_singly(found, batch)
-        batch.add(part)
-        return written
+            written = self._noted_singly(found, batch)
+        else:
+            batch.add(part)
+        return _marked(written, found, elsewhere) if elsewhere else written
 
     def _noted_singly(self, found: _Spans, batch: _Batch) -> dict[int, Written]:
         written: dict[int, Written] = {}
@@ -256,8 +266,20 @@ def _picked(
     return found
 
 
+def _marked(written: Mapping[int, Written], found: _Spans, elsewhere: Elsewhere) -> dict[int, Written]:
+    """Say where calls are charged that others tell of, in place of what is written of their costs."""
+    return {
+        place: each
+        if (entry_id := elsewhere.get(each[-1] or "")) is None
+        else duplicate(found.picked[place][0].own, entry_id)
+        for place, each in written.items()
+    }
+
+
 def _retold(reader: Reader, name: str, values: Sequence[Value | None], around: Around) -> Telling | None:
-    """Read a span that another collector has priced."""
+    """Read a span that another collector has priced; what it found charged elsewhere is no charge."""
+    if values[_STATUS_TOLD] == DUPLICATE:
+        return None
     telling = reader.read(name, values[: -len(TOLD)], around)
     return None if telling is None else retold(telling, values[-len(TOLD) :])
 

@@ -33,7 +33,11 @@ ERROR_TYPE: Final = "error.type"
 
 CHARGE_ID: Final = "llmcost.charge.id"
 COST_STATUS: Final = "llmcost.cost.status"
-"""Left out of spans where the cost is confirmed."""
+"""Left out of spans where the cost is confirmed.
+
+`duplicate`, by a collector: another span tells more of the same call, and the cost is with that one's charge, whose id
+stands under `llmcost.charge.id`.
+"""
 COST_CLASSES: Final = {name: f"llmcost.cost.{name}" for name in _CLASSES}
 """Class of cost → name of its attribute."""
 COST_SOURCE: Final = "llmcost.cost.source"

@@ -32,6 +32,7 @@ from tests.collector.spans import (
     pipeline,
     request,
     span,
+    spans_in,
     wire,
 )
 
@@ -405,6 +406,57 @@ def test_two_collectors_in_a_row_charge_once_and_the_same(more, ids):
         (observed,) = each.observed
         assert identity(observed) == identity(first.observed[0])
     attributes_in(first.content)
+
+
+DUPLICATE = {"llmcost.cost.source": "collector", "llmcost.cost.status": "duplicate"}
+DEAR = {"gen_ai.usage.cost": 0.5, "llmcost.cost.input": "theirs"}
+
+
+@pytest.mark.parametrize("more", [{}, {"gen_ai.request.model": "unheard-of"}, DEAR], ids=["priced", "unpriced", "told"])
+def test_a_call_that_is_charged_elsewhere_says_where_and_no_cost(more):
+    """What its sender wrote stays as it is."""
+    content = wire(span(CALL | more), span(CALL, span_id=b"\2" * 8))
+    poorer, richer = (each.charge_id for each in pipeline().traces(content).observed)
+
+    priced = pipeline().traces(content, {poorer: richer, "another": "one"})
+    told = pipeline().traces_json(as_json(parsed(content)), {poorer: richer})
+
+    assert of_json(told.content) == of_json(as_json(parsed(priced.content)))
+    first, second = spans_in(priced.content)
+    assert attributes_in(wire(first)) == CALL | more | DUPLICATE | {"llmcost.charge.id": richer}
+    assert attributes_in(wire(second))["gen_ai.usage.cost"] == COST_NANO / 1e9
+
+
+def test_what_a_collector_found_charged_elsewhere_is_no_charge_of_the_next():
+    """It stays as the first one wrote it, whoever is told of it again."""
+    content = wire(span(), span(CALL, span_id=b"\2" * 8))
+    poorer, richer = (each.charge_id for each in pipeline().traces(content).observed)
+    first = pipeline().traces(content, {poorer: richer}).content
+
+    second, told = pipeline().traces(first), pipeline().traces_json(as_json(parsed(first)))
+
+    assert second.content is first
+    assert [each.charge_id for each in second.observed] == [each.charge_id for each in told.observed] == [richer]
+    assert (second.inference, second.unpriced) == (1, {})
+
+
+@pytest.mark.parametrize("own", [{"llmcost.cost.status": "mine"}, {"llmcost.cost.status": 7}])
+def test_no_name_is_written_twice_where_a_call_is_charged_elsewhere(own):
+    """Whatever somebody put there; a collector behind us then still finds one charge of the call."""
+    content = wire(span(CALL | own))
+    (poorer,) = pipeline().traces(content).observed
+
+    first = pipeline().traces(content, {poorer.charge_id: "richer"}).content
+
+    assert attributes_in(first)["llmcost.charge.id"] == "richer"
+    assert [each.charge_id for each in pipeline().traces(first).observed] == ["richer"]
+
+
+def test_our_own_plugins_span_stays_whoever_else_is_charged():
+    """It is the plugin's to say what it cost."""
+    content = wire(span(CALL | {"test.charge": "019e-own", "llmcost.charge.id": "019e-own"}))
+
+    assert pipeline().traces(content, {"019e-own": "another"}).content is content
 
 
 def test_what_another_collector_wrote_cannot_break_ours():

@@ -13,6 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from otel_llmcost.pricebook import book
 from otel_llmcost_collector.dialects.directory import reader_for
 from otel_llmcost_collector.listening import Listen, bind
+from otel_llmcost_collector.observed import NOTHING_ELSEWHERE, Elsewhere
 from otel_llmcost_collector.pipeline import Pipeline
 from otel_llmcost_collector.receivers.admission import Admission
 from otel_llmcost_collector.receivers.grpc import GrpcReceiver
@@ -44,7 +45,7 @@ class Collector:
 class AsItIs:
     """A pipeline that looks at nothing, as a back end does."""
 
-    def traces(self, content: bytes) -> Found:
+    def traces(self, content: bytes, elsewhere: Elsewhere = NOTHING_ELSEWHERE) -> Found:
         return Found(content, [], 0, 0, {})
 
     traces_json = traces

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from time import perf_counter_ns
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from otel_llmcost.errors import StoreError
 from otel_llmcost_collector import self_metrics
 from otel_llmcost_collector.accounting.base import Accounts
 from otel_llmcost_collector.forwarding.base import Forwarder, FullError
-from otel_llmcost_collector.observed import Observed
+from otel_llmcost_collector.observed import NOTHING_ELSEWHERE, Elsewhere, Observed
 from otel_llmcost_collector.otlp.errors import MalformedError
 from otel_llmcost_collector.receivers.admission import Slot
 from otel_llmcost_collector.receivers.outcome import (
@@ -66,12 +66,12 @@ class Priced(Protocol):
 class Pipeline(Protocol):
     """Finds the calls in spans, and what they cost."""
 
-    def traces(self, content: bytes) -> Priced:
-        """Price a request in protobuf's form."""
+    def traces(self, content: bytes, elsewhere: Elsewhere = ...) -> Priced:
+        """Price a request in protobuf's form; on calls that are charged elsewhere, write that, and no cost."""
         ...
 
-    def traces_json(self, content: bytes) -> Priced:
-        """Price a request in JSON's form."""
+    def traces_json(self, content: bytes, elsewhere: Elsewhere = ...) -> Priced:
+        """Price a request in JSON's form, see `traces`."""
         ...
 
 
@@ -130,12 +130,12 @@ class Intake:
         return DONE
 
     async def _traces(self, request: Request, content: bytes) -> Outcome:
-        price: Callable[[bytes], Priced] = self._pipeline.traces_json if request.is_json else self._pipeline.traces
+        price = self._pipeline.traces_json if request.is_json else self._pipeline.traces
         priced = price(content)
         observed = priced.observed if request.team is None else _of_team(priced.observed, request.team)
-        if observed:
-            await self._accounts.post(observed)
-        await self._forwarder.put("traces", priced.content, request.is_json)
+        elsewhere = await self._accounts.post(observed) if observed else NOTHING_ELSEWHERE
+        handed_on = price(content, elsewhere) if elsewhere else priced  # seldom, so nothing is remembered for it
+        await self._forwarder.put("traces", handed_on.content, request.is_json)
         self._count_priced(request.protocol, priced)
         if not priced.rejected:
             return DONE

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from otel_llmcost_collector.forwarding.base import Signal
-from otel_llmcost_collector.observed import Elsewhere, Observed
+from otel_llmcost_collector.observed import NOTHING_ELSEWHERE, Elsewhere, Observed
 from otel_llmcost_collector.otlp.errors import MalformedError
 from otel_llmcost_collector.receivers.admission import Admission
 from otel_llmcost_collector.receivers.door import Door
@@ -86,26 +86,29 @@ class Found:
 class EachSpanIsACall:
     """A pipeline for which every span is a call, and those named `broken` cannot be read."""
 
-    def traces(self, content: bytes) -> Found:
+    def traces(self, content: bytes, elsewhere: Elsewhere = NOTHING_ELSEWHERE) -> Found:
         try:
             message = ExportTraceServiceRequest.FromString(content)
         except DecodeError as error:
             raise MalformedError("it is no protobuf") from error
-        return _found(content, [s.name for r in message.resource_spans for p in r.scope_spans for s in p.spans])
+        return _found(
+            content, elsewhere, [s.name for r in message.resource_spans for p in r.scope_spans for s in p.spans]
+        )
 
-    def traces_json(self, content: bytes) -> Found:
+    def traces_json(self, content: bytes, elsewhere: Elsewhere = NOTHING_ELSEWHERE) -> Found:
         try:
             message = json.loads(content)
         except ValueError as error:
             raise MalformedError("it is no JSON") from error
         resources = message.get("resourceSpans", [])
-        return _found(content, [s["name"] for r in resources for p in r["scopeSpans"] for s in p["spans"]])
+        return _found(content, elsewhere, [s["name"] for r in resources for p in r["scopeSpans"] for s in p["spans"]])
 
 
-def _found(content: bytes, names: list[str]) -> Found:
+def _found(content: bytes, elsewhere: Elsewhere, names: list[str]) -> Found:
     calls = [observed(name) for name in names if name != BROKEN]
     unpriced = {"no usage": names.count("unpriced")}
-    return Found(content + PRICED, calls, len(names), len(names) - len(calls), unpriced)
+    where = "".join(f", {name} by {elsewhere[name]}" for name in names if name in elsewhere)
+    return Found(content + PRICED + where.encode(), calls, len(names), len(names) - len(calls), unpriced)
 
 
 @dataclass

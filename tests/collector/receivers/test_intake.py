@@ -45,6 +45,18 @@ def test_spans_are_booked_and_handed_on_with_their_costs() -> None:
     assert parts.sink.taken == [("traces", CONTENT + PRICED, False)]
 
 
+@pytest.mark.parametrize(("content", "is_json"), [(CONTENT, False), (request_json("a", "b"), True)])
+def test_a_call_that_is_charged_elsewhere_is_handed_on_as_that(content: bytes, is_json: bool) -> None:
+    parts = Parts()
+    parts.books.elsewhere = {"a": "b"}
+
+    assert taken(parts, content, is_json=is_json) is DONE
+
+    assert parts.books.names == ["a", "b"]
+    assert parts.sink.taken == [("traces", content + PRICED + b", a by b", is_json)]
+    assert parts.counted(self_metrics.SPANS) == {("http",): 2}
+
+
 def test_json_stays_json() -> None:
     parts = Parts()
 
