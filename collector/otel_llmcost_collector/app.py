@@ -93,7 +93,8 @@ async def _open_api(plan: Plan, books: Books, showing: Showing, ending: AsyncExi
     collector = plan.collector
     path = plan.settings.config_path
     budgets = dict[str, object] if path is None else partial(sections, path)
-    api = StoreApi(books.store, tokens=plan.tokens, budgets=budgets, clock=partial(datetime.now, UTC))
+    clock = partial(datetime.now, UTC)
+    api = StoreApi(books.store, tokens=plan.tokens, budgets=budgets, clock=clock, ready=books.check)
     ending.push_async_callback(asyncio.to_thread, api.close)
     metrics = showing.begin(plan, books)
     front = Front(api, None if collector.metrics else metrics)

@@ -92,6 +92,14 @@ class Books:
         """Return what is counted, each by a thread of its own."""
         return [counters.figures() for counters in (*self.accountant.figures(), self._governor.counters)]
 
+    def check(self) -> None:
+        """Look whether the ledger can be used.
+
+        Raises:
+            StoreError: it cannot.
+        """
+        self.accountant.do(partial(self._ledger.find, ["ready"])).result()
+
     def close(self) -> None:
         """Deliver what is due, write what waits, and let go of all."""
         self._opened.close()

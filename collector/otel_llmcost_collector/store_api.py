@@ -75,6 +75,7 @@ class StoreApi:
         budgets: Callable[[], Mapping[str, object]] = dict,
         clock: Callable[[], datetime] | None = None,
         bounds: Bounds | None = None,
+        ready: Callable[[], object] | None = None,
     ) -> None:
         """Take over nothing: the store is the caller's to close.
 
@@ -84,8 +85,10 @@ class StoreApi:
             budgets: the budgets that all agents are to hold, as sections of `llmcost.toml`.
             clock: tells the time for all agents; None: each is believed what time it is.
             bounds: None: as they are for a small machine.
+            ready: raises a StoreError where there is more than the store to be used, and it cannot be.
         """
         self._store = store
+        self._is_ready = ready
         self._tokens = tuple(tokens)
         self._budgets = budgets
         self._clock = clock
@@ -190,6 +193,8 @@ class StoreApi:
 
     def _ready(self) -> Answer:
         self._store.open_reservations()
+        if self._is_ready is not None:
+            self._is_ready()
         return Answer(content=b'{"status":"ready"}', headers=_JSON)
 
     def _config(self, known: str) -> Answer:

@@ -367,6 +367,15 @@ def test_it_is_alive_whatever_the_store_is_and_ready_when_that_is(guarded: Store
     )
 
 
+def test_a_collector_is_not_ready_while_its_ledger_cannot_be_used(kept: Kept) -> None:
+    def away() -> None:
+        raise StoreError("the ledger is gone")
+
+    api = StoreApi(kept, ready=away)
+
+    assert (get(api, "/readyz").status, get(api, "/healthz").status) == (503, 200)
+
+
 def test_the_budgets_for_all_are_told_and_told_again_only_when_they_changed(kept: Kept) -> None:
     sections: dict[str, object] = {"budget": [{"name": "all", "limit": 1}]}
     api = StoreApi(kept, tokens=TOKENS, budgets=lambda: sections)
