@@ -129,7 +129,15 @@ test-real: .venv/installed .venv-rotel/installed ## Test on real servers, and dr
 
 PROVE ?= full
 
-prove: .venv/installed ## Prove what budgets promise, about an hour (PROVE=small: minutes; PROVE_SEED=... as before)
+# What looks for inputs that break us; where it is not to be had, the proofs do with less and say so.
+.venv-fuzz/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-fuzz
+	.venv-fuzz/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	.venv-fuzz/bin/python -m pip install --quiet --editable '.[collector]'
+	-.venv-fuzz/bin/python -m pip install --quiet --group fuzz
+	@touch $@
+
+prove: .venv/installed .venv-fuzz/installed ## Prove what budgets promise, about an hour (PROVE=small: minutes; PROVE_SEED=... as before)
 	tests/real/install.sh
 	PROVE=$(PROVE) $(BIN)/pytest -qs -m prove tests/prove
 

@@ -22,6 +22,10 @@ class Size:
     """Made-up histories of calls, clocks and windows."""
     balances: int
     """Under one budget."""
+    soak_seconds: float
+    """How long senders send to collectors that are killed."""
+    fuzz_seconds: float
+    """How long it is tried what can be sent, all targets together."""
 
     def chance(self, *about: object) -> random.Random:
         """Make random numbers for one proof, the same for the same seed whatever else runs."""
@@ -29,8 +33,22 @@ class Size:
 
 
 _SIZES: Mapping[str, Mapping[str, float]] = {
-    "small": {"rounds": 2, "storm_seconds": 6, "histories": 30, "balances": 10_000},
-    "full": {"rounds": 25, "storm_seconds": 120, "histories": 600, "balances": 10_000},
+    "small": {
+        "rounds": 2,
+        "storm_seconds": 6,
+        "histories": 30,
+        "balances": 10_000,
+        "soak_seconds": 15,
+        "fuzz_seconds": 60,
+    },
+    "full": {
+        "rounds": 25,
+        "storm_seconds": 120,
+        "histories": 600,
+        "balances": 10_000,
+        "soak_seconds": 300,
+        "fuzz_seconds": 1800,
+    },
 }
 
 
