@@ -13,13 +13,27 @@ _ALLOCATED_BETWEEN = 20_000
 
 
 def run_loop(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run something to its end."""
+    """Run something to its end, with as many open files and connections as this process may ask for."""
+    _take_open_files()
     try:
         import uvloop  # noqa: PLC0415 -- there is none for Windows
     except ImportError:  # pragma: no cover -- the tests have it
         asyncio.run(work())
     else:
         uvloop.run(work())
+
+
+def _take_open_files() -> None:
+    """Ask for the hard limit: the soft one is 1024 nearly everywhere, which a few senders with many connections use up.
+
+    Whoever is kept from opening a file then is the ledger, too.
+    """
+    try:
+        import resource  # noqa: PLC0415 -- there is none for Windows
+    except ImportError:  # pragma: no cover -- the tests have it
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def told_to_end() -> asyncio.Event:

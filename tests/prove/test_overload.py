@@ -9,6 +9,7 @@ import resource
 import socket
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -132,7 +133,7 @@ def test_what_is_too_much_is_told_to_come_again(size: Size, tmp_path: Path, repo
 
 
 @contextmanager
-def _lingering(collector: Running, chance: random.Random):
+def _lingering(collector: Running, chance: random.Random) -> Iterator[None]:
     """Open connections: some that say nothing, some that begin a request and do not go on."""
     host, port = collector.http.removeprefix("http://").split(":")
     head = (
@@ -140,10 +141,7 @@ def _lingering(collector: Running, chance: random.Random):
     )
     with ExitStack() as stack:
         for number in range(IDLE):
-            try:
-                one = stack.enter_context(socket.create_connection((host, int(port)), 2))
-            except OSError:
-                break  # it lets no more in, which is right too
+            one = stack.enter_context(socket.create_connection((host, int(port)), 10))
             if number < LINGERING:
                 one.sendall(head + (b"\r\n{" if chance.random() < 0.5 else b""))
         yield
@@ -152,10 +150,10 @@ def _lingering(collector: Running, chance: random.Random):
 def test_who_lingers_keeps_nobody_out(size: Size, tmp_path: Path, report: Report) -> None:
     """Slow heads, slow bodies and connections without end: others are still served, once those are slow for sure."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4 * IDLE)), hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, hard))  # the collector begins with that
     made = Calls(size.chance("lingering"), datetime.now(UTC))
     with running(tmp_path) as collector:
-        resource.prlimit(collector.process.pid, resource.RLIMIT_NOFILE, (OPEN_FILES, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4 * IDLE)), hard))
         with _lingering(collector, size.chance("lingering", 2)):
             calls, content = _batch(made)
             crowd = Crowd(collector, [(calls, content)])
