@@ -175,6 +175,22 @@ def test_what_another_process_wrote_is_known(path: Path, ledger: SqliteLedger) -
     assert list(written.is_new) == [False, False]
 
 
+@pytest.mark.parametrize("task", ["fine", "no character: \ud800"])
+def test_what_is_written_again_with_care_is_of_kinds_that_are_there(ledger: SqliteLedger, task: str) -> None:
+    """Numbers that a hasty write had given to kinds and users were undone with it: others get them."""
+    first = charge(tags={"user": "first"})
+    ledger.write(lines(first), nothing)
+
+    second = charge(tags={"user": "second", "agent": "new", "task": task}, requested_model="another")
+    written = ledger.write(lines(first, second), nothing)
+
+    assert list(written.is_new) == [False, True]
+    assert [(each.requested_model, each.tags["user"]) for each in ledger.find([second.charge_id])] == [
+        ("another", "second")
+    ]
+    assert {total.group for total in ledger.totals(["user"], *FOREVER)} == {("first",), ("second",)}
+
+
 def test_forgetting_makes_the_file_smaller(ledger: SqliteLedger, path: Path) -> None:
     """Room that is no longer needed goes back to the disk."""
     old = [charge(NOW - timedelta(days=30), tags={"task": "t" * 1000}) for _ in range(3000)]
