@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar, get_args
@@ -52,14 +53,27 @@ def _number(most: int) -> Kind[int]:
     )
 
 
+def _url_of(*schemes: str) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        url = kinds.STORE_URL.read(value)
+        if url.partition("://")[0] not in schemes:
+            raise WrongValueError(value)
+        return url
+
+    return read
+
+
 _LISTEN: Kind[Place | None] = Kind('HOST:PORT such as "127.0.0.1:4318", or "off"', _place)
 _LEDGER = Kind(
     "a URL such as sqlite:///var/lib/llmcost/charges.db or postgresql://user@host/database",
-    kinds.STORE_URL.read,
+    _url_of("sqlite", "postgresql", "postgres", "memory"),
     is_secret=True,  # a password may stand in it
 )
+_REDIS = tuple(f"redis{tls}{kind}" for tls in ("", "s") for kind in ("", "+sentinel", "+cluster"))
 _BALANCES = Kind(
-    "a URL such as sqlite:///var/lib/llmcost/balances.db or redis://host", kinds.STORE_URL.read, is_secret=True
+    "a URL such as sqlite:///var/lib/llmcost/balances.db or redis://host",
+    _url_of("sqlite", "memory", *_REDIS),
+    is_secret=True,
 )
 _LOG_LEVELS: Kind[LogLevel] = one_of(get_args(LogLevel))
 _MIB = _number(1_048_576)

@@ -113,6 +113,8 @@ def test_all_faults_are_told_at_once_with_file_line_and_key(tmp_path: Path) -> N
         pytest.param("workers = -1", "a whole number", id="negative"),
         pytest.param("receive.most_body_mib = -1", "a whole number", id="negative-size"),
         pytest.param("queue.memory_mib = 'much'", "a whole number", id="no-size"),
+        pytest.param("balances = 'mysql://geheim@host'", "a URL such as sqlite", id="balances"),
+        pytest.param("ledger.url = 'redis://host'", "a URL such as sqlite", id="ledger"),
         pytest.param('api = { listen = "here:99999" }', "HOST:PORT", id="port"),
         pytest.param("nonsense", "not valid TOML", id="toml"),
     ],
