@@ -343,6 +343,9 @@ class Twins:
         if rank <= root.rank:
             return
         plan = self._plan
+        if root.kept == observed.charge_id and root.batch != self._batch:
+            root.rank = rank  # it stands in the ledger itself, which told of it: put in its own place, it would be gone
+            return
         if root.batch == self._batch:
             plan.charges[root.place] = observed
             plan.in_doubt.append(root.kept)

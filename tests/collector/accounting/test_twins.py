@@ -324,3 +324,20 @@ def test_all_tellings_of_an_answer_have_one_key_and_no_others() -> None:
     assert call_key(one) == call_key(told(response_id=one.response_id))
     assert call_key(one) != call_key(told(response_id=response_id()))
     assert call_key(told()) is None
+
+
+def test_an_entry_is_not_put_in_its_own_place() -> None:
+    """What a plugin settles over the API says less than its span, and both are one entry.
+
+    Found by a soak: a collector that was begun anew heard of the entry by a poorer telling, and then its span.
+    """
+    response, twins = response_id(), Twins()
+    settled = own(response_id=response, richness=7)
+    poorer = told(response_id=response, richness=3)
+    twins.plan([poorer])
+    twins.stands(poorer.charge_id, settled.charge_id, settled)
+    twins.keep(0.0)
+
+    plan = twins.plan([msgspec.structs.replace(settled, richness=9)])
+
+    assert (plan.replaces, [each for each in plan.charges if each is not None]) == ({}, [])
