@@ -137,7 +137,7 @@ PROVE ?= full
 	-.venv-fuzz/bin/python -m pip install --quiet --group fuzz
 	@touch $@
 
-prove: .venv/installed .venv-fuzz/installed ## Prove what budgets promise, about an hour (PROVE=small: minutes; PROVE_SEED=... as before)
+prove: .venv/installed .venv-fuzz/installed ## Prove what budgets and collectors promise, about two hours (PROVE=small: minutes; PROVE_SEED=... as before)
 	tests/real/install.sh
 	PROVE=$(PROVE) $(BIN)/pytest -qs -m prove tests/prove
 
