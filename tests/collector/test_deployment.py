@@ -66,7 +66,8 @@ def test_the_collector_of_kubernetes_starts_with_its_settings(read: Any) -> None
 
 def test_every_variable_of_kubernetes_is_one_of_the_collectors(read: Any) -> None:
     """A misspelt one keeps it from starting."""
-    variables = {each["name"]: "redis://x" for each in container()["env"]}
+    ledger = {"OTEL_LLMCOST_COLLECTOR_LEDGER_URL": "postgresql://x"}
+    variables = {each["name"]: "redis://x" for each in container()["env"]} | ledger
 
     assert read({"collector.toml": ""}, variables).balances == "redis://x"
 
