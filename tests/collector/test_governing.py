@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from otel_llmcost_collector.governing import Governor, checked, source_of
 class Away(MemoryStore):
     """A store whose outbox cannot be read."""
 
-    def claim_deliveries(self, *_arguments: object, **_named: object) -> list[object]:
+    def claim_deliveries(self, *_arguments: Any, **_named: Any) -> list[Any]:
         raise StoreError("it is away")
 
 
