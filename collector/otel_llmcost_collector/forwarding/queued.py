@@ -62,7 +62,7 @@ class Queue:
                 raise FullError(self._backend.name, f"as many bytes wait as may: {self._backend.memory_bytes}")
             return
         if (self.is_away or self.disk.has_some or not fits) and self.disk.is_full(size):
-            raise FullError(self._backend.name, "the disk is full")
+            raise FullError(self._backend.name, "the disk, or as much of it as may be used, is full")
         # What was read back from the disk into many hands does not count here: then there is room on it.
         if self.disk.writing_bytes and self.disk.writing_bytes + size > self._backend.memory_bytes:
             raise FullError(self._backend.name, "the disk is too slow")
