@@ -1,4 +1,7 @@
-"""Requests to export traces, as a fleet of agents sends them: 30 % of the spans tell of calls, the others do not."""
+"""Requests to export traces, as a fleet of agents sends them: 30 % of the spans tell of calls, the others do not.
+
+What is sent together began within ten seconds, and a hundred requests come in a second.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,9 @@ TELLING = 0.30
 FAILED = 0.05
 CONTENT_SIZE = 2048
 START_NS = 1_780_000_000_000_000_000
+WITHIN_NS = 10 * 10**9
+EVERY_NS = 10**7
+HOUR_NS = 3600 * 10**9
 MODELS = (
     ("openai", "gpt-4o", "gpt-4o-2024-08-06"),
     ("openai", "gpt-4o-mini", "gpt-4o-mini-2024-07-18"),
@@ -30,12 +36,16 @@ SETS = ("base", "content", "multi", "small")
 
 def payloads(name: str, count: int = PAYLOADS, seed: int = 1) -> list[bytes]:
     """Make the requests of a set: `base`, `content` with prompts and answers, `multi` with 16 resources, `small`."""
-    random = Random(f"{name}-{seed}")
-    return [request(random, name).SerializeToString() for _ in range(count)]
+    random, since = Random(f"{name}-{seed}"), START_NS + seed % 24 * HOUR_NS
+    made = [request(random, name) for _ in range(count)]
+    for number, each in enumerate(made):
+        for span in (span for of in each.resource_spans for scope in of.scope_spans for span in scope.spans):
+            _move(span, since + number * EVERY_NS)
+    return [each.SerializeToString() for each in made]
 
 
 def request(random: Random, name: str) -> ExportTraceServiceRequest:
-    """Make one request."""
+    """Make one request, whose times begin at 0."""
     spans = SMALL if name == "small" else SPANS
     resources = RESOURCES if name == "multi" else 1
     return ExportTraceServiceRequest(
@@ -108,7 +118,7 @@ def _other(random: Random) -> Span:
 
 
 def _span(random: Random, name: str, attributes: Mapping[str, object]) -> Span:
-    start = START_NS + random.randint(0, 10**12)
+    start = random.randint(0, WITHIN_NS)
     span = Span(
         trace_id=random.randbytes(16),
         span_id=random.randbytes(8),
@@ -123,6 +133,13 @@ def _span(random: Random, name: str, attributes: Mapping[str, object]) -> Span:
         facts = {"exception.type": "TimeoutError", "exception.message": "the other side did not answer in time"}
         span.events.add(name="exception", time_unix_nano=start, attributes=list(_attributes(facts)))
     return span
+
+
+def _move(span: Span, by_ns: int) -> None:
+    span.start_time_unix_nano += by_ns
+    span.end_time_unix_nano += by_ns
+    for event in span.events:
+        event.time_unix_nano += by_ns
 
 
 def _attributes(values: Mapping[str, object]) -> Iterator[KeyValue]:
