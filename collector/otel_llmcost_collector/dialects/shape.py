@@ -110,7 +110,11 @@ class ShapeReader:
             told = values[place]
             if type(told) is int and 0 < told <= MOST:
                 counts[unit] = told
-            elif told and (count := whole(told)):
+            elif told and told != "0":
+                count = whole(told)
+                if not count:  # whatever was used, it is not known
+                    counts.clear()
+                    break
                 counts[unit] = count
         if self._texts:
             return self._in_text(facts, counts, values, around)

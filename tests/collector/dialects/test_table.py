@@ -380,13 +380,19 @@ def test_what_holds_calls_is_none(scope: str, attributes: dict[str, Value]) -> N
 
 
 @pytest.mark.parametrize(
-    "broken", [-1, 1.5, "many", True, None, 10**13, float("nan"), float("inf"), (1, 2), "9" * 5000, "²"], ids=repr
+    "broken", [-1, 1.5, "many", True, 10**13, float("nan"), float("inf"), (1, 2), "9" * 5000, "²"], ids=repr
 )
-def test_a_count_that_is_none_says_nothing(broken: Value | None) -> None:
-    """No figure is better than a wrong one."""
-    around, attributes = Around("my.own"), STD | {OUT: 10}
+def test_a_count_that_is_none_leaves_the_whole_usage_unknown(broken: Value) -> None:
+    """No figure is better than a wrong one: what else the span counts is only a part of it."""
+    found = told("my.own", STD | {OUT: 10, IN: broken})
 
-    found = read(around, "chat", {**attributes, IN: broken})  # type: ignore[dict-item]
+    assert found.counts == {}
+
+
+@pytest.mark.parametrize("nothing", [None, "", "0", 0, 0.0, False], ids=repr)
+def test_a_count_of_nothing_is_one(nothing: Value | None) -> None:
+    """Some write what was not used."""
+    found = read(Around("my.own"), "chat", {**STD, OUT: 10, IN: nothing})  # type: ignore[dict-item]
 
     assert found is not None
     assert found.counts == {"output_tokens": 10}
