@@ -10,4 +10,4 @@ class MalformedError(LLMCostError):
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
-        super().__init__(f"not a request to export traces: {reason}")
+        super().__init__(f"not an OTLP request: {reason}")

@@ -181,6 +181,15 @@ def with_attributes(content: bytes, attributes: Sequence[bytes]) -> bytes | None
     return _write(span)
 
 
+def checked(content: bytes) -> None:
+    """Look whether this is an object at all.
+
+    Raises:
+        MalformedError: it is not.
+    """
+    _checked(_read_object, content)
+
+
 def attributes_of(resource: bytes) -> Mapping[str, bytes]:
     """Read a resource's attributes; of one that is broken, none."""
     try:

@@ -15,6 +15,7 @@ from otel_llmcost_collector import self_metrics
 from otel_llmcost_collector.accounting.base import Accounts
 from otel_llmcost_collector.forwarding.base import Forwarder, FullError
 from otel_llmcost_collector.observed import NOTHING_ELSEWHERE, Elsewhere, Observed
+from otel_llmcost_collector.otlp.checking import check
 from otel_llmcost_collector.otlp.errors import MalformedError
 from otel_llmcost_collector.receivers.admission import Slot
 from otel_llmcost_collector.receivers.outcome import (
@@ -102,7 +103,7 @@ class Intake:
         except TurnedAwayError as turned_away:
             outcome = turned_away.outcome
         except MalformedError as error:
-            outcome = Outcome(verdict=MALFORMED, detail=f"this is no OTLP request: {error}")
+            outcome = Outcome(verdict=MALFORMED, detail=str(error))
         except (StoreError, FullError) as error:
             LOGGER.warning("a request was turned away: %s", error)
             outcome = Outcome(verdict=UNAVAILABLE, detail="this cannot be kept now, come again")
@@ -126,6 +127,7 @@ class Intake:
             slot.hold(len(content))
         if request.signal == "traces":
             return await self._traces(request, content)
+        check(content, is_json=request.is_json)
         await self._forwarder.put(request.signal, content, request.is_json)
         return DONE
 

@@ -69,9 +69,9 @@ def test_json_stays_json() -> None:
 def test_metrics_and_logs_are_handed_on_as_they_are(signal: str) -> None:
     parts = Parts()
 
-    assert taken(parts, gzip.compress(b"anything"), signal, coding="gzip") is DONE
+    assert taken(parts, gzip.compress(CONTENT), signal, coding="gzip") is DONE
 
-    assert (parts.sink.taken, parts.books.posted) == ([(signal, b"anything", False)], [])
+    assert (parts.sink.taken, parts.books.posted) == ([(signal, CONTENT, False)], [])
 
 
 def test_a_request_without_spans_is_right() -> None:
@@ -160,3 +160,14 @@ def test_what_was_taken_is_counted() -> None:
     assert parts.counted(self_metrics.REJECTED_SPANS) == {("malformed",): 1}
     assert parts.counted(self_metrics.PRICED) == parts.counted(self_metrics.INFERENCE_SPANS) == {("genai",): 2}
     assert sum(parts.intake.counters.times[self_metrics.ANSWER]["traces", "http"][:-1]) == 1
+
+
+@pytest.mark.parametrize("signal", ["metrics", "logs"])
+@pytest.mark.parametrize(("content", "is_json"), [(b"\xff\xff", False), (b'{"resourceLogs":', True), (b"[]", True)])
+def test_what_is_no_request_is_refused_whatever_it_was_to_tell(signal: str, content: bytes, is_json: bool) -> None:
+    """Its sender should hear of it, not whoever it is handed on to."""
+    parts = Parts()
+
+    assert taken(parts, content, signal, is_json=is_json).verdict is MALFORMED
+
+    assert parts.sink.taken == []
