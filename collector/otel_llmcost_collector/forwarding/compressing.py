@@ -7,6 +7,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+from otel_llmcost.errors import LLMCostError
 from otel_llmcost_collector.forwarding.base import Compression
 from otel_llmcost_collector.registers import clearing
 
@@ -18,6 +19,10 @@ _LEVEL = 1
 """Of isal on a batch of spans: a sixth smaller than level 0, a seventh dearer."""
 _GZIP, _BARE = 31, -15
 """What zlib calls its forms: with gzip's head and sum, and with none."""
+
+
+class DamagedError(LLMCostError):
+    """What is kept on disk cannot be read, though its sum is right."""
 
 
 def compressed(content: bytes, how: Compression) -> bytes:
@@ -33,8 +38,15 @@ def deflated(content: bytes) -> bytes:
 
 
 def inflated(stored: bytes, size: int) -> bytes:
-    """Undo `deflated`; `size` is what comes out."""
-    return _decompress(stored, _BARE, max(size, 1))
+    """Undo `deflated`; `size` is what comes out.
+
+    Raises:
+        DamagedError: it is not what `deflated` made.
+    """
+    try:
+        return _decompress(stored, _BARE, max(size, 1))
+    except _fast.error as error:
+        raise DamagedError(str(error)) from None
 
 
 def crc32(content: bytes, start: int = 0) -> int:

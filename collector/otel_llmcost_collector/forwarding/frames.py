@@ -38,7 +38,11 @@ class Frame:
     size: int
 
     def content(self) -> bytes:
-        """Return the request as it was received."""
+        """Return the request as it was received.
+
+        Raises:
+            DamagedError: it cannot be had any more.
+        """
         return inflated(self.stored, self.size)
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from otel_llmcost_collector.forwarding.base import Signal
+from otel_llmcost_collector.forwarding.compressing import DamagedError
 from otel_llmcost_collector.forwarding.folders import SUFFIX, held
 from otel_llmcost_collector.forwarding.frames import DONE, STATE_AT, Damage, Frame, frame, frames
 
@@ -110,8 +111,10 @@ class Spool:
         """Take the oldest requests in hand: one if there is any, and further ones until there are so many bytes."""
         found: list[Waiting] = []
         while most_bytes > 0 and (file := self._file_with_frames()) is not None:
-            found.append(self._taken(file, self._frames.popleft()))
-            most_bytes -= len(found[-1].content)
+            taken = self._taken(file, self._frames.popleft())
+            if taken is not None:
+                found.append(taken)
+                most_bytes -= len(taken.content)
         return found
 
     def done(self, places: Iterable[Place]) -> None:
@@ -221,11 +224,18 @@ class Spool:
         if file is not None and not file.left:
             self._delete(file)
 
-    def _taken(self, file: SpoolFile, found: Frame) -> Waiting:
+    def _taken(self, file: SpoolFile, found: Frame) -> Waiting | None:
+        place = Place(file, found.at)
+        try:
+            content = found.content()
+        except DamagedError:
+            self._tell(file, Damage(at=found.at, size=len(found.stored)))
+            self.done([place])
+            return None
         file.loose -= 1
         self.loose -= 1
         file.in_hand.add(found.at)
-        return Waiting(place=Place(file, found.at), signal=found.signal, content=found.content(), is_json=found.is_json)
+        return Waiting(place=place, signal=found.signal, content=content, is_json=found.is_json)
 
     def _let_go(self, place: Place) -> None:
         if place.at in place.file.in_hand:
