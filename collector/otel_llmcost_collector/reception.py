@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from otel_llmcost.core.prices import PriceBook
+from otel_llmcost.errors import ConfigError
 from otel_llmcost_collector.accounting.base import Accounts
 from otel_llmcost_collector.dialects.directory import reader_for
 from otel_llmcost_collector.forwarding.base import Backend, Forwarder
@@ -55,7 +56,7 @@ def check_places(settings: CollectorSettings, *, has_tokens: bool) -> None:
     """Refuse to be open to others without knowing who they are.
 
     Raises:
-        ConfigError: the collector would be.
+        ConfigError: the collector would be, or two parts of it would listen at one place, or none at any.
     """
     places = {
         "receive.grpc": settings.receive.grpc,
@@ -63,9 +64,17 @@ def check_places(settings: CollectorSettings, *, has_tokens: bool) -> None:
         "api.listen": settings.api,
         "metrics.listen": settings.metrics,
     }
+    if settings.receive.grpc is settings.receive.http is settings.api is None:
+        problem = "nothing is listened on, so nothing can ever arrive"
+        raise ConfigError(problem, key="receive.http", expected="a place for at least one of OTLP and the API")
+    taken: dict[Place, str] = {}
     for key, place in places.items():
-        if place is not None:
-            check(listen_at(place, settings.access), has_tokens=has_tokens, names=names_of(key))
+        if place is None:
+            continue
+        check(listen_at(place, settings.access), has_tokens=has_tokens, names=names_of(key))
+        if place[1] and place in taken:
+            raise ConfigError(f"{taken[place]} listens there already", key=key, expected="a port of its own")
+        taken[place] = key
 
 
 @dataclass(slots=True)

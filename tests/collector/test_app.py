@@ -137,6 +137,31 @@ def test_wrong_settings_are_told_and_nothing_starts(tmp_path: Path) -> None:
     assert '"access" is meant' in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("places", "told"),
+    [
+        (["receive.http=127.0.0.1:4317"], "receive.grpc listens there already"),
+        (["receive.http=off", "receive.grpc=off", "api.listen=off"], "nothing is listened on"),
+    ],
+    ids=["one-place", "no-place"],
+)
+def test_places_that_make_no_sense_are_told(tmp_path: Path, places: list[str], told: str) -> None:
+    """Before anything is begun."""
+    command = [
+        Path(sys.executable).parent / "otel-llmcost",
+        "collector",
+        "--check",
+        *(f"--set={each}" for each in places),
+    ]
+
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False, env={"HOME": str(tmp_path)}
+    )
+
+    assert done.returncode == 2
+    assert told in done.stderr
+
+
 def test_a_place_that_is_taken_is_told(tmp_path: Path) -> None:
     """By which setting it was asked for."""
     with running(tmp_path / "a") as first:
