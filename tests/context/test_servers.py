@@ -47,7 +47,9 @@ async def streamed_in_the_loop():
     return StreamingResponse(pieces())
 @app.get("/later")
 def later(tasks: BackgroundTasks):
-    tasks.add_task(lambda: background.append(who().get("user")))
+    place = len(background)  # what is done behind an answer may be done after that of the next
+    background.append("not done yet")
+    tasks.add_task(lambda: background.__setitem__(place, who().get("user")))
     return {}
 
 class Server(uvicorn.Server):
