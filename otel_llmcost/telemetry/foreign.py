@@ -70,6 +70,9 @@ FOREIGN_MARKS: Mapping[str, tuple[str, str, str]] = {
 """SDK → its module, a class in it, and what those who have no instrumentor leave on that."""
 
 _OPERATIONS: Mapping[str, frozenset[str]] = {
+    "opentelemetry.instrumentation.genai.openai": frozenset({"chat", "embeddings"}),
+    "opentelemetry.instrumentation.openai": frozenset({"chat", "text_completion", "embeddings"}),
+    "opentelemetry.instrumentation.openai_v2": frozenset({"chat", "embeddings"}),
     "opentelemetry.instrumentation.google_genai": frozenset({"generate_content", "embeddings"}),
     "opentelemetry.instrumentation.google_generativeai": frozenset({"generate_content"}),
     "openinference.instrumentation.google_genai": frozenset({"generate_content", "embeddings"}),
