@@ -53,19 +53,6 @@ class Bounds:
     """So far back calls are known after a start of which others may still tell."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The books as metrics show them."""
-
-    series: Mapping[Labels, list[int]]
-    """See `SERIES_LABELS` and `SERIES_AMOUNTS`."""
-    traces: Mapping[Labels, str]
-    """The trace of a call that moved them last."""
-    calls_waiting: int
-    notes_waiting: int
-    last_commit_at: datetime | None
-
-
 def _no_price(_model: str, _observed: Observed) -> int | None:
     return None
 
@@ -106,7 +93,6 @@ class Accountant:
         self._policy, self._assumed_cost, self._saw, self._clock = policy, assumed, saw, clock
         self._twins = Twins(self._bounds.window)
         self._series = Series({})
-        self._last_commit_at: datetime | None = None
         self._asked: dict[asyncio.Future[Elsewhere], int] = {}
         """Who waits for the ledger → since when, in ns."""
         self._outstanding: set[str] = set()
@@ -210,16 +196,6 @@ class Accountant:
     def use(self, policy: Policy) -> None:
         """Put budgets in force: changed settings, or limits that are raised for a while."""
         self._policy = policy
-
-    def snapshot(self) -> Snapshot:
-        """Copy what metrics show."""
-        return Snapshot(
-            self._series.sums(),
-            self._series.traces(),
-            self._writing.calls_waiting,
-            self._bookkeeper.waiting,
-            self._last_commit_at,
-        )
 
     def series(self) -> dict[Labels, list[int]]:
         """Copy the sums that metrics are made of."""
@@ -343,7 +319,6 @@ class Accountant:
 
     def _learn(self, new: Sequence[Line], duplicates: int) -> None:
         """Move what is made of the ledger by what is new in it."""
-        self._last_commit_at = self._clock()
         self._series.add(new)
         self.counters.add(LEDGER_COMMITS)
         self._count(LEDGER_ENTRIES, len(new))

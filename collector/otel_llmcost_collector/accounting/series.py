@@ -16,18 +16,17 @@ _COST, _REVERSED, _CALLS, _INPUT, _READ, _WRITE, _OUTPUT, _REASONING, _UNPRICED,
 
 
 class Series:
-    """Sums by labels, see `SERIES_LABELS`; and for each the trace of a call that moved it last."""
+    """Sums by labels, see `SERIES_LABELS`."""
 
     def __init__(self, sums: Mapping[Labels, Sequence[int]]) -> None:
         """Begin with what the ledger says."""
         self._lock = threading.Lock()
         self._sums = {labels: list(amounts) for labels, amounts in sums.items()}
-        self._traces: dict[Labels, str] = {}
 
     def add(self, lines: Iterable[Line]) -> None:
         """Add what is new in the ledger."""
         with self._lock:
-            all_sums, traces = self._sums, self._traces
+            all_sums = self._sums
             for line in lines:
                 observed = line.observed
                 labels = labels_of(observed)
@@ -38,18 +37,11 @@ class Series:
                     _take_back(sums, observed)
                 else:
                     _charge(sums, observed, 1 if line.corrects is None else 0)
-                    if observed.trace_id is not None:
-                        traces[labels] = observed.trace_id
 
     def sums(self) -> dict[Labels, list[int]]:
         """Copy all sums as they are between two commits."""
         with self._lock:
             return {labels: amounts[:] for labels, amounts in self._sums.items()}
-
-    def traces(self) -> dict[Labels, str]:
-        """Copy for each the trace of the latest call, as far as one came since the start."""
-        with self._lock:
-            return dict(self._traces)
 
 
 def labels_of(observed: Observed) -> Labels:

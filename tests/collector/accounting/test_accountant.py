@@ -580,11 +580,8 @@ def test_sums_for_metrics_go_on_after_a_restart(opened: Opening, ledger: Ledger)
 
     post(second, [told(trace_id=TRACE)])
 
-    snapshot = second.snapshot()
-    assert snapshot.series == {labels: list(amounts) for labels, amounts in ledger.series().items()}
-    assert list(snapshot.traces.values()) == [TRACE]
-    assert (snapshot.calls_waiting, snapshot.notes_waiting) == (0, 0)
-    assert snapshot.last_commit_at == NOW + timedelta(minutes=1)
+    assert second.series() == {labels: list(amounts) for labels, amounts in ledger.series().items()}
+    assert sum(sums[SERIES_AMOUNTS.index("calls")] for sums in second.series().values()) == 2
 
 
 def test_who_looks_on_is_shown_what_is_new_and_keeps_nobody_from_charging(
