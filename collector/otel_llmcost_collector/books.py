@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -11,8 +12,10 @@ from otel_llmcost.config import Settings
 from otel_llmcost.core.policy import Policy
 from otel_llmcost.core.prices import PriceBook
 from otel_llmcost.core.pricing import Pricing
+from otel_llmcost.instrumentation.chores import Chore
 from otel_llmcost.instrumentation.store_state import store_state
 from otel_llmcost.storage import open_store
+from otel_llmcost.storage.redis import RedisStore
 from otel_llmcost.storage.sqlite import SqliteStore
 from otel_llmcost.telemetry.metrics import StoreState
 from otel_llmcost_collector.accounting.accountant import Accountant
@@ -24,7 +27,11 @@ from otel_llmcost_collector.observed import Observed
 from otel_llmcost_collector.plan import Plan
 from otel_llmcost_collector.self_metrics import Figures
 
+LOGGER = logging.getLogger("otel_llmcost_collector")
+
 _FORGOTTEN_AT_ONCE = 20_000
+_FORGET_SECONDS = 3600.0
+_LOST_SECONDS = 2.0
 _SETTLED_AGAIN = timedelta(days=7)
 """No agent settles a call again after so long."""
 
@@ -69,10 +76,15 @@ class Books:
                 plan.settings,
                 use=self.accountant.use,
                 applied=self._apply,
-                forget=self._forget,
+                beside=(
+                    Chore("forget old charges", _FORGET_SECONDS, self._forget),
+                    Chore("count again what balances have lost", _LOST_SECONDS, self._count_lost),
+                ),
             )
             opened.callback(self._governor.close)
             self._governor.start()
+            self._generation = self._kept_by_redis()
+            """Of what Redis keeps, as far as it was counted."""
             self._opened = opened.pop_all()
 
     def state(self) -> StoreState:
@@ -112,6 +124,18 @@ class Books:
 
     def _assumed(self, model: str, observed: Observed) -> int | None:
         return self._pricing.cost_at(model, observed.charge())
+
+    def _count_lost(self) -> None:
+        """Count budgets anew from the ledger where Redis has lost what it kept, as one without a disk does."""
+        generation = self._kept_by_redis()
+        if generation is None or generation == self._generation:
+            return
+        adopted = self.store.adopt_anew(self._governor.reins.policy.budgets, datetime.now(UTC))
+        LOGGER.warning("balances were lost, and are counted anew from the ledger: %s", ", ".join(adopted) or "none")
+        self._generation = generation
+
+    def _kept_by_redis(self) -> str | None:
+        return self._inner.generation if isinstance(self._inner, RedisStore) else None
 
     def _forget(self) -> None:
         now = datetime.now(UTC)

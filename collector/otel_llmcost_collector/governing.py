@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,8 +28,6 @@ from otel_llmcost_collector.self_metrics import Counters
 ALERT_SECONDS = 1.0
 """How often the outbox is looked at: bookings, agents over the API and other collectors put alerts into it."""
 EXPIRE_SECONDS = 5.0
-FORGET_SECONDS = 3600.0
-"""How often the ledger is asked whether it holds charges that are too old."""
 
 
 def source_of(named: Path | None, environ: Mapping[str, str], *, cwd: Path, home: Path) -> Source:
@@ -95,7 +93,7 @@ class Governor:
         *,
         use: Callable[[Policy], None],
         applied: Callable[[Settings], None],
-        forget: Callable[[], None],
+        beside: Sequence[Chore] = (),
     ) -> None:
         """Start nothing yet.
 
@@ -105,7 +103,7 @@ class Governor:
             settings: what they were at the start.
             use: puts budgets in force.
             applied: is told of settings that have changed beside their budgets.
-            forget: drops charges that are too old.
+            beside: what else is to be done every so often.
         """
         self.counters = Counters()
         """Counted in the governor's thread."""
@@ -124,7 +122,7 @@ class Governor:
             *self._oversight.chores(),
             Chore("deliver alerts", ALERT_SECONDS, self.dispatcher.poke),
             Chore("suspect calls of dead processes", EXPIRE_SECONDS, self._expire),
-            Chore("forget old charges", FORGET_SECONDS, forget),
+            *beside,
         ]
         self._chores = Chores(chores)
 

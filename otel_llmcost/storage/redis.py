@@ -123,6 +123,11 @@ class RedisStore:
         """See `Store.reset`."""
         return self._do(upkeep.reset(self._layout, budget, subject))
 
+    @property
+    def generation(self) -> str | None:
+        """Names what Redis keeps, as of the last look at stops; where it is another, all of before is lost."""
+        return None if self._state is None else self._state.generation
+
     def adopt(
         self, budgets: Sequence[Budget], now: datetime, *, again: bool = False, totals: Totals | None = None
     ) -> list[str]:

@@ -122,6 +122,15 @@ class FleetStore:
         self._adopted |= said
         return adopted
 
+    def adopt_anew(self, budgets: Sequence[Budget], now: datetime) -> list[str]:
+        """Count budgets whose balances were lost from the ledger, as if they were new.
+
+        Raises:
+            StoreError: see `adopt`; to be tried again.
+        """
+        self._adopted.clear()
+        return self.adopt(budgets, now)
+
     def act(self, act: Act) -> None:
         """See `Store.act`."""
         self._inner.act(act)
