@@ -245,7 +245,10 @@ class FleetStore:
             return work(reading)
 
     def _lines(self, ended: Mapping[str, Posting]) -> tuple[list[Line], Callable[[Sequence[Line]], Noted]]:
-        lines = [_line(posting.charge) for posting in ended.values() if posting.charge is not None]
+        charges = [posting.charge for posting in ended.values() if posting.charge is not None]
+        corrected = [charge.corrects for charge in charges if charge.corrects is not None]
+        before = {each.charge_id: each for each in self._ledger.find(corrected)} if corrected else {}
+        lines = [_line(charge, before.get(charge.corrects or "")) for charge in charges]
 
         def noted(new: Sequence[Line]) -> Noted:
             """Note the calls' ends, and beside them what stood for a call until a plugin told of it."""
@@ -278,9 +281,11 @@ class FleetStore:
         return alerts + (self._inner.settle(noted.postings) if noted.postings else [])
 
 
-def _line(charge: Charge) -> Line:
+def _line(charge: Charge, corrected: Observed | None) -> Line:
+    """Make the line of a charge; a correction counts where what it corrects does."""
+    source, richness = (_SOURCE, _RICHNESS) if corrected is None else (corrected.source, corrected.richness)
     return Line(
-        observed=Observed.of(charge, source=_SOURCE, richness=_RICHNESS),
+        observed=Observed.of(charge, source=source, richness=richness),
         corrects=charge.corrects,
         is_reversal=charge.method == REVERSED,
         estimate_nano=charge.estimate_nano,

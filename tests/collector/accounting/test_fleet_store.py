@@ -264,3 +264,15 @@ def test_what_was_written_of_a_settlement_that_failed_half_way_is_booked(node: N
 
     assert node.accountant.wait_until_booked(WITHIN)
     assert node.stands == (2 * USD, 2, 0, 0)
+
+
+def test_a_correction_stands_under_the_source_of_what_it_corrects(node: Node) -> None:
+    """Else a board that leaves out what the plugin told would show another's call without its correction."""
+    span = Observed.of(charge(at=NOW, cost_nano=3 * USD), source="official", richness=9)
+    node.post(span)
+
+    node.store.settle([node.books.loose(reversal(span.charge()))])
+
+    (sums,) = [amounts for labels, amounts in node.accountant.series().items() if labels[-1] == "official"]
+    assert sums[:2] == [3 * USD, 3 * USD]
+    assert {labels[-1] for labels in node.accountant.series()} == {"official"}
