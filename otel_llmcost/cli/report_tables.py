@@ -10,6 +10,7 @@ from otel_llmcost.cli.output import Column, percent, table, usd
 from otel_llmcost.cli.spent import STATUSES, Spending, Spent
 from otel_llmcost.core.fixed import Allocation
 from otel_llmcost.core.ledger import ChargeStatus
+from otel_llmcost.errors import one_line
 from otel_llmcost.storage.base import GroupBy
 
 UNALLOCATED = "(unallocated)"
@@ -44,7 +45,7 @@ def drawn(found: Spent, rows: Sequence[Spending], by: Sequence[GroupBy], title: 
         ]
 
     drawn_rows = [
-        [*(_NOBODY if value is None else value for value in each.calls.group), *figures(each)] for each in rows
+        [*(_NOBODY if name is None else one_line(name) for name in each.calls.group), *figures(each)] for each in rows
     ]
     blank = [""] * (len(by) - 1)
     if found.unallocated is not None:

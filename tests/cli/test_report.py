@@ -33,6 +33,13 @@ def test_nobodys_name_moves_the_terminal(shell, command):
     assert not {"\x1b", "\r"} & set(result.stdout)
 
 
+def test_a_name_of_several_lines_takes_one(shell):
+    """Names come from outside, and a table's rows are lines."""
+    shell.spend("3.00", agent="a\nb")
+
+    assert "a b" in shell.run("report", "--by", "agent").stdout
+
+
 def test_a_time_that_ends_before_it_begins_is_said(shell):
     """It is no time in which nothing was spent."""
     result = shell.run("report", "--since", "7d", "--until", "9d")
