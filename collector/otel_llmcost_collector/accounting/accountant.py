@@ -160,8 +160,8 @@ class Accountant:
         form = entries.Form(noted, commits.append, plain, [line for line in lines if line.corrects is not None])
         try:
             new, _ = self._entered([line.observed for line in plain.values()], form)
-        except BaseException:
-            for commit in commits:  # the caller does not hear of them
+        except BaseException:  # an interrupt, too: the caller does not hear of what was written
+            for commit in commits:
                 self._leave(commit)
             raise
         self._outstanding |= {commit_id for commit_id, _ in commits}
@@ -276,7 +276,7 @@ class Accountant:
         try:
             lines = [*form.dressed(entries.lines_of(plan, self._twins, self._ledger)), *form.corrections]
             new = self._written(lines, form, known)
-        except BaseException:
+        except BaseException:  # an interrupt, too, leaves nothing remembered that is not in the ledger
             self._twins.drop()
             raise
         self._twins.keep(time.monotonic())
@@ -291,7 +291,7 @@ class Accountant:
         """Replace what the ledger knew less of."""
         try:
             return self._written(form.dressed(entries.richer(lines, known, self._twins, self._ledger)), form, {})
-        except BaseException:
+        except BaseException:  # as above
             self._twins.forget([lines[place].observed.charge_id for place in known])
             raise
 

@@ -35,7 +35,7 @@ async def open_forwarder(backends: Sequence[Backend], counters: Counters) -> For
     try:
         for backend in backends:
             lines.append(await Line.open(backend, counters))  # noqa: PERF401 -- those that are open are closed below
-    except BaseException:
+    except BaseException:  # being cancelled, too, must leave no folder locked
         await Everywhere(lines).close(0)
         raise
     return Everywhere(lines) if lines else Nowhere()

@@ -61,7 +61,7 @@ class HttpClient:
     async def _ask(self, connection: _Connection, pieces: Sequence[bytes]) -> Answer:
         try:
             answer = await connection.ask(pieces)
-        except BaseException:
+        except BaseException:  # nobody knows what of an answer is still to come on it
             connection.abort()
             raise
         if connection.can_be_kept:
