@@ -21,6 +21,7 @@ _ECHO_US = 50_000
 _STRONG_LENGTH = 20
 _STRONG_TAIL = 12
 _MIXED_DIGITS = 6
+_UUID_DASHES = 4
 _NOT_OF_PROVIDERS = ("run-", "lc_run-")
 """Ids that frameworks make up themselves where an answer's belongs."""
 GENERATION = frozenset({"chat", "text_completion", "generate_content", "completion", "responses"})
@@ -70,9 +71,13 @@ def is_strong(response_id: str) -> bool:
     tail = response_id[-_STRONG_TAIL:]
     if len(response_id) < _STRONG_LENGTH or response_id.startswith(_NOT_OF_PROVIDERS):
         return False
-    if tail.isdigit():
-        return len(set(tail)) >= _MIXED_DIGITS
-    return not tail.isalpha() or not (tail.islower() or tail.isupper())
+    if not tail.isdigit():
+        return not tail.isalpha() or not (tail.islower() or tail.isupper())
+    if len(set(tail)) >= _MIXED_DIGITS:
+        return True
+    # Of random ids in hexadecimal digits one in three hundred ends in twelve that are no letters.
+    *before, last = response_id.replace("_", "-").split("-")
+    return not last.isdigit() or len(before) == _UUID_DASHES
 
 
 def call_key(observed: Observed) -> bytes | None:

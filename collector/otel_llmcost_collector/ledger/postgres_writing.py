@@ -7,6 +7,7 @@ a circle.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -225,7 +226,8 @@ def fold(tables: LedgerTables, node: str) -> None:
     for (whose, labels), amounts in sorted(sums.series.items()):
         _add_series(tables, whose or node, json.dumps(labels), amounts)
     tables.select("DELETE FROM moves WHERE number = ANY(?)", ([number for number, _, _ in rows_noted],))
-    _forget_calls(tables, max(hour for hour, _ in sums.hours) * HOUR_US - _CALLS_KEPT_US)
+    latest_us = min(max(hour for hour, _ in sums.hours) * HOUR_US, time.time_ns() // 1000)  # some clocks are ahead
+    _forget_calls(tables, latest_us - _CALLS_KEPT_US)
 
 
 def _forget_calls(tables: LedgerTables, before_us: int) -> None:

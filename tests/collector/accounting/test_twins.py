@@ -305,6 +305,8 @@ def test_a_long_trace_of_equal_calls_is_compared_with_the_latest_only() -> None:
         ("msg_01XFDUDYJgAACzvnptvVoYEL", True),
         ("8f14e45f-ceea-4e7a-9f0e-3b1f7c0a9d21", True),
         ("chatcmpl-8b1f00aa837461920475", True),
+        ("resp_72b5323f5bbe68d7f4b5957967255722", True),
+        ("8f14e45f-ceea-4e7a-9f0e-957967255722", True),
         ("chatcmpl-123", False),
         ("chatcmpl-test-000000000001", False),
         ("response-of-the-test-server", True),
