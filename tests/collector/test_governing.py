@@ -30,7 +30,7 @@ def test_balances_that_are_away_are_told_and_end_no_thread(tmp_path: Path, caplo
     (tmp_path / "llmcost.toml").write_text('[[alert]]\nname = "ops"\nurl = "http://127.0.0.1:1"\n')
     source = source_of(None, {}, cwd=tmp_path, home=tmp_path)
     settings = checked(source.read())
-    governor = Governor(Away(), source, settings, use=nothing, applied=nothing, forget=nothing)
+    governor = Governor(Away(), source, settings, use=nothing, applied=nothing)
 
     with caplog.at_level(logging.WARNING):
         governor.dispatcher.resume()
