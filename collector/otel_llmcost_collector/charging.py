@@ -20,11 +20,10 @@ from otel_llmcost_collector.bounded import Bounded
 from otel_llmcost_collector.dialects.base import Telling
 from otel_llmcost_collector.otlp.splice import Layout
 
+# Why a call has no price; the metrics of the collector name them.
 NO_USAGE = "no usage"
 UNKNOWN_MODEL = "unknown model"
 NO_PRICE_FOR_UNIT = "no price for what was used"
-REASONS = (NO_USAGE, UNKNOWN_MODEL, NO_PRICE_FOR_UNIT)
-"""Why a call has no price."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ATTO_PER_NANO = 10**9

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from examples.demo.starting import INTERRUPTED, end_on_signals, has_all
+
 _NEEDED = ("openai", "anthropic", "opentelemetry.exporter.prometheus")
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
 _SECONDS_LOCAL, _SECONDS_REAL = 110.0, 900.0
-_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _WIDTH_OF_A_LOG = 120
-INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,16 +25,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, help="stop after so long; default: 110, with API keys 900")
     parser.add_argument("--folder", type=Path, help="where ledger and log go; default: a new temporary folder")
     options = parser.parse_args(arguments)
-    missing = [name for name in _NEEDED if not _is_there(name)]
-    if missing:
-        print(f"Not installed: {', '.join(missing)}. `make demo` sets up all that is needed.", file=sys.stderr)
+    if not has_all(_NEEDED, "demo"):
         return 1
     from rich.console import Console  # noqa: PLC0415 -- as below
 
     from examples.demo.play import Plan, perform  # noqa: PLC0415 -- needs what was looked for above
 
-    for number in _ENDS:
-        signal.signal(number, _interrupt)
+    end_on_signals()
     is_local = options.local or not all(os.environ.get(key) for key in _KEYS)
     folder = (options.folder or Path(tempfile.mkdtemp(prefix="llmcost-demo-"))).resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -55,20 +50,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"\nInterrupted; all that was started has ended. The ledger so far is in {folder}.")
         return INTERRUPTED
-
-
-def _interrupt(*_: object) -> None:
-    """End as by Ctrl-C, and let nothing disturb that: it ends the children, within a bound."""
-    for number in _ENDS:
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
-def _is_there(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:  # nor is its parent
-        return False
 
 
 if __name__ == "__main__":

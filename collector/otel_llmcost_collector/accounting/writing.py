@@ -49,11 +49,6 @@ class Writing:
         self._is_closing = False
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
 
-    @property
-    def calls_waiting(self) -> int:
-        """How many calls wait to be written."""
-        return self._calls_waiting
-
     def start(self) -> None:
         """Begin."""
         self._thread.start()

@@ -8,62 +8,23 @@ through that, too, which hands them on and does nothing else.
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
-import httptools
 import uvloop
 
 from tests.bench.collector.corpus import SPANS, payloads
+from tests.bench.collector.forward import sink
 from tests.bench.collector.intake import AT_ONCE, cpu_seconds, http, paced, print_cost, resident_mb, share, spread
 from tests.collector.running import running
 from tests.real.servers import free_port, wait_until
 
 ROUNDS, BATCHES, WARM = 3, 300, 40
 ROOT = Path(__file__).parents[3]
-_ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n"
-
-
-class Sink(asyncio.Protocol):
-    """A back end that takes everything."""
-
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
-        self._parser = httptools.HttpRequestParser(self)
-
-    def data_received(self, data: bytes) -> None:
-        self._parser.feed_data(data)
-
-    def on_message_complete(self) -> None:
-        self._transport.write(_ANSWER)
-
-
-@contextmanager
-def sink() -> Iterator[int]:
-    """Run it in a process of its own; gives its port."""
-    port = free_port()
-    process = os.fork()
-    if process == 0:
-        uvloop.run(_serve(port))
-        os._exit(1)
-    try:
-        yield port
-    finally:
-        os.kill(process, signal.SIGKILL)
-        os.waitpid(process, 0)
-
-
-async def _serve(port: int) -> None:
-    await asyncio.get_running_loop().create_server(Sink, "127.0.0.1", port)
-    await asyncio.Event().wait()
 
 
 def family(process: int) -> list[int]:
@@ -135,7 +96,7 @@ def _listens(port: int) -> bool:
 def main() -> None:
     seeds = iter(range(1000, 2000))
     program = next((ROOT / ".venv-rotel").glob("lib/python*/site-packages/rotel/rotel-agent"), None)
-    with sink() as backend, tempfile.TemporaryDirectory() as folder:
+    with sink("http") as backend, tempfile.TemporaryDirectory() as folder:
         found = ours("one process", backend, seeds, Path(folder, "one"))
         ours("one worker", backend, seeds, Path(folder, "two"), workers=1)
         if program is None:
